@@ -1,0 +1,5 @@
+//! stub
+/// stub
+pub fn main() -> i32 {
+    0
+}

@@ -1,0 +1,254 @@
+//! The run plan: everything about a container that is decided before it starts.
+//!
+//! `cli` turns arguments into options, [`crate::container`] resolves it with
+//! the image's config into a [`RunPlan`], and from then on nothing asks the command line again. The
+//! plan is written to `containers/<id>/plan.json` and never changes; it can say what an OCI
+//! runtime-spec `config.json` can say.
+
+use crate::host::ids::IdMaps;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A container, decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunPlan {
+    /// 64 hexadecimal digits.
+    pub id: String,
+    /// Unique among the containers of a store.
+    pub name: String,
+    /// Seconds and nanoseconds since the epoch, RFC 3339 in JSON.
+    pub created: jiff::Timestamp,
+    /// What the root file system is made of.
+    pub root: RootSource,
+    /// The image's name as the user typed it; None with `--rootfs`.
+    pub image: Option<ImageUse>,
+    /// What is executed, and as whom.
+    pub process: Process,
+    /// The id maps of the user namespace.
+    pub ids: IdMaps,
+    /// Volumes, bind mounts and tmpfs, in the order of their depth (parents first).
+    pub mounts: Vec<Mount>,
+    /// Host name; by default the first twelve digits of the id.
+    pub hostname: String,
+    /// Network mode and names.
+    pub network: NetworkPlan,
+    /// /dev/shm's size in bytes; Docker's default is 64 MiB.
+    pub shm_size: u64,
+    /// `--read-only`: the root file system is mounted read-only.
+    pub read_only: bool,
+    /// `--init`: rr stays as process 1, forwards signals and reaps.
+    pub init: bool,
+    /// `--rm`: container and anonymous volumes go away at the end.
+    pub remove: bool,
+    /// Number of the signal that asks the payload to end; from `--stop-signal`, the image, or 15.
+    pub stop_signal: i32,
+    /// Seconds between that signal and SIGKILL; Docker's default is 10.
+    pub stop_timeout: u32,
+    /// Labels of the image and of `--label`.
+    pub labels: BTreeMap<String, String>,
+    /// Ports the image exposes, as in its config (`80/tcp`); information only.
+    pub exposed_ports: Vec<String>,
+    /// Standard streams.
+    pub stdio: StdioPlan,
+}
+
+/// The root file system's source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RootSource {
+    /// Image layers, bottom first, unpacked under the plan's id maps.
+    Layers {
+        /// Diff ids (`sha256:…`), bottom first.
+        diff_ids: Vec<String>,
+    },
+    /// `--rootfs DIR`: used as it is.
+    Directory {
+        /// Absolute path on the host.
+        path: PathBuf,
+    },
+    /// `--rootfs DIR:O`: an overlay above the directory, thrown away with the container.
+    OverlaidDirectory {
+        /// Absolute path on the host.
+        path: PathBuf,
+    },
+}
+
+/// The image a container was made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImageUse {
+    /// As the user typed it.
+    pub name: String,
+    /// Digest of the image's config: Docker's image id.
+    pub id: String,
+    /// Digest of the manifest.
+    pub manifest: String,
+}
+
+/// What is executed (runtime-spec `process`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// Entrypoint and command, at least one word.
+    pub args: Vec<String>,
+    /// `KEY=value`, complete but for what needs the root file system (HOME, see `launch::init`).
+    pub env: Vec<String>,
+    /// Absolute path in the container; created if missing.
+    pub cwd: String,
+    /// `--user` or the image's User: `name|uid[:group|gid]`, looked up in the container's own
+    /// /etc/passwd and /etc/group. Empty means root.
+    pub user: String,
+    /// `--group-add`: names or numbers, looked up inside.
+    pub additional_groups: Vec<String>,
+    /// `--group-add keep-groups`: setgroups(2) is not called, the user's own groups stay.
+    pub keep_groups: bool,
+    /// Names of the capabilities the payload's bounding set holds, as `CAP_CHOWN`.
+    pub capabilities: Vec<String>,
+    /// `no_new_privs` (prctl(2)).
+    pub no_new_privileges: bool,
+    /// Which system-call filter.
+    pub seccomp: SeccompChoice,
+    /// `--ulimit`, setrlimit(2).
+    pub rlimits: Vec<Rlimit>,
+}
+
+/// The choice of system-call filter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SeccompChoice {
+    /// The profile compiled into rr.
+    Default,
+    /// No filter: `--security-opt seccomp=unconfined`, `--privileged`.
+    Unconfined,
+}
+
+/// One resource limit; `u64::MAX` is RLIM_INFINITY.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rlimit {
+    /// Name as in `RLIMIT_NOFILE`, lower case without its prefix: `nofile`.
+    pub name: String,
+    /// Soft limit.
+    pub soft: u64,
+    /// Hard limit.
+    pub hard: u64,
+}
+
+/// One mount the user or the image asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mount {
+    /// Where in the container; absolute, cleaned of `.` and `..`.
+    pub target: String,
+    /// What is mounted.
+    pub kind: MountKind,
+    /// `ro`
+    pub read_only: bool,
+}
+
+/// Kinds of [`Mount`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MountKind {
+    /// A file or directory of the host.
+    Bind {
+        /// Absolute path on the host.
+        source: PathBuf,
+        /// `rbind` (the default) also shows mounts below the source.
+        recursive: bool,
+        /// Mount propagation (mount_namespaces(7)).
+        propagation: Propagation,
+        /// `:U`: give the source's tree to the payload's user.
+        chown: bool,
+        /// `-v` creates a missing source directory as Docker does; `--mount` fails.
+        create_source: bool,
+        /// `nosuid`, `nodev`, `noexec` as asked for.
+        flags: MountFlags,
+    },
+    /// A volume of the store.
+    Volume {
+        /// Name: 64 hexadecimal digits where it is anonymous.
+        name: String,
+        /// True for an image's `Volumes` and for `-v /path`: removed with the container.
+        anonymous: bool,
+        /// `nocopy`: the image's content is not copied into the new volume.
+        no_copy: bool,
+        /// `:U`
+        chown: bool,
+        /// `nosuid`, `nodev`, `noexec` as asked for.
+        flags: MountFlags,
+    },
+    /// A new tmpfs.
+    Tmpfs {
+        /// Bytes; None is the kernel's default (half of the memory).
+        size: Option<u64>,
+        /// Octal permissions; Docker's default is 1777.
+        mode: Option<u32>,
+        /// `nosuid,nodev,noexec` by default, as Docker's `--tmpfs`.
+        flags: MountFlags,
+    },
+}
+
+/// Per-mount restrictions (mount(2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MountFlags {
+    /// MS_NOSUID
+    pub nosuid: bool,
+    /// MS_NODEV
+    pub nodev: bool,
+    /// MS_NOEXEC
+    pub noexec: bool,
+}
+
+/// Mount propagation (mount_namespaces(7)); `private` variants are Docker's default `rprivate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum Propagation {
+    Private,
+    #[default]
+    Rprivate,
+    Slave,
+    Rslave,
+    Shared,
+    Rshared,
+}
+
+/// Network and names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkPlan {
+    /// Which network.
+    pub mode: NetworkMode,
+    /// `--dns`: name servers instead of the host's.
+    pub dns: Vec<String>,
+    /// `--dns-search`
+    pub dns_search: Vec<String>,
+    /// `--dns-option`
+    pub dns_options: Vec<String>,
+    /// `--add-host name:address`, as (name, address); `host-gateway` is kept as that word.
+    pub add_hosts: Vec<(String, String)>,
+}
+
+/// `--network`, as asked for; `net::attach` resolves `Private` to what the machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NetworkMode {
+    /// A network namespace with loopback only.
+    None,
+    /// The host's network namespace.
+    Host,
+    /// pasta if it is there, else slirp4netns, else loopback only and one line that says so.
+    Private,
+    /// pasta(1), or an error.
+    Pasta,
+    /// slirp4netns(1), or an error.
+    Slirp4netns,
+}
+
+/// Standard streams.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StdioPlan {
+    /// `-t`: a pseudo-terminal.
+    pub tty: bool,
+    /// `-i`: standard input stays open.
+    pub interactive: bool,
+    /// The client stays attached (false for `-d`).
+    pub foreground: bool,
+}

@@ -1,0 +1,184 @@
+//! User and group ids on both sides of a user namespace (user_namespaces(7)).
+//!
+//! An [`IdMap`] is validated once, when it is made: no empty range, no overlap on either side, no
+//! id at or beyond 2^32-1, at most 340 extents (the kernel's limit since Linux 4.15).
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A user or group id as processes inside the container see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InsideId(pub u32);
+
+/// A user or group id as the host (the namespace rr was started in) sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HostId(pub u32);
+
+/// One line of /proc/PID/uid_map: `inside`, `outside`, `length`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// First id inside the container.
+    pub inside: InsideId,
+    /// First id on the host.
+    pub outside: HostId,
+    /// How many ids, at least 1.
+    pub length: u32,
+}
+
+/// A whole map for users or for groups; sorted by `inside`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Extent>", into = "Vec<Extent>")]
+pub struct IdMap(Vec<Extent>);
+
+/// Both maps of a user namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdMaps {
+    /// /proc/PID/uid_map
+    pub users: IdMap,
+    /// /proc/PID/gid_map
+    pub groups: IdMap,
+}
+
+/// The kernel's limit of lines in a map (user_namespaces(7)).
+pub const MAX_EXTENTS: usize = 340;
+
+impl IdMap {
+    /// Validates and sorts `extents`. The error is a sentence without a full stop.
+    pub fn new(mut extents: Vec<Extent>) -> std::result::Result<IdMap, String> {
+        if extents.is_empty() {
+            return Err("an id map needs at least one range".into());
+        }
+        if extents.len() > MAX_EXTENTS {
+            return Err(format!("an id map of {} ranges is over the kernel's limit of {MAX_EXTENTS}", extents.len()));
+        }
+        for extent in &extents {
+            if extent.length == 0 {
+                return Err(format!("the range {extent} is empty"));
+            }
+            for first in [extent.inside.0, extent.outside.0] {
+                // Id 2^32-1 is "no change" to chown(2) and setresuid(2), and never mapped.
+                if u64::from(first) + u64::from(extent.length) > u64::from(u32::MAX) {
+                    return Err(format!("the range {extent} goes beyond id 4294967294"));
+                }
+            }
+        }
+        extents.sort_by_key(|extent| extent.outside);
+        if let Some(pair) = extents.windows(2).find(|pair| pair[0].outside.0 + pair[0].length > pair[1].outside.0) {
+            return Err(format!("the ranges {} and {} overlap on the host", pair[0], pair[1]));
+        }
+        extents.sort_by_key(|extent| extent.inside);
+        if let Some(pair) = extents.windows(2).find(|pair| pair[0].inside.0 + pair[0].length > pair[1].inside.0) {
+            return Err(format!("the ranges {} and {} overlap in the container", pair[0], pair[1]));
+        }
+        Ok(IdMap(extents))
+    }
+
+    /// The map of one id: `inside` is `outside`.
+    pub fn single(inside: u32, outside: u32) -> IdMap {
+        IdMap(vec![Extent { inside: InsideId(inside), outside: HostId(outside), length: 1 }])
+    }
+
+    /// The extents, sorted by their inside.
+    pub fn extents(&self) -> &[Extent] {
+        &self.0
+    }
+
+    /// The host's id of an id inside; None where it is not mapped.
+    pub fn to_host(&self, inside: InsideId) -> Option<HostId> {
+        self.0.iter().find_map(|extent| {
+            let offset = inside.0.checked_sub(extent.inside.0)?;
+            (offset < extent.length).then(|| HostId(extent.outside.0 + offset))
+        })
+    }
+
+    /// The inside's id of an id of the host; None where it is not mapped.
+    pub fn to_container(&self, outside: HostId) -> Option<InsideId> {
+        self.0.iter().find_map(|extent| {
+            let offset = outside.0.checked_sub(extent.outside.0)?;
+            (offset < extent.length).then(|| InsideId(extent.inside.0 + offset))
+        })
+    }
+
+    /// The text that goes into /proc/PID/uid_map: one `inside outside length` a line.
+    pub fn to_kernel(&self) -> String {
+        self.0.iter().map(|extent| format!("{extent}\n")).collect()
+    }
+
+    /// How many ids are mapped in all.
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(|extent| u64::from(extent.length)).sum()
+    }
+}
+
+impl TryFrom<Vec<Extent>> for IdMap {
+    type Error = String;
+    fn try_from(extents: Vec<Extent>) -> std::result::Result<IdMap, String> {
+        IdMap::new(extents)
+    }
+}
+
+impl From<IdMap> for Vec<Extent> {
+    fn from(map: IdMap) -> Vec<Extent> {
+        map.0
+    }
+}
+
+impl IdMaps {
+    /// True where only one user and one group id exist inside.
+    pub fn is_single(&self) -> bool {
+        self.users.total() == 1 && self.groups.total() == 1
+    }
+
+    /// The name of the folder that holds layers unpacked under these maps: files on disk carry the
+    /// host's ids, so a layer unpacked under one map cannot serve a container with another.
+    /// Twelve hexadecimal digits of FNV-1a over the maps' kernel form; equal maps, equal key.
+    pub fn key(&self) -> String {
+        let text = format!("{}/{}", self.users.to_kernel(), self.groups.to_kernel());
+        let hash = text
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        format!("{:012x}", hash >> 16)
+    }
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.inside.0, self.outside.0, self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extent(inside: u32, outside: u32, length: u32) -> Extent {
+        Extent { inside: InsideId(inside), outside: HostId(outside), length }
+    }
+
+    #[test]
+    fn a_map_translates_both_ways() {
+        let map = IdMap::new(vec![extent(1, 100_000, 65_536), extent(0, 1000, 1)]).unwrap();
+        assert_eq!(map.to_host(InsideId(0)), Some(HostId(1000)));
+        assert_eq!(map.to_host(InsideId(1000)), Some(HostId(100_999)));
+        assert_eq!(map.to_host(InsideId(65_537)), None);
+        assert_eq!(map.to_container(HostId(100_000)), Some(InsideId(1)));
+        assert_eq!(map.to_container(HostId(1)), None);
+        assert_eq!(map.to_kernel(), "0 1000 1\n1 100000 65536\n");
+    }
+
+    #[test]
+    fn bad_maps_are_refused() {
+        for (extents, word) in [
+            (vec![], "at least one"),
+            (vec![extent(0, 1, 0)], "empty"),
+            (vec![extent(0, 1, u32::MAX)], "beyond"),
+            (vec![extent(0, 10, 5), extent(10, 14, 1)], "host"),
+            (vec![extent(0, 10, 5), extent(4, 100, 1)], "container"),
+        ] {
+            let error = IdMap::new(extents).unwrap_err();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

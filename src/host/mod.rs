@@ -1,0 +1,3 @@
+//! What this machine offers: ids, helpers, directories, kernel features.
+
+pub mod ids;
