@@ -1,1 +1,4 @@
-//! (skeleton)
+//! Images: references, registries, archives, and what becomes of their layers.
+
+pub mod digest;
+pub mod stream;
