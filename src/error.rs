@@ -85,6 +85,18 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// A fallback that changes what the user gets, or a wish that could not be met: one line, lower
+/// case, printed once by `cli::report`. Not a failure: the container runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Notice(pub String);
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Turns any error into a [`Failure`] by saying what was being done.
 pub trait Doing<T> {
     /// `doing` is lower case and starts with "cannot". Called only on failure.

@@ -6,6 +6,7 @@
 //! runtime-spec `config.json` can say.
 
 use crate::host::ids::IdMaps;
+pub use crate::rootfs::mount::{Mount, MountFlags, MountKind, Propagation, Relabel};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -130,85 +131,6 @@ pub struct Rlimit {
     pub soft: u64,
     /// Hard limit.
     pub hard: u64,
-}
-
-/// One mount the user or the image asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Mount {
-    /// Where in the container; absolute, cleaned of `.` and `..`.
-    pub target: String,
-    /// What is mounted.
-    pub kind: MountKind,
-    /// `ro`
-    pub read_only: bool,
-}
-
-/// Kinds of [`Mount`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MountKind {
-    /// A file or directory of the host.
-    Bind {
-        /// Absolute path on the host.
-        source: PathBuf,
-        /// `rbind` (the default) also shows mounts below the source.
-        recursive: bool,
-        /// Mount propagation (mount_namespaces(7)).
-        propagation: Propagation,
-        /// `:U`: give the source's tree to the payload's user.
-        chown: bool,
-        /// `-v` creates a missing source directory as Docker does; `--mount` fails.
-        create_source: bool,
-        /// `nosuid`, `nodev`, `noexec` as asked for.
-        flags: MountFlags,
-    },
-    /// A volume of the store.
-    Volume {
-        /// Name: 64 hexadecimal digits where it is anonymous.
-        name: String,
-        /// True for an image's `Volumes` and for `-v /path`: removed with the container.
-        anonymous: bool,
-        /// `nocopy`: the image's content is not copied into the new volume.
-        no_copy: bool,
-        /// `:U`
-        chown: bool,
-        /// `nosuid`, `nodev`, `noexec` as asked for.
-        flags: MountFlags,
-    },
-    /// A new tmpfs.
-    Tmpfs {
-        /// Bytes; None is the kernel's default (half of the memory).
-        size: Option<u64>,
-        /// Octal permissions; Docker's default is 1777.
-        mode: Option<u32>,
-        /// `nosuid,nodev,noexec` by default, as Docker's `--tmpfs`.
-        flags: MountFlags,
-    },
-}
-
-/// Per-mount restrictions (mount(2)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct MountFlags {
-    /// MS_NOSUID
-    pub nosuid: bool,
-    /// MS_NODEV
-    pub nodev: bool,
-    /// MS_NOEXEC
-    pub noexec: bool,
-}
-
-/// Mount propagation (mount_namespaces(7)); `private` variants are Docker's default `rprivate`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum Propagation {
-    Private,
-    #[default]
-    Rprivate,
-    Slave,
-    Rslave,
-    Shared,
-    Rshared,
 }
 
 /// Network and names.
