@@ -1,3 +1,8 @@
-//! (skeleton)
+//! Containers: what was asked for ([`options`]), how it is decided ([`create`]), the decision
+//! ([`plan`]).
 
+pub mod create;
+pub mod names;
+pub mod options;
 pub mod plan;
+pub mod values;

@@ -52,6 +52,34 @@ pub struct RunPlan {
     pub exposed_ports: Vec<String>,
     /// Standard streams.
     pub stdio: StdioPlan,
+    /// Whether the kernel's sensitive files are hidden.
+    pub kernel_paths: KernelPaths,
+    /// What was typed and has been resolved above; only `inspect` reads it.
+    pub asked: Asked,
+}
+
+/// Whether the kernel's sensitive files in /proc and /sys are masked and read-only, as the
+/// runtime-spec's `maskedPaths` and `readonlyPaths` say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KernelPaths {
+    /// Docker's default lists.
+    Masked,
+    /// `--privileged`, `--security-opt systempaths=unconfined`.
+    Unmasked,
+}
+
+/// Options as typed, kept for `inspect`: nothing acts on them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// `--cap-add`
+    pub cap_add: Vec<String>,
+    /// `--cap-drop`
+    pub cap_drop: Vec<String>,
+    /// `--security-opt`
+    pub security_options: Vec<String>,
+    /// `--privileged`
+    pub privileged: bool,
 }
 
 /// The root file system's source.
@@ -91,6 +119,8 @@ pub struct ImageUse {
 pub struct Process {
     /// Entrypoint and command, at least one word.
     pub args: Vec<String>,
+    /// How many of the words in front are the entrypoint's; information only.
+    pub entrypoint_words: usize,
     /// `KEY=value`, complete but for what needs the root file system (HOME, see `launch::init`).
     pub env: Vec<String>,
     /// Absolute path in the container; created if missing.

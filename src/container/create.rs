@@ -1,0 +1,531 @@
+//! Options, image and machine become one [`RunPlan`], by the merging rules of Docker.
+//!
+//! Nothing here touches the file system: [`resolve_plan`] is given what it needs to know. What only
+//! the container's own files can answer (the numbers behind a user's name, HOME) is left to
+//! `launch::init`.
+
+use super::names;
+use super::options::{CreateOptions, EnvChange, Privileges, Source};
+use super::plan::{
+    Asked, ImageUse, KernelPaths, Mount, MountFlags, MountKind, NetworkMode, NetworkPlan, Process, Relabel, RootSource,
+    RunPlan, SeccompChoice, StdioPlan,
+};
+use super::values;
+use crate::error::{Doing, Failure, Result};
+use crate::host::ids::IdMaps;
+use std::collections::BTreeMap;
+
+/// PATH where neither image nor options have one: Docker's default.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// /dev/shm by default, bytes (Docker: 64 MiB).
+const DEFAULT_SHM_SIZE: u64 = 64 << 20;
+/// Seconds between stop signal and SIGKILL (Docker).
+const DEFAULT_STOP_TIMEOUT: u32 = 10;
+
+/// What an image says about the containers made from it (OCI image-spec, config's `config`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageDefaults {
+    /// `NAME=value`
+    pub env: Vec<String>,
+    /// Entrypoint
+    pub entrypoint: Vec<String>,
+    /// Cmd
+    pub command: Vec<String>,
+    /// WorkingDir
+    pub working_dir: String,
+    /// User
+    pub user: String,
+    /// Volumes: paths in the container.
+    pub volumes: Vec<String>,
+    /// StopSignal
+    pub stop_signal: Option<String>,
+    /// ExposedPorts: `80/tcp`
+    pub exposed_ports: Vec<String>,
+    /// Labels
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The image of a container: found, complete, chosen for the platform.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageFacts {
+    /// Its names.
+    pub used: ImageUse,
+    /// Diff ids of its layers, bottom first.
+    pub diff_ids: Vec<String>,
+    /// What it says about its containers.
+    pub defaults: ImageDefaults,
+}
+
+/// What the machine says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostFacts {
+    /// Host name (uname(2)), for `--network host`.
+    pub hostname: String,
+    /// The id maps that `--userns` and its kin lead to here.
+    pub ids: IdMaps,
+}
+
+/// Merges what was asked for with the image's defaults (None with `--rootfs`) and the machine's
+/// facts. The plan's name is a suggestion unless `options.name` is set: see [`names::suggest`].
+///
+/// # Errors
+/// Where the parts contradict each other or nothing is left to execute; exit status 125.
+pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: HostFacts) -> Result<RunPlan> {
+    const DOING: &str = "cannot create the container";
+    let id = new_id()?;
+    let (root, used, defaults) = root_of(&options.source, image)?;
+    let hostname = match &options.hostname {
+        Some(name) => name.clone(),
+        None if options.network == NetworkMode::Host => host.hostname,
+        None => values::short_id(&id).to_owned(),
+    };
+    let (args, entrypoint_words) = command_line(&options, &defaults).doing(|| DOING)?;
+    let stop_signal = match (options.stop_signal, &defaults.stop_signal) {
+        (Some(number), _) => number,
+        (None, Some(text)) => values::signal(text).doing(|| "cannot use the image's StopSignal")?,
+        (None, None) => libc::SIGTERM,
+    };
+    let env = environment(&defaults.env, &options.env, &hostname, options.tty);
+    let asked = asked(&options);
+    let mut labels = defaults.labels;
+    labels.extend(options.labels);
+    let mut exposed_ports = defaults.exposed_ports;
+    exposed_ports.extend(options.expose);
+    exposed_ports.sort();
+    exposed_ports.dedup();
+    Ok(RunPlan {
+        name: match options.name {
+            Some(name) => name,
+            None => names::suggest(random_number()?, 0),
+        },
+        created: jiff::Timestamp::now(),
+        root,
+        image: used,
+        process: Process {
+            args,
+            entrypoint_words,
+            env,
+            cwd: working_dir(options.workdir.as_deref(), &defaults.working_dir).doing(|| DOING)?,
+            user: options.user.unwrap_or(defaults.user),
+            additional_groups: options.groups,
+            keep_groups: options.keep_groups,
+            capabilities: capabilities(&options.privileges),
+            no_new_privileges: options.privileges.no_new_privileges,
+            seccomp: if options.privileges.privileged { SeccompChoice::Unconfined } else { options.privileges.seccomp },
+            rlimits: options.rlimits,
+        },
+        kernel_paths: if options.privileges.privileged {
+            KernelPaths::Unmasked
+        } else {
+            options.privileges.kernel_paths
+        },
+        ids: host.ids,
+        mounts: mounts(options.mounts, &defaults.volumes)?,
+        hostname,
+        network: NetworkPlan {
+            mode: options.network,
+            dns: options.dns,
+            dns_search: options.dns_search,
+            dns_options: options.dns_options,
+            add_hosts: options.add_hosts,
+        },
+        shm_size: options.shm_size.unwrap_or(DEFAULT_SHM_SIZE),
+        read_only: options.read_only,
+        init: options.init,
+        remove: options.remove,
+        stop_signal,
+        stop_timeout: options.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT),
+        labels,
+        exposed_ports,
+        stdio: StdioPlan { tty: options.tty, interactive: options.interactive, foreground: options.foreground },
+        asked,
+        id,
+    })
+}
+
+/// A new container id: 64 random hexadecimal digits, the first twelve not all decimal, because they
+/// become a host name and a number is not one to every program (Docker does the same).
+pub fn new_id() -> Result<String> {
+    loop {
+        let id = values::hex(&random_bytes::<32>()?);
+        if !values::short_id(&id).bytes().all(|digit| digit.is_ascii_digit()) {
+            return Ok(id);
+        }
+    }
+}
+
+/// Random bits for [`names::suggest`].
+pub fn random_number() -> Result<u64> {
+    random_bytes::<8>().map(u64::from_ne_bytes)
+}
+
+fn random_bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    // getrandom(2) answers up to 256 bytes whole once the kernel's pool is ready.
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .doing(|| "cannot get random bytes from the kernel")?;
+    Ok(bytes)
+}
+
+fn root_of(source: &Source, image: Option<ImageFacts>) -> Result<(RootSource, Option<ImageUse>, ImageDefaults)> {
+    match (source, image) {
+        (Source::Image(_), Some(image)) => {
+            Ok((RootSource::Layers { diff_ids: image.diff_ids }, Some(image.used), image.defaults))
+        }
+        (Source::Image(name), None) => {
+            Err(Failure::new("cannot create the container", format!("the image {name} was not resolved")))
+        }
+        (Source::Directory(path), _) => {
+            Ok((RootSource::Directory { path: path.clone() }, None, ImageDefaults::default()))
+        }
+        (Source::OverlaidDirectory(path), _) => {
+            Ok((RootSource::OverlaidDirectory { path: path.clone() }, None, ImageDefaults::default()))
+        }
+    }
+}
+
+/// Entrypoint and command, and how many of the words are the entrypoint's.
+///
+/// A new entrypoint drops the image's Cmd, a new command does not drop the image's Entrypoint.
+fn command_line(options: &CreateOptions, defaults: &ImageDefaults) -> values::Parsed<(Vec<String>, usize)> {
+    let (entrypoint, default_command): (&[String], &[String]) = match &options.entrypoint {
+        Some(entrypoint) => (entrypoint, &[]),
+        None => (&defaults.entrypoint, &defaults.command),
+    };
+    let command = if options.command.is_empty() { default_command } else { &options.command };
+    let args: Vec<String> = entrypoint.iter().chain(command).cloned().collect();
+    match args.first() {
+        None => Err("no command was given and the image has none".into()),
+        Some(word) if word.is_empty() => Err("the command is an empty word".into()),
+        Some(_) => Ok((args, entrypoint.len())),
+    }
+}
+
+/// The environment in the order Docker builds it: PATH, HOSTNAME and TERM, then the image's, then
+/// the changes; a later setting replaces an earlier one where that stands.
+fn environment(image: &[String], changes: &[EnvChange], hostname: &str, tty: bool) -> Vec<String> {
+    let mut env = vec![format!("PATH={DEFAULT_PATH}"), format!("HOSTNAME={hostname}")];
+    if tty {
+        env.push("TERM=xterm".to_owned());
+    }
+    for entry in image {
+        match entry.split_once('=') {
+            Some((name, value)) => set(&mut env, name, value),
+            // Images built by hand hold bare names: Docker ignores them.
+            None => continue,
+        }
+    }
+    for change in changes {
+        match change {
+            EnvChange::Set(name, value) => set(&mut env, name, value),
+            EnvChange::Unset(name) => env.retain(|entry| !is_named(entry, name)),
+        }
+    }
+    env
+}
+
+fn set(env: &mut Vec<String>, name: &str, value: &str) {
+    let entry = format!("{name}={value}");
+    match env.iter_mut().find(|entry| is_named(entry, name)) {
+        Some(old) => *old = entry,
+        None => env.push(entry),
+    }
+}
+
+fn is_named(entry: &str, name: &str) -> bool {
+    entry.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
+}
+
+fn working_dir(asked: Option<&str>, image: &str) -> values::Parsed<String> {
+    match asked {
+        Some(path) if !path.starts_with('/') => {
+            Err(format!("the working directory `{path}` is not an absolute path in the container"))
+        }
+        Some(path) => Ok(values::clean_path(path)),
+        // An image's relative WorkingDir starts at `/`, as its builder meant it.
+        None => Ok(values::clean_path(image)),
+    }
+}
+
+/// The mounts asked for and an anonymous volume for each of the image's Volumes that none of them
+/// covers, parents before children. Anonymous volumes get their names here.
+fn mounts(asked: Vec<Mount>, volumes: &[String]) -> Result<Vec<Mount>> {
+    let mut mounts = asked;
+    for path in volumes {
+        let target = values::clean_path(path);
+        if target == "/" {
+            return Err(Failure::new("cannot create the container", "the image has `/` among its Volumes"));
+        }
+        if !mounts.iter().any(|mount| mount.target == target) {
+            mounts.push(anonymous_volume(target));
+        }
+    }
+    // Stable: what was given in order at one depth stays in order.
+    mounts.sort_by_key(|mount| mount.target.bytes().filter(|byte| *byte == b'/').count());
+    let mut targets: Vec<&str> = mounts.iter().map(|mount| mount.target.as_str()).collect();
+    targets.sort_unstable();
+    if let Some(pair) = targets.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Failure::new("cannot create the container", format!("two mounts have the target {}", pair[0])));
+    }
+    for mount in &mut mounts {
+        if let MountKind::Volume { name, .. } = &mut mount.kind
+            && name.is_empty()
+        {
+            *name = values::hex(&random_bytes::<32>()?);
+        }
+    }
+    Ok(mounts)
+}
+
+fn anonymous_volume(target: String) -> Mount {
+    let kind = MountKind::Volume {
+        name: String::new(),
+        anonymous: true,
+        no_copy: false,
+        chown: false,
+        flags: MountFlags::default(),
+        relabel: Relabel::Keep,
+    };
+    Mount { target, kind, read_only: false }
+}
+
+/// The capabilities of Docker's default set (oci/caps/defaults.go of moby).
+const DEFAULT_CAPABILITIES: [&str; 14] = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FSETID",
+    "CAP_FOWNER",
+    "CAP_MKNOD",
+    "CAP_NET_RAW",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETFCAP",
+    "CAP_SETPCAP",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_SYS_CHROOT",
+    "CAP_KILL",
+    "CAP_AUDIT_WRITE",
+];
+
+fn capabilities(_privileges: &Privileges) -> Vec<String> {
+    DEFAULT_CAPABILITIES.map(str::to_owned).to_vec()
+}
+
+fn asked(options: &CreateOptions) -> Asked {
+    Asked {
+        cap_add: options.privileges.cap_add.clone(),
+        cap_drop: options.privileges.cap_drop.clone(),
+        security_options: options.privileges.security_options.clone(),
+        privileged: options.privileges.privileged,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::ids::IdMap;
+    use proptest::prelude::*;
+
+    fn host() -> HostFacts {
+        let map = IdMap::single(0, 1000);
+        HostFacts { hostname: "workstation".into(), ids: IdMaps { users: map.clone(), groups: map } }
+    }
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn image(defaults: ImageDefaults) -> Option<ImageFacts> {
+        let used = ImageUse { name: "alpine".into(), id: "sha256:1".into(), manifest: "sha256:2".into() };
+        Some(ImageFacts { used, diff_ids: vec!["sha256:3".into()], defaults })
+    }
+
+    fn alpine() -> CreateOptions {
+        CreateOptions::new(Source::Image("alpine".into()))
+    }
+
+    fn plan(options: CreateOptions, defaults: ImageDefaults) -> RunPlan {
+        resolve_plan(options, image(defaults), host()).unwrap()
+    }
+
+    fn sh() -> ImageDefaults {
+        ImageDefaults { command: words("/bin/sh"), ..ImageDefaults::default() }
+    }
+
+    #[test]
+    fn entrypoint_and_command_merge_as_dockers_do() {
+        // (image's entrypoint, image's cmd, --entrypoint, words after the image, what is executed)
+        let table: [(&str, &str, Option<&str>, &str, &str); 9] = [
+            ("", "sh", None, "", "sh"),
+            ("", "sh", None, "ls -l", "ls -l"),
+            ("nginx -g", "daemon", None, "", "nginx -g daemon"),
+            ("nginx -g", "daemon", None, "other", "nginx -g other"),
+            ("nginx", "daemon", Some("ls"), "", "ls"),
+            ("nginx", "daemon", Some("ls"), "-l", "ls -l"),
+            ("nginx", "daemon", Some(""), "sh -c true", "sh -c true"),
+            ("nginx", "", None, "", "nginx"),
+            ("", "", Some("env"), "", "env"),
+        ];
+        for (entrypoint, command, asked, typed, expected) in table {
+            let defaults =
+                ImageDefaults { entrypoint: words(entrypoint), command: words(command), ..ImageDefaults::default() };
+            let mut options = alpine();
+            options.entrypoint = asked.map(words);
+            options.command = words(typed);
+            let args = plan(options, defaults).process.args.join(" ");
+            assert_eq!(args, expected, "{entrypoint:?} {command:?} {asked:?} {typed:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_to_execute_is_an_error() {
+        for (entrypoint, command, word) in [
+            (None, vec![], "no command"),
+            (Some(vec![]), vec![], "no command"),
+            (None, vec![String::new()], "empty word"),
+        ] {
+            let mut options = alpine();
+            let defaults = if entrypoint.is_some() { sh() } else { ImageDefaults::default() };
+            options.entrypoint = entrypoint;
+            options.command = command;
+            let error = resolve_plan(options, image(defaults), host()).unwrap_err();
+            assert!(error.cause.contains(word), "{error}");
+            assert_eq!(error.code.number(), 125);
+        }
+    }
+
+    #[test]
+    fn the_environment_merges_in_order() {
+        let mut options = alpine();
+        options.tty = true;
+        options.hostname = Some("box".into());
+        options.env = vec![
+            EnvChange::Set("A".into(), "new".into()),
+            EnvChange::Unset("B".into()),
+            EnvChange::Set("C".into(), "x=y".into()),
+        ];
+        let defaults = ImageDefaults { env: words("PATH=/bin A=1 AB=3 B=2 bare"), ..sh() };
+        assert_eq!(
+            plan(options, defaults).process.env,
+            ["PATH=/bin", "HOSTNAME=box", "TERM=xterm", "A=new", "AB=3", "C=x=y"]
+        );
+        assert_eq!(
+            plan(alpine(), sh()).process.env[0],
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        );
+    }
+
+    #[test]
+    fn the_host_name_is_the_id_or_the_hosts() {
+        let made = plan(alpine(), sh());
+        assert_eq!(made.hostname, made.id[..12]);
+        assert!(made.process.env.contains(&format!("HOSTNAME={}", made.hostname)));
+        let mut options = alpine();
+        options.network = NetworkMode::Host;
+        assert_eq!(plan(options.clone(), sh()).hostname, "workstation");
+        options.hostname = Some("mine".into());
+        assert_eq!(plan(options, sh()).hostname, "mine");
+    }
+
+    #[test]
+    fn the_images_volumes_are_anonymous_unless_covered() {
+        let mut options = alpine();
+        let tmpfs = MountKind::Tmpfs { size: None, mode: None, uid: None, gid: None, flags: MountFlags::default() };
+        options.mounts = vec![
+            Mount { target: "/a/b/c".into(), kind: tmpfs.clone(), read_only: false },
+            Mount { target: "/data".into(), kind: tmpfs, read_only: false },
+        ];
+        let defaults = ImageDefaults { volumes: words("/data/ /a/b /var/lib/x"), ..sh() };
+        let made = plan(options, defaults);
+        let targets: Vec<&str> = made.mounts.iter().map(|mount| mount.target.as_str()).collect();
+        assert_eq!(targets, ["/data", "/a/b", "/a/b/c", "/var/lib/x"]);
+        let names: Vec<&str> = made
+            .mounts
+            .iter()
+            .filter_map(|mount| match &mount.kind {
+                MountKind::Volume { name, anonymous: true, .. } => Some(name.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert!(names.len() == 2 && names[0] != names[1] && names.iter().all(|name| name.len() == 64));
+    }
+
+    #[test]
+    fn two_mounts_on_one_target_are_refused() {
+        let mut options = alpine();
+        options.mounts = vec![anonymous_volume("/x".into()), anonymous_volume("/x".into())];
+        let error = resolve_plan(options, image(sh()), host()).unwrap_err();
+        assert!(error.cause.contains("two mounts have the target /x"), "{error}");
+    }
+
+    #[test]
+    fn stop_signal_user_and_directory_come_from_the_image() {
+        let defaults = ImageDefaults {
+            stop_signal: Some("SIGQUIT".into()),
+            user: "www".into(),
+            working_dir: "srv/./x".into(),
+            labels: BTreeMap::from([("a".into(), "1".into()), ("b".into(), "2".into())]),
+            exposed_ports: words("80/tcp"),
+            ..sh()
+        };
+        let made = plan(alpine(), defaults.clone());
+        assert_eq!((made.stop_signal, made.process.user.as_str(), made.process.cwd.as_str()), (3, "www", "/srv/x"));
+        let mut options = alpine();
+        options.stop_signal = Some(9);
+        options.user = Some("0".into());
+        options.workdir = Some("/tmp/".into());
+        options.labels = BTreeMap::from([("b".into(), "3".into())]);
+        options.expose = words("443/tcp 80/tcp");
+        let made = plan(options, defaults.clone());
+        assert_eq!((made.stop_signal, made.process.user.as_str(), made.process.cwd.as_str()), (9, "0", "/tmp"));
+        assert_eq!(made.labels, BTreeMap::from([("a".into(), "1".into()), ("b".into(), "3".into())]));
+        assert_eq!(made.exposed_ports, ["443/tcp", "80/tcp"]);
+        let bad = ImageDefaults { stop_signal: Some("SIGFOO".into()), ..defaults };
+        assert!(resolve_plan(alpine(), image(bad), host()).unwrap_err().doing.contains("StopSignal"));
+        let mut options = alpine();
+        options.workdir = Some("tmp".into());
+        assert!(resolve_plan(options, image(sh()), host()).unwrap_err().cause.contains("absolute"));
+    }
+
+    #[test]
+    fn privileged_lifts_filter_and_masks() {
+        let mut options = alpine();
+        options.privileges.privileged = true;
+        let made = plan(options, sh());
+        assert_eq!((made.process.seccomp, made.kernel_paths), (SeccompChoice::Unconfined, KernelPaths::Unmasked));
+        let made = plan(alpine(), sh());
+        assert_eq!((made.process.seccomp, made.kernel_paths), (SeccompChoice::Default, KernelPaths::Masked));
+    }
+
+    #[test]
+    fn a_plan_survives_json() {
+        let made = plan(alpine(), sh());
+        let text = serde_json::to_string(&made).unwrap();
+        assert_eq!(serde_json::from_str::<RunPlan>(&text).unwrap(), made);
+    }
+
+    proptest! {
+        #[test]
+        fn each_variable_appears_once(
+            image in proptest::collection::vec("[AB]{1,2}=[01]?", 0..6),
+            changes in proptest::collection::vec(("[AB]{1,2}", proptest::option::of("[01]?")), 0..6),
+        ) {
+            let changes: Vec<EnvChange> = changes.into_iter().map(|(name, value)| match value {
+                Some(value) => EnvChange::Set(name, value),
+                None => EnvChange::Unset(name),
+            }).collect();
+            let env = environment(&image, &changes, "h", false);
+            let mut names: Vec<&str> = env.iter().map(|entry| entry.split_once('=').unwrap().0).collect();
+            names.sort_unstable();
+            let count = names.len();
+            names.dedup();
+            prop_assert_eq!(names.len(), count);
+            if let Some(change) = changes.last() {
+                match change {
+                    EnvChange::Set(name, value) => prop_assert!(env.contains(&[name.as_str(), value].join("="))),
+                    EnvChange::Unset(name) => prop_assert!(!env.iter().any(|entry| is_named(entry, name))),
+                }
+            }
+        }
+    }
+}
