@@ -1,3 +1,4 @@
 //! What this machine offers: ids, helpers, directories, kernel features.
 
+pub mod dirs;
 pub mod ids;
