@@ -1,1 +1,6 @@
-//! (skeleton)
+//! Typed wrappers over the system calls that rustix and nix do not offer safely.
+//!
+//! House rule: rustix first; nix for signals, signalfd and termios; raw libc here only. Each block
+//! of unsafe code names the invariant it relies on and the manual page that states it.
+
+pub mod process;

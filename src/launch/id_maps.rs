@@ -1,0 +1,124 @@
+//! `write_id_maps`: gives a new user namespace its ids (user_namespaces(7)).
+//!
+//! The kernel lets an unprivileged process write a map of one line only, its own id. A process with
+//! CAP_SETUID and CAP_SETGID in the parent namespace (root of an outer container) may write any.
+//! Everybody else needs newuidmap(1) and newgidmap(1), which are set-user-ID root and allow what
+//! /etc/subuid and /etc/subgid grant; both are started at once, since each costs a millisecond.
+
+use crate::error::{Doing, Failure, Result, errno_text};
+use crate::host::ids::{IdMap, IdMaps};
+use rustix::thread::CapabilitySet;
+use std::fs;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+
+/// A map that is being written by the helpers; [`Pending::wait`] ends it.
+#[must_use]
+pub struct Pending {
+    helpers: Vec<(&'static str, std::process::Child)>,
+}
+
+/// Starts writing both maps of process `pid`, which must be alone in its new user namespace.
+pub fn write_id_maps(pid: i32, maps: &IdMaps) -> Result<Pending> {
+    if may_write_any() {
+        write_directly(pid, "uid_map", &maps.users)?;
+        write_directly(pid, "gid_map", &maps.groups)?;
+        return Ok(Pending { helpers: Vec::new() });
+    }
+    if maps.is_single() {
+        // setgroups(2) must be denied first, or an unprivileged gid_map is EPERM (CVE-2014-8989).
+        let path = format!("/proc/{pid}/setgroups");
+        fs::write(&path, "deny").doing(|| format!("cannot map group ids: {path}"))?;
+        write_directly(pid, "uid_map", &maps.users)?;
+        write_directly(pid, "gid_map", &maps.groups)?;
+        return Ok(Pending { helpers: Vec::new() });
+    }
+    let users = start_helper("newuidmap", pid, &maps.users)?;
+    let mut pending = Pending { helpers: vec![("newuidmap", users)] };
+    pending.helpers.push(("newgidmap", start_helper("newgidmap", pid, &maps.groups)?));
+    Ok(pending)
+}
+
+impl Pending {
+    /// Waits until both maps are written.
+    pub fn wait(self) -> Result<()> {
+        let mut first_failure = None;
+        for (name, mut helper) in self.helpers {
+            let mut said = String::new();
+            if let Some(stderr) = &mut helper.stderr {
+                // What the helper says is only a help to the reader; its status decides.
+                if let Err(error) = stderr.read_to_string(&mut said) {
+                    log::debug!("cannot read what {name} says: {error}");
+                }
+            }
+            let status = helper.wait().doing(|| format!("cannot wait for {name}"))?;
+            if !status.success() && first_failure.is_none() {
+                first_failure = Some(helper_failure(name, said.trim(), status));
+            }
+        }
+        first_failure.map_or(Ok(()), Err)
+    }
+}
+
+fn helper_failure(name: &str, said: &str, status: std::process::ExitStatus) -> Failure {
+    let what = if name == "newuidmap" { "user" } else { "group" };
+    let cause = if said.is_empty() { format!("{name} ended with {status}") } else { said.to_owned() };
+    let failure = Failure::new(format!("cannot map {what} ids"), &cause);
+    if apparmor_restricts_user_namespaces() {
+        return failure.hint(
+            "AppArmor restricts user namespaces here (kernel.apparmor_restrict_unprivileged_userns = 1); an \
+             administrator can load a profile that allows them to rr, or run: sysctl -w \
+             kernel.apparmor_restrict_unprivileged_userns=0",
+        );
+    }
+    if cause.contains("not allowed") {
+        return failure.hint("the ranges of /etc/subuid and /etc/subgid are what these helpers allow; compare them");
+    }
+    failure
+}
+
+/// Whether Ubuntu's restriction is in force: creating a user namespace works there, but it holds no
+/// capability, so that writing its maps fails with EPERM.
+pub(super) fn apparmor_restricts_user_namespaces() -> bool {
+    fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").is_ok_and(|text| text.trim() == "1")
+}
+
+/// True where this process may write any map into a child namespace (capabilities(7)).
+fn may_write_any() -> bool {
+    rustix::thread::capabilities(None)
+        .is_ok_and(|sets| sets.effective.contains(CapabilitySet::SETUID | CapabilitySet::SETGID))
+}
+
+fn write_directly(pid: i32, file: &str, map: &IdMap) -> Result<()> {
+    let path = format!("/proc/{pid}/{file}");
+    // One write(2): the kernel takes the whole map at once and only once.
+    let written =
+        fs::OpenOptions::new().write(true).open(&path).and_then(|mut file| file.write_all(map.to_kernel().as_bytes()));
+    written.map_err(|error| {
+        let doing = if file == "uid_map" { "cannot map user ids" } else { "cannot map group ids" };
+        let number = error.raw_os_error().unwrap_or(0);
+        let text = map.to_kernel().trim_end().replace('\n', ", ");
+        let failure = Failure::new(doing, format!("writing `{text}` to {path}: {}", errno_text(number)));
+        if number == libc::EPERM && apparmor_restricts_user_namespaces() {
+            return failure.hint(
+                "AppArmor restricts user namespaces here (kernel.apparmor_restrict_unprivileged_userns = 1); an \
+                 administrator can load a profile that allows them to rr",
+            );
+        }
+        failure
+    })
+}
+
+fn start_helper(name: &'static str, pid: i32, map: &IdMap) -> Result<std::process::Child> {
+    let mut command = Command::new(name);
+    command.arg(pid.to_string());
+    for extent in map.extents() {
+        command.args([extent.inside.0, extent.outside.0, extent.length].map(|number| number.to_string()));
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .doing(|| format!("cannot map ids: cannot start {name}"))
+}

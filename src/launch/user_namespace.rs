@@ -1,0 +1,221 @@
+//! Work done as root of the user's own user namespace, in a short-lived child process.
+//!
+//! Files of subordinate ids can be made, owned and deleted only from inside a user namespace that
+//! maps those ids. Unpacking a layer and removing a container therefore run in a child that has
+//! entered one, with the host's mounts and network; its result comes back through a pipe as JSON.
+
+use crate::error::{Doing, Failure, Result};
+use crate::host::ids::IdMaps;
+use crate::launch::id_maps::{apparmor_restricts_user_namespaces, write_id_maps};
+use crate::sys::process::{Child, Cloned, exit_now, fork, unshare_user};
+use rustix::process::{Signal, WaitId, WaitIdOptions};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+
+/// Runs `work` in a child process that is root of a new user namespace with `maps`.
+///
+/// The calling process must be single-threaded; `work` may start threads. The child stays in the
+/// caller's process group (Ctrl-C reaches both) and is killed when the caller dies.
+pub fn run_in_user_namespace<T, W>(maps: &IdMaps, work: W) -> Result<T>
+where
+    T: Serialize + DeserializeOwned,
+    W: FnOnce() -> Result<T>,
+{
+    let (from_child, to_parent) = pipe()?;
+    let (mut from_parent, to_child) = pipe()?;
+    let parent = rustix::process::getpid();
+    match fork().doing(|| "cannot start a process for work in a user namespace")? {
+        Cloned::Child => {
+            drop((from_child, to_child));
+            let result = enter(parent, &to_parent, &mut from_parent).and_then(|()| work());
+            exit_now(report(to_parent, &result))
+        }
+        Cloned::Parent(child) => {
+            drop((to_parent, from_parent));
+            let mut worker = Worker { child, reaped: false };
+            let text = worker.drive(maps, from_child, to_child)?;
+            let status = worker.wait()?;
+            if text.is_empty() {
+                return Err(Failure::new("cannot work in a user namespace", format!("the worker process {status}")));
+            }
+            serde_json::from_str::<Result<T>>(&text).doing(|| "cannot read the worker's answer")?
+        }
+    }
+}
+
+fn pipe() -> Result<(File, File)> {
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing(|| "cannot make a pipe")?;
+    Ok((File::from(reader), File::from(writer)))
+}
+
+/// The child's first steps: a namespace, then ids in it.
+fn enter(parent: rustix::process::Pid, mut to_parent: &File, from_parent: &mut File) -> Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .doing(|| "cannot tie a process to its parent")?;
+    if rustix::process::getppid() != Some(parent) {
+        exit_now(1);
+    }
+    unshare_user().map_err(|error| user_namespace_failure(&error))?;
+    // The parent writes the maps when it sees this byte, and answers with one.
+    to_parent.write_all(b"U").doing(|| "cannot reach the parent process")?;
+    let mut answer = [0];
+    from_parent.read_exact(&mut answer).doing(|| "cannot reach the parent process")?;
+    become_root()?;
+    // Credentials changed: the parent-death signal was cleared with them (prctl(2)).
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .doing(|| "cannot tie a process to its parent")?;
+    rustix::process::umask(rustix::fs::Mode::empty());
+    Ok(())
+}
+
+/// Takes id 0 of the namespace for all user and group ids, and no supplementary groups.
+pub(super) fn become_root() -> Result<()> {
+    use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+    let doing = || "cannot become root of the user namespace";
+    // Denied where the map has one id (write_id_maps denies setgroups); the groups then stay, unmapped.
+    match set_thread_groups(&[]) {
+        Ok(()) | Err(rustix::io::Errno::PERM) => {}
+        Err(error) => return Err(error).doing(doing),
+    }
+    let (uid, gid) = (rustix::process::Uid::ROOT, rustix::process::Gid::ROOT);
+    set_thread_res_gid(gid, gid, gid).doing(doing)?;
+    set_thread_res_uid(uid, uid, uid).doing(doing)
+}
+
+/// What refused a user namespace, and who can allow it.
+pub(super) fn user_namespace_failure(error: &std::io::Error) -> Failure {
+    let number = error.raw_os_error().unwrap_or(0);
+    let failure = Failure::new("cannot make a user namespace", crate::error::errno_text(number));
+    let sysctl =
+        |name: &str| std::fs::read_to_string(format!("/proc/sys/{name}")).ok().map(|text| text.trim().to_owned());
+    if sysctl("user/max_user_namespaces").as_deref() == Some("0") {
+        return failure.hint(
+            "user namespaces are switched off; an administrator can run: sysctl -w user.max_user_namespaces=65536",
+        );
+    }
+    if sysctl("kernel/unprivileged_userns_clone").as_deref() == Some("0") {
+        return failure.hint(
+            "user namespaces are switched off; an administrator can run: sysctl -w kernel.unprivileged_userns_clone=1",
+        );
+    }
+    if apparmor_restricts_user_namespaces() {
+        return failure.hint(
+            "AppArmor restricts user namespaces here; an administrator can load a profile that allows them to rr",
+        );
+    }
+    if number == libc::EPERM && seccomp_filtered() {
+        return failure.hint(
+            "a system-call filter is on, as inside another container; there, start the outer one with: --security-opt seccomp=unconfined",
+        );
+    }
+    failure
+}
+
+/// Whether this process runs under a seccomp filter (proc_pid_status(5), `Seccomp: 2`).
+fn seccomp_filtered() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
+        status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
+    })
+}
+
+/// Sends the result; the exit status only tells that this was done.
+fn report<T: Serialize>(mut to_parent: File, result: &Result<T>) -> i32 {
+    match serde_json::to_string(result) {
+        Ok(text) if to_parent.write_all(text.as_bytes()).is_ok() => 0,
+        _ => 1,
+    }
+}
+
+/// The child as its parent holds it: killed and reaped on every early return.
+struct Worker {
+    child: Child,
+    reaped: bool,
+}
+
+impl Worker {
+    /// Maps the ids once the namespace exists, then reads the answer to its end.
+    fn drive(&self, maps: &IdMaps, mut from_child: File, mut to_child: File) -> Result<String> {
+        let mut first = [0];
+        let doing = || "cannot hear from the worker process";
+        if from_child.read(&mut first).doing(doing)? == 1 && first[0] == b'U' {
+            write_id_maps(self.child.pid, maps)?.wait()?;
+            to_child.write_all(b"M").doing(doing)?;
+            first = [b' '];
+        }
+        // Without the byte it is the beginning of a failure's text, or nothing at all.
+        let mut text = String::from_utf8_lossy(&first).trim_matches(['\0', ' ']).to_owned();
+        from_child.read_to_string(&mut text).doing(doing)?;
+        Ok(text)
+    }
+
+    /// Reaps it; the text says how it ended.
+    fn wait(&mut self) -> Result<String> {
+        let status = rustix::process::waitid(WaitId::PidFd(self.child.pidfd.as_fd()), WaitIdOptions::EXITED)
+            .doing(|| "cannot wait for the worker process")?;
+        self.reaped = true;
+        Ok(match status.and_then(|status| status.terminating_signal()) {
+            Some(signal) => format!("was killed by signal {signal}"),
+            None => "ended without an answer".to_owned(),
+        })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if self.reaped {
+            return;
+        }
+        // Both fail only where the process is gone already, which is what they are for.
+        rustix::process::pidfd_send_signal(&self.child.pidfd, Signal::KILL).ok();
+        rustix::process::waitid(WaitId::PidFd(self.child.pidfd.as_fd()), WaitIdOptions::EXITED).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs in a fork of its own, since the test runner has threads and the worker must be forked
+    /// from a single-threaded process. One id only: needs no helpers.
+    fn in_fork(test: impl FnOnce() -> bool) -> bool {
+        match fork().unwrap() {
+            Cloned::Child => exit_now(i32::from(!test())),
+            Cloned::Parent(child) => {
+                let status =
+                    rustix::process::waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED).unwrap();
+                status.unwrap().exit_status() == Some(0)
+            }
+        }
+    }
+
+    fn own_id() -> IdMaps {
+        use crate::host::ids::IdMap;
+        IdMaps {
+            users: IdMap::single(0, rustix::process::getuid().as_raw()),
+            groups: IdMap::single(0, rustix::process::getgid().as_raw()),
+        }
+    }
+
+    #[test]
+    fn the_worker_is_root_and_answers() {
+        assert!(in_fork(|| run_in_user_namespace(&own_id(), || {
+            Ok((rustix::process::getuid().as_raw(), std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default()))
+        })
+        .is_ok_and(|(uid, map)| uid == 0 && map.split_whitespace().nth(2) == Some("1"))));
+    }
+
+    #[test]
+    fn a_failure_and_a_death_come_back() {
+        assert!(in_fork(|| {
+            let failed: Result<()> = run_in_user_namespace(&own_id(), || Err(Failure::new("cannot x", "y").hint("z")));
+            failed == Err(Failure::new("cannot x", "y").hint("z"))
+        }));
+        assert!(in_fork(|| {
+            let died: Result<()> = run_in_user_namespace(&own_id(), || exit_now(0));
+            died.is_err_and(|failure| failure.cause.contains("without an answer"))
+        }));
+    }
+}

@@ -1,0 +1,177 @@
+//! Making processes: fork(2), clone3(2), execve(2), and what must be put right around them.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
+
+/// Which side of a clone the caller finds itself on.
+pub enum Cloned {
+    /// The caller; the new process is described by [`Child`].
+    Parent(Child),
+    /// The new process.
+    Child,
+}
+
+/// A child process by its pid file descriptor, which cannot be confused with a later process.
+#[derive(Debug)]
+pub struct Child {
+    /// Process id in the caller's pid namespace.
+    pub pid: i32,
+    /// pidfd (pidfd_open(2)).
+    pub pidfd: OwnedFd,
+}
+
+/// Namespaces to make (clone(2)); a set of CLONE_NEW… bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Namespaces(u64);
+
+impl Namespaces {
+    /// user_namespaces(7)
+    pub const USER: Namespaces = Namespaces(libc::CLONE_NEWUSER as u64);
+    /// mount_namespaces(7)
+    pub const MOUNT: Namespaces = Namespaces(libc::CLONE_NEWNS as u64);
+    /// pid_namespaces(7)
+    pub const PID: Namespaces = Namespaces(libc::CLONE_NEWPID as u64);
+    /// uts_namespaces(7)
+    pub const UTS: Namespaces = Namespaces(libc::CLONE_NEWUTS as u64);
+    /// ipc_namespaces(7)
+    pub const IPC: Namespaces = Namespaces(libc::CLONE_NEWIPC as u64);
+    /// network_namespaces(7)
+    pub const NETWORK: Namespaces = Namespaces(libc::CLONE_NEWNET as u64);
+    /// cgroup_namespaces(7)
+    pub const CGROUP: Namespaces = Namespaces(libc::CLONE_NEWCGROUP as u64);
+
+    /// Both sets.
+    #[must_use]
+    pub const fn and(self, other: Namespaces) -> Namespaces {
+        Namespaces(self.0 | other.0)
+    }
+}
+
+/// Makes a process in new namespaces with clone3(2), keeping a pidfd of it.
+///
+/// The child has its own copy of memory, so everything the parent had is there. It must not have
+/// been multi-threaded: a lock that another thread held would stay locked for ever.
+pub fn clone_into(namespaces: Namespaces) -> io::Result<Cloned> {
+    let mut pidfd: RawFd = -1;
+    // SAFETY: all-zero is a valid clone_args (clone3(2): unused fields must be zero).
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = namespaces.0 | libc::CLONE_PIDFD as u64;
+    args.pidfd = &raw mut pidfd as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    // SAFETY: no CLONE_VM and no stack, so the child runs on a copy of this stack as after fork(2);
+    // `args` is a live clone_args of the size passed, and `pidfd` lives until after the call.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Cloned::Child),
+        // SAFETY: clone3 succeeded with CLONE_PIDFD, so `pidfd` is a new descriptor nobody else owns.
+        pid => Ok(Cloned::Parent(Child { pid: pid as i32, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })),
+    }
+}
+
+/// fork(3) of the C library: unlike [`clone_into`] it leaves the library fit for threads in the
+/// child. The caller must be single-threaded.
+pub fn fork() -> io::Result<Cloned> {
+    // SAFETY: fork(3) has no memory preconditions; being single-threaded keeps every lock free.
+    let pid = unsafe { libc::fork() };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Cloned::Child),
+        pid => {
+            let raw = rustix::process::Pid::from_raw(pid).ok_or_else(|| io::Error::other("fork returned no pid"))?;
+            let pidfd = rustix::process::pidfd_open(raw, rustix::process::PidfdFlags::empty())?;
+            Ok(Cloned::Parent(Child { pid, pidfd }))
+        }
+    }
+}
+
+/// Ends this process at once, running no destructors and no atexit(3) functions: a forked child
+/// must not flush or undo what belongs to its parent.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: _exit(2) is always safe to call and does not return.
+    unsafe { libc::_exit(status) }
+}
+
+/// unshare(2) of the user namespace; the process keeps its ids, unmapped, with all capabilities inside.
+pub fn unshare_user() -> io::Result<()> {
+    // SAFETY: CLONE_NEWUSER touches credentials only, no memory and no descriptors (unshare(2)).
+    match unsafe { libc::unshare(libc::CLONE_NEWUSER) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Marks every descriptor from `first` on close-on-exec (close_range(2), Linux 5.11; before that
+/// through /proc/self/fd).
+pub fn close_on_exec_from(first: RawFd) -> io::Result<()> {
+    // SAFETY: CLOSE_RANGE_CLOEXEC closes nothing, so no owned descriptor becomes invalid.
+    let result = unsafe {
+        libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let Some(fd) = entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()) else { continue };
+        if fd >= first {
+            // SAFETY: F_SETFD changes a flag of a descriptor; one that is gone gives EBADF, which is fine.
+            unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+    }
+    Ok(())
+}
+
+/// Gives every signal its default action and unblocks all: ignored and blocked signals survive
+/// execve(2), and the Rust runtime ignores SIGPIPE.
+pub fn reset_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: SIG_DFL installs no handler code. SIGKILL, SIGSTOP and the C library's own two
+        // signals give EINVAL, which changes nothing.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: `set` is initialised by sigemptyset before use; sigprocmask reads it only.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
+    }
+}
+
+/// Words for execve(2), allocated before the descriptors and privileges are given up.
+pub struct ExecWords {
+    args: Vec<CString>,
+    env: Vec<CString>,
+}
+
+impl ExecWords {
+    /// Fails where a word holds a NUL byte.
+    pub fn new(args: &[String], env: &[String]) -> Result<ExecWords, String> {
+        let strings = |words: &[String]| {
+            words
+                .iter()
+                .map(|word| {
+                    CString::new(word.as_str()).map_err(|_| format!("`{}` holds a NUL byte", word.escape_debug()))
+                })
+                .collect::<Result<Vec<_>, _>>()
+        };
+        Ok(ExecWords { args: strings(args)?, env: strings(env)? })
+    }
+
+    /// execve(2) of `path`; returns only on failure.
+    pub fn exec(&self, path: &Path) -> io::Error {
+        use std::os::unix::ffi::OsStrExt;
+        let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
+            return io::Error::from_raw_os_error(libc::ENOENT);
+        };
+        let pointers = |words: &[CString]| -> Vec<*const libc::c_char> {
+            words.iter().map(|word| CStr::as_ptr(word)).chain([std::ptr::null()]).collect()
+        };
+        let (args, env) = (pointers(&self.args), pointers(&self.env));
+        // SAFETY: both arrays end with a null pointer and point to NUL-terminated strings that
+        // `self` keeps alive; execve returns only on failure (execve(2)).
+        unsafe { libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr()) };
+        io::Error::last_os_error()
+    }
+}
