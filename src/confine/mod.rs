@@ -1,1 +1,5 @@
-//! (skeleton)
+//! What a container's payload may not do: capabilities, system calls, resource limits.
+
+pub mod capabilities;
+pub mod rlimits;
+pub mod seccomp;

@@ -11,6 +11,7 @@ use super::plan::{
     RunPlan, SeccompChoice, StdioPlan,
 };
 use super::values;
+use crate::confine::capabilities::{self, Granted, Privilege};
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
 use std::collections::BTreeMap;
@@ -109,7 +110,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
             user: options.user.unwrap_or(defaults.user),
             additional_groups: options.groups,
             keep_groups: options.keep_groups,
-            capabilities: capabilities(&options.privileges),
+            capabilities: granted(&options.privileges)?,
             no_new_privileges: options.privileges.no_new_privileges,
             seccomp: if options.privileges.privileged { SeccompChoice::Unconfined } else { options.privileges.seccomp },
             rlimits: options.rlimits,
@@ -289,26 +290,9 @@ fn anonymous_volume(target: String) -> Mount {
     Mount { target, kind, read_only: false }
 }
 
-/// The capabilities of Docker's default set (oci/caps/defaults.go of moby).
-const DEFAULT_CAPABILITIES: [&str; 14] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FSETID",
-    "CAP_FOWNER",
-    "CAP_MKNOD",
-    "CAP_NET_RAW",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETFCAP",
-    "CAP_SETPCAP",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_SYS_CHROOT",
-    "CAP_KILL",
-    "CAP_AUDIT_WRITE",
-];
-
-fn capabilities(_privileges: &Privileges) -> Vec<String> {
-    DEFAULT_CAPABILITIES.map(str::to_owned).to_vec()
+fn granted(privileges: &Privileges) -> Result<Granted> {
+    let privilege = if privileges.privileged { Privilege::Privileged } else { Privilege::Confined };
+    capabilities::resolve(&privileges.cap_add, &privileges.cap_drop, privilege)
 }
 
 fn asked(options: &CreateOptions) -> Asked {

@@ -5,6 +5,9 @@
 //! plan is written to `containers/<id>/plan.json` and never changes; it can say what an OCI
 //! runtime-spec `config.json` can say.
 
+use crate::confine::capabilities::Granted;
+pub use crate::confine::rlimits::Rlimit;
+pub use crate::confine::seccomp::SeccompChoice;
 use crate::host::ids::IdMaps;
 pub use crate::rootfs::mount::{Mount, MountFlags, MountKind, Propagation, Relabel};
 use serde::{Deserialize, Serialize};
@@ -132,35 +135,14 @@ pub struct Process {
     pub additional_groups: Vec<String>,
     /// `--group-add keep-groups`: setgroups(2) is not called, the user's own groups stay.
     pub keep_groups: bool,
-    /// Names of the capabilities the payload's bounding set holds, as `CAP_CHOWN`.
-    pub capabilities: Vec<String>,
+    /// What the payload may do beyond an ordinary user of the container.
+    pub capabilities: Granted,
     /// `no_new_privs` (prctl(2)).
     pub no_new_privileges: bool,
     /// Which system-call filter.
     pub seccomp: SeccompChoice,
     /// `--ulimit`, setrlimit(2).
     pub rlimits: Vec<Rlimit>,
-}
-
-/// The choice of system-call filter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SeccompChoice {
-    /// The profile compiled into rr.
-    Default,
-    /// No filter: `--security-opt seccomp=unconfined`, `--privileged`.
-    Unconfined,
-}
-
-/// One resource limit; `u64::MAX` is RLIM_INFINITY.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rlimit {
-    /// Name as in `RLIMIT_NOFILE`, lower case without its prefix: `nofile`.
-    pub name: String,
-    /// Soft limit.
-    pub soft: u64,
-    /// Hard limit.
-    pub hard: u64,
 }
 
 /// Network and names.

@@ -3,4 +3,6 @@
 //! House rule: rustix first; nix for signals, signalfd and termios; raw libc here only. Each block
 //! of unsafe code names the invariant it relies on and the manual page that states it.
 
+pub mod caps;
 pub mod process;
+pub mod rlimit;
