@@ -5,4 +5,5 @@ pub mod create;
 pub mod names;
 pub mod options;
 pub mod plan;
+pub mod record;
 pub mod values;

@@ -1,0 +1,452 @@
+//! A container on disk: `containers/<id>/` with `plan.json`, `state.json` and its overlay.
+//!
+//! ```text
+//! containers/<id>/            flocked by client and monitor as long as either lives
+//!   plan.json                 the RunPlan; a container exists exactly as long as this file does
+//!   state.json                what the monitor last wrote; missing until the first start
+//!   upper/ work/              the writable layer, made by the container's init
+//!   hosts hostname resolv.conf
+//! names/<name> -> <id>        the claim on a name: symlink(2) is atomic and fails where it is taken
+//! ```
+//!
+//! Whether a container lives is asked of its directory's flock(2), which the kernel frees when the
+//! last holder dies, whatever killed it and also over a reboot. A state that says `running` while
+//! nobody holds the lock was left by a monitor that was killed: [`list`] and [`find`] put it right.
+//! Process ids in the state are used only together with start time and boot id.
+
+use super::names;
+use super::plan::RunPlan;
+use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::host::process::ProcessName;
+use crate::launch::protocol::Exit;
+use crate::launch::run_in_user_namespace;
+use crate::rootfs::mount::MountKind;
+use crate::store::{Store, remove_tree};
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Where in its life a container is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Never started, or being started.
+    #[default]
+    Created,
+    /// The payload runs.
+    Running,
+    /// The payload has ended.
+    Exited,
+}
+
+impl Status {
+    /// The word Docker's `State.Status` has.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Exited => "exited",
+        }
+    }
+}
+
+/// What changes in a container's life; `state.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Where it is.
+    pub status: Status,
+    /// The payload, while it runs.
+    pub init: Option<ProcessName>,
+    /// The monitor, while it runs.
+    pub monitor: Option<ProcessName>,
+    /// Status of the last run, by the shell's convention.
+    pub exit_code: Option<i32>,
+    /// When the payload was started last.
+    pub started_at: Option<jiff::Timestamp>,
+    /// When it ended last.
+    pub finished_at: Option<jiff::Timestamp>,
+    /// Why the last start failed or how the run was cut short, if it was.
+    pub error: Option<String>,
+}
+
+/// A container as found on disk.
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// What was decided when it was made.
+    pub plan: RunPlan,
+    /// What has become of it.
+    pub state: State,
+    /// `containers/<id>`.
+    pub dir: PathBuf,
+}
+
+/// A container of this process: its directory, locked.
+#[derive(Debug)]
+pub struct Held {
+    /// `containers/<id>`.
+    pub dir: PathBuf,
+    /// The open directory; the lock goes with the last copy of this descriptor.
+    pub lock: File,
+}
+
+/// How a container's name was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameChoice {
+    /// The user's: taken means failure.
+    Given,
+    /// A suggestion: taken means another one.
+    Suggested,
+}
+
+/// Makes the record of a new container and claims its name; a taken suggestion is replaced in `plan`.
+///
+/// # Errors
+/// The name is taken (Docker's wording), or the system's.
+pub fn create(store: &Store, plan: &mut RunPlan, choice: NameChoice) -> Result<Held> {
+    let dir = store.containers().join(&plan.id);
+    let doing = || format!("cannot make the container's directory {}", dir.display());
+    fs::DirBuilder::new().mode(0o700).create(&dir).doing(doing)?;
+    let undo = Undo(Some(&dir));
+    let lock = File::open(&dir).doing(doing)?;
+    // Nobody waits for a lock on a directory without a plan, so this never blocks for long.
+    rustix::fs::flock(&lock, FlockOperation::LockExclusive).doing(doing)?;
+    if plan.ids.users.to_container(crate::host::ids::HostId(rustix::process::getuid().as_raw())).is_none() {
+        // The user has no id in the container (`--userns nomap`), so its root is nobody here and makes
+        // upper/ by the permissions for others; the store above is 0700.
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).doing(doing)?;
+    }
+    let mut attempt = 0;
+    while !claim_name(store, &plan.name, &plan.id)? {
+        match choice {
+            NameChoice::Given => return Err(name_taken(store, &plan.name)),
+            NameChoice::Suggested => plan.name = names::suggest(super::create::random_number()?, attempt),
+        }
+        attempt += 1;
+    }
+    let text = serde_json::to_vec(plan).doing(|| "cannot encode the container's plan")?;
+    if let Err(failure) = write_file(&dir, "plan.json", &text) {
+        release_name(store, &plan.name, &plan.id);
+        return Err(failure);
+    }
+    std::mem::forget(undo);
+    Ok(Held { dir, lock })
+}
+
+/// Removes the directory again unless forgotten.
+struct Undo<'a>(Option<&'a Path>);
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        if let Some(dir) = self.0 {
+            // What stays is a directory without a plan: no container, and swept later.
+            let _ = fs::remove_dir_all(dir);
+        }
+    }
+}
+
+fn name_taken(store: &Store, name: &str) -> Failure {
+    let owner = fs::read_link(store.names().join(name)).unwrap_or_default();
+    Failure::new(
+        "cannot create the container",
+        format!("the container name \"{name}\" is already in use by container {}", owner.display()),
+    )
+    .hint(format!("remove or rename that container to use the name again: rr rm {name}"))
+}
+
+/// Claims `name` for `id`; false where a container has it.
+fn claim_name(store: &Store, name: &str, id: &str) -> Result<bool> {
+    let link = store.names().join(name);
+    let doing = || format!("cannot claim the name {name}");
+    match std::os::unix::fs::symlink(id, &link) {
+        Ok(()) => return Ok(true),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error).doing(doing),
+        Err(_) if owner_exists(store, &link) => return Ok(false),
+        Err(_) => {}
+    }
+    // A claim without its container was left by a process that was killed. Taking it over is done by
+    // one process at a time; the ordinary claim above needs no lock.
+    let names = File::open(store.names()).doing(doing)?;
+    rustix::fs::flock(&names, FlockOperation::LockExclusive).doing(doing)?;
+    if owner_exists(store, &link) {
+        return Ok(false);
+    }
+    match fs::remove_file(&link) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).doing(doing),
+        _ => {}
+    }
+    match std::os::unix::fs::symlink(id, &link) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        result => result.map(|()| true).doing(doing),
+    }
+}
+
+/// Whether the container that a name leads to exists, or is being made.
+fn owner_exists(store: &Store, link: &Path) -> bool {
+    let Ok(id) = fs::read_link(link) else { return false };
+    let dir = store.containers().join(id);
+    dir.join("plan.json").exists() || is_held(&dir)
+}
+
+fn release_name(store: &Store, name: &str, id: &str) {
+    let link = store.names().join(name);
+    if fs::read_link(&link).is_ok_and(|owner| owner == Path::new(id)) {
+        // A claim that stays is taken over by the next who wants the name.
+        let _ = fs::remove_file(link);
+    }
+}
+
+/// Whether a process holds the container's lock: its client or its monitor lives.
+fn is_held(dir: &Path) -> bool {
+    let Ok(file) = File::open(dir) else { return false };
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
+}
+
+/// Writes `dir/name` in one step. No sync: after a crash of the machine nothing runs any more, and an
+/// unreadable state counts as exited.
+fn write_file(dir: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let path = dir.join(name);
+    let new = dir.join(format!("{name}.new"));
+    let written =
+        File::create(&new).and_then(|mut file| file.write_all(content)).and_then(|()| fs::rename(&new, &path));
+    written.doing(|| format!("cannot write {}", path.display()))
+}
+
+impl Held {
+    /// Writes the state; readers see the old one or this.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn write_state(&self, state: &State) -> Result<()> {
+        let text = serde_json::to_vec(state).doing(|| "cannot encode the container's state")?;
+        write_file(&self.dir, "state.json", &text)
+    }
+
+    /// Removes the container with its anonymous volumes. Runs where the ids of its files are mapped:
+    /// in its monitor, or in [`run_in_user_namespace`].
+    ///
+    /// # Errors
+    /// The first of the system's; what can be removed is.
+    pub fn remove(&self, store: &Store, plan: &RunPlan) -> Result<()> {
+        remove_directory(store, &self.dir, plan)
+    }
+}
+
+/// Removes the plan (now there is no such container), the name, volumes and the rest.
+fn remove_directory(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
+    let plan_file = dir.join("plan.json");
+    match fs::remove_file(&plan_file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).doing(|| format!("cannot remove {}", plan_file.display()));
+        }
+        _ => {}
+    }
+    release_name(store, &plan.name, &plan.id);
+    let mut result = Ok(());
+    for mount in &plan.mounts {
+        if let MountKind::Volume { name, anonymous: true, .. } = &mount.kind {
+            result = result.and(remove_tree(&store.volumes().join(name)));
+        }
+    }
+    remove_tree(dir).and(result)
+}
+
+impl Container {
+    /// Reads one; None where there is no container of that id.
+    fn read(store: &Store, id: &str) -> Result<Option<Container>> {
+        let dir = store.containers().join(id);
+        let Some(plan) = read_json::<RunPlan>(&dir.join("plan.json"))? else { return Ok(None) };
+        let state = read_json::<State>(&dir.join("state.json"))?.unwrap_or_default();
+        let mut container = Container { plan, state, dir };
+        if !is_held(&container.dir) {
+            container.put_right()?;
+        }
+        // A `--rm` container whose processes are gone, or whose removal was cut short, is removed here.
+        if container.plan.remove && !is_held(&container.dir) {
+            container.remove_files(store)?;
+            return Ok(None);
+        }
+        Ok(Some(container))
+    }
+
+    /// Whether client or monitor hold it.
+    pub fn is_alive(&self) -> bool {
+        is_held(&self.dir)
+    }
+
+    /// Corrects a state whose monitor was killed: the kernel ended the payload with it.
+    fn put_right(&mut self) -> Result<()> {
+        if self.state.status != Status::Running {
+            return Ok(());
+        }
+        let ended = fs::metadata(self.dir.join("state.json"))
+            .ok()
+            .and_then(|metadata| jiff::Timestamp::from_second(metadata.mtime()).ok());
+        self.state = State {
+            status: Status::Exited,
+            init: None,
+            monitor: None,
+            exit_code: Some(Exit::Signal(libc::SIGKILL).code()),
+            finished_at: ended,
+            error: Some("the container's monitor was killed or the machine restarted".into()),
+            ..std::mem::take(&mut self.state)
+        };
+        let text = serde_json::to_vec(&self.state).doing(|| "cannot encode the container's state")?;
+        write_file(&self.dir, "state.json", &text)
+    }
+
+    /// Removes the files of a container nobody holds.
+    fn remove_files(&self, store: &Store) -> Result<()> {
+        let remove = || remove_directory(store, &self.dir, &self.plan);
+        if !self.dir.join("upper").exists() {
+            return remove();
+        }
+        // upper/ belongs to ids of the container. The user may not be one of them (nomap), so the plan
+        // and the directory itself are removed from outside.
+        let upper = [self.dir.join("upper"), self.dir.join("work")];
+        run_in_user_namespace(&self.plan.ids, || upper.iter().try_for_each(|path| remove_tree(path)))?;
+        remove()
+    }
+
+    /// Ends the payload with SIGKILL and waits until its monitor has cleaned up.
+    fn kill(&self) -> Result<()> {
+        let doing = || format!("cannot kill container {}", self.plan.name);
+        if let Some(init) = &self.state.init {
+            init.kill(rustix::process::Signal::KILL).doing(doing)?;
+        }
+        for _ in 0..1000 {
+            if !self.is_alive() {
+                return Ok(());
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        Err(Failure::new(doing(), "its processes are still there after ten seconds").code(ExitCode::General))
+    }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).doing(|| format!("cannot read {}", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).doing(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// All containers, newest first. Leftovers of killed processes are put right on the way.
+///
+/// # Errors
+/// The store cannot be read. A single unreadable record is passed over with a line in the log.
+pub fn list(store: &Store) -> Result<Vec<Container>> {
+    let mut containers = Vec::new();
+    for id in ids(store)? {
+        match Container::read(store, &id) {
+            Ok(Some(container)) => containers.push(container),
+            Ok(None) => sweep_incomplete(&store.containers().join(&id)),
+            Err(failure) => log::warn!("{failure}"),
+        }
+    }
+    containers.sort_by(|a, b| b.plan.created.cmp(&a.plan.created));
+    Ok(containers)
+}
+
+/// Removes a directory whose maker died before it wrote the plan.
+fn sweep_incomplete(dir: &Path) {
+    if !dir.join("plan.json").exists() && !is_held(dir) {
+        // It holds nothing of subordinate ids before a plan exists; a failure is met again next time.
+        let _ = fs::remove_dir_all(dir);
+    }
+}
+
+fn ids(store: &Store) -> Result<Vec<String>> {
+    let path = store.containers();
+    let doing = || format!("cannot read {}", path.display());
+    fs::read_dir(&path)
+        .doing(doing)?
+        .map(|entry| Ok(entry.doing(doing)?.file_name().to_string_lossy().into_owned()))
+        .collect()
+}
+
+/// The container of this name, id or unique prefix of an id; a full name or id comes before a prefix.
+///
+/// # Errors
+/// `No such container`, or more than one has the prefix; in Docker's words.
+pub fn find(store: &Store, text: &str) -> Result<Container> {
+    let none = || Failure::new(format!("No such container: {text}"), "").code(ExitCode::General);
+    // A name or id is one path component; anything else would leave the directory.
+    if text.is_empty() || text.contains('/') || text.starts_with('.') {
+        return Err(none());
+    }
+    let id = match fs::read_link(store.names().join(text)) {
+        Ok(id) => id.to_string_lossy().into_owned(),
+        Err(_) => {
+            let mut matching: Vec<String> = ids(store)?.into_iter().filter(|id| id.starts_with(text)).collect();
+            match matching.len() {
+                0 => return Err(none()),
+                1 => matching.remove(0),
+                _ => {
+                    return Err(Failure::new(
+                        format!("cannot find container {text}"),
+                        format!("multiple IDs found with provided prefix: {text}"),
+                    )
+                    .code(ExitCode::General));
+                }
+            }
+        }
+    };
+    Container::read(store, &id)?.ok_or_else(none)
+}
+
+/// Whether removal may end a running payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Force {
+    /// A running container is left alone, with an error.
+    No,
+    /// It is killed first.
+    Yes,
+}
+
+/// Removes a container, its writable layer and its anonymous volumes.
+///
+/// # Errors
+/// It runs and `force` is [`Force::No`] (Docker's words), or the system's.
+pub fn remove(store: &Store, container: &Container, force: Force) -> Result<()> {
+    if container.is_alive() {
+        if force == Force::No {
+            return Err(Failure::new(
+                format!("cannot remove container \"{}\"", container.plan.name),
+                "container is running: stop the container before removing or force remove",
+            )
+            .code(ExitCode::General)
+            .hint(format!("rr rm -f {}", container.plan.name)));
+        }
+        container.kill()?;
+        // `--rm`: its monitor has removed it.
+        if !container.dir.join("plan.json").exists() {
+            return Ok(());
+        }
+    }
+    container.remove_files(store)
+}
+
+/// A state at the start of a run.
+pub fn running(init: Option<ProcessName>, monitor: Option<ProcessName>) -> State {
+    State { status: Status::Running, init, monitor, started_at: Some(jiff::Timestamp::now()), ..State::default() }
+}
+
+impl State {
+    /// This state after the payload has ended.
+    #[must_use]
+    pub fn ended(self, exit: Exit) -> State {
+        State {
+            status: Status::Exited,
+            init: None,
+            monitor: None,
+            exit_code: Some(exit.code()),
+            finished_at: Some(jiff::Timestamp::now()),
+            ..self
+        }
+    }
+}
