@@ -9,6 +9,7 @@ use crate::confine::capabilities::Granted;
 pub use crate::confine::rlimits::Rlimit;
 pub use crate::confine::seccomp::SeccompChoice;
 use crate::host::ids::IdMaps;
+pub use crate::net::{NetworkMode, NetworkPlan};
 pub use crate::rootfs::mount::{Mount, MountFlags, MountKind, Propagation, Relabel};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -143,37 +144,6 @@ pub struct Process {
     pub seccomp: SeccompChoice,
     /// `--ulimit`, setrlimit(2).
     pub rlimits: Vec<Rlimit>,
-}
-
-/// Network and names.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NetworkPlan {
-    /// Which network.
-    pub mode: NetworkMode,
-    /// `--dns`: name servers instead of the host's.
-    pub dns: Vec<String>,
-    /// `--dns-search`
-    pub dns_search: Vec<String>,
-    /// `--dns-option`
-    pub dns_options: Vec<String>,
-    /// `--add-host name:address`, as (name, address); `host-gateway` is kept as that word.
-    pub add_hosts: Vec<(String, String)>,
-}
-
-/// `--network`, as asked for; `net::attach` resolves `Private` to what the machine has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NetworkMode {
-    /// A network namespace with loopback only.
-    None,
-    /// The host's network namespace.
-    Host,
-    /// pasta if it is there, else slirp4netns, else loopback only and one line that says so.
-    Private,
-    /// pasta(1), or an error.
-    Pasta,
-    /// slirp4netns(1), or an error.
-    Slirp4netns,
 }
 
 /// Standard streams.
