@@ -1,0 +1,8 @@
+//! The integration tests: the real binary, run by an unprivileged user, against real containers,
+//! a real registry and real images. One module an ability a user sees; tests/README.md says how
+//! to run them and how to write one.
+
+mod support;
+
+mod architecture;
+mod harness;

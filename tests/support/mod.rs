@@ -1,0 +1,25 @@
+//! What the tests are written with: see tests/README.md.
+//!
+//! Nothing here stands in for a part of rr, and nothing fakes the kernel or a registry that
+//! behaves: the one fake is [`HostileServer`], which plays a party that does not.
+
+// Each helper is used by some ability's tests; which ones changes as abilities come.
+#![allow(dead_code, unused_imports)]
+
+mod command;
+mod hostile;
+pub mod images;
+mod leftovers;
+mod registry;
+mod rr;
+mod skip;
+mod terminal;
+
+pub use command::{Outcome, RrCommand, Running};
+pub use hostile::{Answer, HostileServer, Request, Shelf};
+pub use registry::{Access, Registry};
+pub use rr::{Rr, wait_until};
+pub use skip::{command_exists, skip};
+pub use terminal::Terminal;
+
+pub(crate) use skip::requires;
