@@ -1,9 +1,11 @@
 //! Containers: what was asked for ([`options`]), how it is decided ([`create`]), the decision
-//! ([`plan`]).
+//! ([`plan`]), what is kept of it on disk ([`record`]).
 
 pub mod create;
 pub mod names;
 pub mod options;
-pub mod plan;
 pub mod record;
 pub mod values;
+
+/// The decision is what the launcher executes, so it lives with it.
+pub use crate::launch::plan;

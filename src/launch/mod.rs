@@ -1,6 +1,7 @@
 //! The start of a container, both sides of it.
 
 pub mod id_maps;
+pub mod plan;
 pub mod protocol;
 pub mod user_namespace;
 
