@@ -11,11 +11,10 @@
 //! ranges are cut along those (user_namespaces(7)). Where no more than the user's own id can be
 //! mapped, the map has this one id, and a notice says why and what would help.
 
-use super::Notice;
 use super::helpers::{self, MapHelper};
 use super::ids::{Extent, HostId, IdMap, IdMaps, InsideId, MAX_EXTENTS};
 use super::subid::{self, Kind, Owner, Range};
-use crate::error::{Doing, Failure, Result};
+use crate::error::{Doing, Failure, Notice, Result};
 use rustix::thread::CapabilitySet;
 use std::path::PathBuf;
 use std::str::FromStr;

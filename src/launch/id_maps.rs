@@ -7,9 +7,10 @@
 
 use crate::error::{Doing, Failure, Result, errno_text};
 use crate::host::ids::{IdMap, IdMaps};
-use rustix::thread::CapabilitySet;
+use crate::host::userns::{MapWriter, map_writer};
 use std::fs;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A map that is being written by the helpers; [`Pending::wait`] ends it.
@@ -20,23 +21,23 @@ pub struct Pending {
 
 /// Starts writing both maps of process `pid`, which must be alone in its new user namespace.
 pub fn write_id_maps(pid: i32, maps: &IdMaps) -> Result<Pending> {
-    if may_write_any() {
-        write_directly(pid, "uid_map", &maps.users)?;
-        write_directly(pid, "gid_map", &maps.groups)?;
-        return Ok(Pending { helpers: Vec::new() });
+    match map_writer(maps)? {
+        MapWriter::Helpers { users, groups } => {
+            let users = start_helper(&users, pid, &maps.users)?;
+            let mut pending = Pending { helpers: vec![("newuidmap", users)] };
+            pending.helpers.push(("newgidmap", start_helper(&groups, pid, &maps.groups)?));
+            return Ok(pending);
+        }
+        MapWriter::OwnIdOnly => {
+            // setgroups(2) must be denied first, or an unprivileged gid_map is EPERM (CVE-2014-8989).
+            let path = format!("/proc/{pid}/setgroups");
+            fs::write(&path, "deny").doing(|| format!("cannot map group ids: {path}"))?;
+        }
+        MapWriter::Privileged => {}
     }
-    if maps.is_single() {
-        // setgroups(2) must be denied first, or an unprivileged gid_map is EPERM (CVE-2014-8989).
-        let path = format!("/proc/{pid}/setgroups");
-        fs::write(&path, "deny").doing(|| format!("cannot map group ids: {path}"))?;
-        write_directly(pid, "uid_map", &maps.users)?;
-        write_directly(pid, "gid_map", &maps.groups)?;
-        return Ok(Pending { helpers: Vec::new() });
-    }
-    let users = start_helper("newuidmap", pid, &maps.users)?;
-    let mut pending = Pending { helpers: vec![("newuidmap", users)] };
-    pending.helpers.push(("newgidmap", start_helper("newgidmap", pid, &maps.groups)?));
-    Ok(pending)
+    write_directly(pid, "uid_map", &maps.users)?;
+    write_directly(pid, "gid_map", &maps.groups)?;
+    Ok(Pending { helpers: Vec::new() })
 }
 
 impl Pending {
@@ -83,12 +84,6 @@ pub(super) fn apparmor_restricts_user_namespaces() -> bool {
     fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").is_ok_and(|text| text.trim() == "1")
 }
 
-/// True where this process may write any map into a child namespace (capabilities(7)).
-fn may_write_any() -> bool {
-    rustix::thread::capabilities(None)
-        .is_ok_and(|sets| sets.effective.contains(CapabilitySet::SETUID | CapabilitySet::SETGID))
-}
-
 fn write_directly(pid: i32, file: &str, map: &IdMap) -> Result<()> {
     let path = format!("/proc/{pid}/{file}");
     // One write(2): the kernel takes the whole map at once and only once.
@@ -109,8 +104,8 @@ fn write_directly(pid: i32, file: &str, map: &IdMap) -> Result<()> {
     })
 }
 
-fn start_helper(name: &'static str, pid: i32, map: &IdMap) -> Result<std::process::Child> {
-    let mut command = Command::new(name);
+fn start_helper(helper: &Path, pid: i32, map: &IdMap) -> Result<std::process::Child> {
+    let mut command = Command::new(helper);
     command.arg(pid.to_string());
     for extent in map.extents() {
         command.args([extent.inside.0, extent.outside.0, extent.length].map(|number| number.to_string()));
@@ -120,5 +115,5 @@ fn start_helper(name: &'static str, pid: i32, map: &IdMap) -> Result<std::proces
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .doing(|| format!("cannot map ids: cannot start {name}"))
+        .doing(|| format!("cannot map ids: cannot start {}", helper.display()))
 }
