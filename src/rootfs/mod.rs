@@ -1,3 +1,6 @@
 //! (skeleton)
 
+pub mod cover;
+pub mod kernel_filesystems;
 pub mod mount;
+pub mod resolve;
