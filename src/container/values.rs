@@ -3,8 +3,6 @@
 //! Every parser here takes text, does no input or output, and answers with the value or with a
 //! sentence without a full stop that says what is wrong with it. The spelling is Docker's.
 
-use std::borrow::Cow;
-
 /// What a parser of this module returns; the error is the cause, without the option's name.
 pub type Parsed<T> = std::result::Result<T, String>;
 
@@ -224,6 +222,22 @@ pub fn add_host(text: &str) -> Parsed<(String, String)> {
     Ok((name, address.to_string()))
 }
 
+/// `--detach-keys`: the bytes a terminal sends for `ctrl-p,ctrl-q` or `a`; an empty text means that
+/// no keys detach.
+pub fn detach_keys(text: &str) -> Parsed<Vec<u8>> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    text.split(',')
+        .map(|key| match (key.strip_prefix("ctrl-").unwrap_or("").as_bytes(), key.as_bytes()) {
+            // A terminal's control characters are the letter's low five bits (ascii(7)).
+            ([letter @ (b'a'..=b'z' | b'A'..=b'Z' | b'@' | b'['..=b'_')], _) => Ok(letter & 0x1f),
+            (_, [letter]) => Ok(*letter),
+            _ => Err(format!("`{key}` is neither one letter nor ctrl- with one of a-z @ [ \\ ] ^ _")),
+        })
+        .collect()
+}
+
 /// An absolute path in the container, cleaned of `.`, `..` (as in `/`: it stays at the top) and
 /// doubled slashes.
 pub fn clean_path(path: &str) -> String {
@@ -255,7 +269,7 @@ pub fn short_id(id: &str) -> &str {
 
 /// The words of a command line that are no UTF-8 cannot be kept in the plan, which is JSON.
 pub fn utf8_word(word: std::ffi::OsString) -> Parsed<String> {
-    word.into_string().map_err(|word| format!("`{}` is not UTF-8", Cow::from(word.to_string_lossy())))
+    word.into_string().map_err(|word| format!("`{}` is not UTF-8", word.to_string_lossy()))
 }
 
 #[cfg(test)]
@@ -348,6 +362,16 @@ mod tests {
         assert_eq!(add_host("gw:host-gateway"), host("gw", "host-gateway"));
         for bad in ["", "db", "db:", ":1.2.3.4", "db:1.2.3", "a b:1.2.3.4", "a\n:1.2.3.4"] {
             assert!(add_host(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn detach_keys_are_what_a_terminal_sends() {
+        assert_eq!(detach_keys("ctrl-p,ctrl-q"), Ok(vec![16, 17]));
+        assert_eq!(detach_keys("a,ctrl-@,ctrl-\\,ctrl-[,ctrl-^,ctrl-_"), Ok(vec![b'a', 0, 28, 27, 30, 31]));
+        assert_eq!(detach_keys(""), Ok(vec![]));
+        for bad in [",", "ctrl-", "ctrl-1", "ab", "ctrl-pp", "ä", "a,,b"] {
+            assert!(detach_keys(bad).is_err(), "{bad}");
         }
     }
 
