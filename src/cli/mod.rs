@@ -1,5 +1,70 @@
-//! stub
-/// stub
+//! The command line: arguments in, a call into the layers below, an answer for a person out.
+//!
+//! [`main`] reads the few global options, finds the command in [`verbs::VERBS`] and builds the clap
+//! parser of that command only: building all of them would cost half a millisecond a start. The
+//! whole tree ([`tree`]) exists for help, man pages and completions.
+//!
+//! One file a command. Commands return a [`Failure`] or their exit status; only [`report`] prints
+//! errors and notices, only [`output`] writes answers.
+
+pub mod output;
+pub mod report;
+mod run;
+mod run_flags;
+mod tree;
+mod usage;
+mod verbs;
+mod version;
+
+use crate::error::{Failure, Result};
+use std::ffi::OsString;
+
+/// Runs rr with the process's arguments; the result is for exit(3).
 pub fn main() -> i32 {
-    0
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    match dispatch(arguments) {
+        Ok(status) => status,
+        Err(failure) => {
+            report::failure(&failure);
+            failure.code.number()
+        }
+    }
+}
+
+/// Finds the command and runs it.
+fn dispatch(arguments: Vec<OsString>) -> Result<i32> {
+    let (globals, rest) = usage::split_globals(arguments)?;
+    report::start_log(globals.log_level.as_deref(), globals.debug)?;
+    if let Some(directory) = &globals.config {
+        usage::use_config_directory(directory)?;
+    }
+    let words: Vec<&str> = rest.iter().map_while(|word| word.to_str()).collect();
+    match words.as_slice() {
+        _ if globals.version => output::line(&format!("rr version {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),
+        _ if globals.help || words.is_empty() => tree::help(&[]),
+        ["help", path @ ..] => tree::help(path),
+        words => match verbs::find(words) {
+            Some((verb, depth)) => verb.run(&words[..depth], &rest[depth..]),
+            None if verbs::is_group(words[0]) => group(words),
+            None => Err(unknown(words[0], verbs::names())),
+        },
+    }
+}
+
+/// `rr image` and `rr image --help` list what there is; `rr image frobnicate` is an error.
+fn group(words: &[&str]) -> Result<i32> {
+    match words {
+        [group] | [group, "--help" | "-h", ..] => tree::help(&[group]),
+        [group, word, ..] => Err(unknown(&format!("{group} {word}"), verbs::names_in(group))),
+        [] => tree::help(&[]),
+    }
+}
+
+fn unknown(typed: &str, known: impl Iterator<Item = String>) -> Failure {
+    let failure = Failure::new(format!("cannot run `rr {typed}`"), "there is no such command")
+        .code(crate::error::ExitCode::General);
+    match usage::nearest(typed, known) {
+        Some(name) => failure.hint(format!("did you mean `rr {name}`?")),
+        None => failure.hint("`rr help` lists the commands"),
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod caps;
 pub mod mount;
+pub mod env;
 pub mod process;
 pub mod rlimit;
 #[cfg(test)]

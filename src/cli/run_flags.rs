@@ -1,0 +1,487 @@
+//! The options that `run` and `create` share, and how they become [`CreateOptions`].
+//!
+//! clap keeps only what was typed; every value is parsed here, so that each bad one gets the same
+//! error: `rr: cannot use --shm-size foo: …`. The files of `--env-file` and `--label-file` and rr's
+//! own environment are read here and nowhere later.
+
+use crate::container::options::{CreateOptions, EnvChange, Privileges, Source};
+use crate::container::plan::{KernelPaths, NetworkMode, SeccompChoice};
+use crate::container::values::{self, Parsed};
+use crate::error::{Doing, Failure, Result};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Keys that detach from a terminal unless `--detach-keys` says otherwise (Docker's).
+const DEFAULT_DETACH_KEYS: &str = "ctrl-p,ctrl-q";
+
+/// As typed.
+#[derive(Debug, Args)]
+pub struct RunFlags {
+    /// Add a line to /etc/hosts; `host-gateway` stands for the host's address
+    #[arg(long, value_name = "HOST:IP")]
+    add_host: Vec<String>,
+    /// Add a capability (ALL for every one)
+    #[arg(long, value_name = "CAP")]
+    cap_add: Vec<String>,
+    /// Drop a capability (ALL for every one)
+    #[arg(long, value_name = "CAP")]
+    cap_drop: Vec<String>,
+    /// Write the container's id into a new file
+    #[arg(long, value_name = "FILE")]
+    cidfile: Option<PathBuf>,
+    /// Keys that detach from the terminal [default: ctrl-p,ctrl-q]
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
+    /// Ask this name server instead of the host's
+    #[arg(long, value_name = "IP")]
+    dns: Vec<String>,
+    /// Set an option of resolv.conf(5)
+    #[arg(long, visible_alias = "dns-opt", value_name = "OPTION")]
+    dns_option: Vec<String>,
+    /// Set a search domain
+    #[arg(long, value_name = "DOMAIN")]
+    dns_search: Vec<String>,
+    /// Replace the image's entrypoint; an empty one resets it
+    #[arg(long, value_name = "COMMAND")]
+    entrypoint: Option<String>,
+    /// Set a variable; a name alone takes its value from rr's environment
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// Read variables from a file
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Note a port that the container listens on
+    #[arg(long, value_name = "PORT[/PROTOCOL]")]
+    expose: Vec<String>,
+    /// Map group ids (see --uidmap)
+    #[arg(long, value_name = "CONTAINER:HOST[:SIZE]")]
+    gidmap: Vec<String>,
+    /// Add a supplementary group; keep-groups keeps the user's own
+    #[arg(long, value_name = "GROUP")]
+    group_add: Vec<String>,
+    /// Set the container's host name
+    #[arg(short = 'h', long, value_name = "NAME")]
+    hostname: Option<String>,
+    /// Run rr as process 1, to forward signals and reap orphans
+    #[arg(long)]
+    init: bool,
+    /// Keep standard input open
+    #[arg(short, long)]
+    interactive: bool,
+    /// Set a label
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    label: Vec<String>,
+    /// Read labels from a file
+    #[arg(long, value_name = "FILE")]
+    label_file: Vec<PathBuf>,
+    /// Mount something (type=bind|volume|tmpfs,source=…,target=…)
+    #[arg(long, value_name = "OPTIONS")]
+    mount: Vec<String>,
+    /// Name the container
+    #[arg(long)]
+    name: Option<String>,
+    /// none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]
+    #[arg(long, visible_alias = "net", value_name = "MODE")]
+    network: Option<String>,
+    /// Choose the platform of a multi-platform image
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<String>,
+    /// Give every capability of the user namespace, no system-call filter, no masked paths
+    #[arg(long)]
+    privileged: bool,
+    /// Pull the image: always, missing, never or newer [default: missing]
+    #[arg(long, value_name = "WHEN")]
+    pull: Option<String>,
+    /// Print no progress of a pull
+    #[arg(short, long)]
+    quiet: bool,
+    /// Mount the root file system read-only
+    #[arg(long)]
+    read_only: bool,
+    /// Remove the container when it ends
+    #[arg(long)]
+    rm: bool,
+    /// Use a directory instead of an image; with `:O`, below an overlay that is thrown away
+    #[arg(long, value_name = "DIR[:O]")]
+    rootfs: Option<PathBuf>,
+    /// no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…
+    #[arg(long, value_name = "OPTION")]
+    security_opt: Vec<String>,
+    /// Size of /dev/shm [default: 64m]
+    #[arg(long, value_name = "BYTES")]
+    shm_size: Option<String>,
+    /// Forward signals to the container [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = values::boolean)]
+    sig_proxy: Option<bool>,
+    /// Signal that asks the container to stop
+    #[arg(long, value_name = "SIGNAL")]
+    stop_signal: Option<String>,
+    /// Seconds between that signal and SIGKILL [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    stop_timeout: Option<String>,
+    /// Mount a tmpfs
+    #[arg(long, value_name = "DIR[:OPTIONS]")]
+    tmpfs: Vec<String>,
+    /// Give the container a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// Map user ids: 0 of the host's side is the user, 1 the first subordinate id
+    #[arg(long, value_name = "CONTAINER:HOST[:SIZE]")]
+    uidmap: Vec<String>,
+    /// Set a resource limit
+    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
+    ulimit: Vec<String>,
+    /// User inside
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    user: Option<String>,
+    /// auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]
+    #[arg(long, value_name = "MODE")]
+    userns: Option<String>,
+    /// Mount a directory of the host or a volume
+    #[arg(short, long, value_name = "[SOURCE:]TARGET[:OPTIONS]")]
+    volume: Vec<String>,
+    /// Directory to start in
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<String>,
+    /// Image, command and arguments; options end at the image
+    #[arg(value_name = "IMAGE [COMMAND [ARGUMENT]…]", trailing_var_arg = true, required_unless_present = "rootfs")]
+    words: Vec<OsString>,
+}
+
+/// What only the client needs: nothing of it is part of the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// `--cidfile`
+    pub cidfile: Option<PathBuf>,
+    /// `--sig-proxy`
+    pub sig_proxy: bool,
+    /// `--detach-keys` as a terminal sends them; empty: no keys detach.
+    pub detach_keys: Vec<u8>,
+    /// `--pull`
+    pub pull: PullPolicy,
+    /// `--platform`
+    pub platform: Option<String>,
+    /// `--quiet`: no progress of a pull.
+    pub quiet: bool,
+}
+
+/// `--pull`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullPolicy {
+    /// Ask the registry each time.
+    Always,
+    /// Only what is not here.
+    Missing,
+    /// Not at all.
+    Never,
+    /// If the registry has another one; what is here does if it cannot be asked.
+    Newer,
+}
+
+impl RunFlags {
+    /// Parses everything.
+    pub fn into_options(self) -> Result<(CreateOptions, ClientOptions)> {
+        let client = self.client_options()?;
+        let (source, command) = self.source_and_command()?;
+        let (groups, keep_groups) = split_keep_groups(&self.group_add)?;
+        let options = CreateOptions {
+            entrypoint: self.entrypoint.as_deref().map(entrypoint).transpose()?,
+            name: opt("--name", &self.name, values::container_name)?,
+            env: self.environment()?,
+            workdir: self.workdir.clone(),
+            groups,
+            keep_groups,
+            hostname: opt("--hostname", &self.hostname, values::hostname)?,
+            network: opt("--network", &self.network, network_mode)?.unwrap_or(NetworkMode::Private),
+            dns: all("--dns", &self.dns, address)?,
+            dns_search: self.dns_search.clone(),
+            dns_options: self.dns_option.clone(),
+            add_hosts: all("--add-host", &self.add_host, values::add_host)?,
+            shm_size: opt("--shm-size", &self.shm_size, values::size)?,
+            read_only: self.read_only,
+            init: self.init,
+            remove: self.rm,
+            stop_signal: opt("--stop-signal", &self.stop_signal, values::signal)?,
+            stop_timeout: opt("--stop-timeout", &self.stop_timeout, seconds)?,
+            labels: self.labels()?,
+            expose: all("--expose", &self.expose, port)?,
+            privileges: self.privileges()?,
+            tty: self.tty,
+            interactive: self.interactive,
+            command,
+            user: self.user,
+            ..CreateOptions::new(source)
+        };
+        Ok((options, client))
+    }
+
+    fn client_options(&self) -> Result<ClientOptions> {
+        let keys = self.detach_keys.as_deref().unwrap_or(DEFAULT_DETACH_KEYS);
+        Ok(ClientOptions {
+            cidfile: self.cidfile.clone(),
+            sig_proxy: self.sig_proxy.unwrap_or(true),
+            detach_keys: one("--detach-keys", keys, values::detach_keys)?,
+            pull: opt("--pull", &self.pull, pull_policy)?.unwrap_or(PullPolicy::Missing),
+            platform: self.platform.clone(),
+            quiet: self.quiet,
+        })
+    }
+
+    /// The first word is the image unless `--rootfs` is given.
+    fn source_and_command(&self) -> Result<(Source, Vec<String>)> {
+        let mut words = Vec::with_capacity(self.words.len());
+        for word in &self.words {
+            words.push(values::utf8_word(word.clone()).doing(|| "cannot use the command")?);
+        }
+        let Some(rootfs) = &self.rootfs else {
+            let mut words = words.into_iter();
+            return match words.next() {
+                Some(image) if !image.is_empty() => Ok((Source::Image(image), words.collect())),
+                _ => Err(Failure::new("cannot use the image's name", "it is empty")),
+            };
+        };
+        let (path, overlaid) = match rootfs.to_str().and_then(|text| text.strip_suffix(":O")) {
+            Some(path) => (Path::new(path), true),
+            None => (rootfs.as_path(), false),
+        };
+        let path = std::fs::canonicalize(path).doing(|| format!("cannot use --rootfs {}", path.display()))?;
+        let source = if overlaid { Source::OverlaidDirectory(path) } else { Source::Directory(path) };
+        Ok((source, words))
+    }
+
+    /// The files first, then `-e`, each in order. A name without a value takes rr's own; without
+    /// one there, a line of a file means nothing and an option takes the image's variable away.
+    fn environment(&self) -> Result<Vec<EnvChange>> {
+        let mut changes = Vec::new();
+        for path in &self.env_file {
+            for line in read_key_file("--env-file", path)? {
+                match line.value {
+                    Some(value) => changes.push(EnvChange::Set(line.name, value)),
+                    None => {
+                        if let Some(value) = own_variable(&line.name)? {
+                            changes.push(EnvChange::Set(line.name, value));
+                        }
+                    }
+                }
+            }
+        }
+        for line in all("--env", &self.env, values::key_value)? {
+            changes.push(match line.value {
+                Some(value) => EnvChange::Set(line.name, value),
+                None => match own_variable(&line.name)? {
+                    Some(value) => EnvChange::Set(line.name, value),
+                    None => EnvChange::Unset(line.name),
+                },
+            });
+        }
+        Ok(changes)
+    }
+
+    fn labels(&self) -> Result<BTreeMap<String, String>> {
+        let mut labels = BTreeMap::new();
+        for path in &self.label_file {
+            let lines = read_key_file("--label-file", path)?.into_iter();
+            labels.extend(lines.map(|line| (line.name, line.value.unwrap_or_default())));
+        }
+        let lines = all("--label", &self.label, values::key_value)?.into_iter();
+        labels.extend(lines.map(|line| (line.name, line.value.unwrap_or_default())));
+        Ok(labels)
+    }
+
+    fn privileges(&self) -> Result<Privileges> {
+        let mut privileges = Privileges {
+            cap_add: self.cap_add.clone(),
+            cap_drop: self.cap_drop.clone(),
+            privileged: self.privileged,
+            security_options: self.security_opt.clone(),
+            ..Privileges::default()
+        };
+        for option in &self.security_opt {
+            apply_security_option(option, &mut privileges)
+                .map_err(|why| Failure::new(format!("cannot use --security-opt {option}"), why))?;
+        }
+        Ok(privileges)
+    }
+}
+
+/// One value of one option, or the error that names both.
+fn one<T>(option: &str, text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Result<T> {
+    parse(text).map_err(|why| Failure::new(format!("cannot use {option} {}", text.escape_debug()), why))
+}
+
+fn opt<T>(option: &str, text: &Option<String>, parse: impl Fn(&str) -> Parsed<T>) -> Result<Option<T>> {
+    text.as_deref().map(|text| one(option, text, parse)).transpose()
+}
+
+fn all<T>(option: &str, texts: &[String], parse: impl Fn(&str) -> Parsed<T>) -> Result<Vec<T>> {
+    texts.iter().map(|text| one(option, text, &parse)).collect()
+}
+
+/// A word, or a list of words in JSON as Podman takes it; an empty text is no word at all.
+fn entrypoint(text: &str) -> Result<Vec<String>> {
+    match text {
+        "" => Ok(Vec::new()),
+        _ if text.starts_with('[') => {
+            serde_json::from_str(text).doing(|| format!("cannot use --entrypoint {text} as a JSON list of words"))
+        }
+        _ => Ok(vec![text.to_owned()]),
+    }
+}
+
+fn split_keep_groups(groups: &[String]) -> Result<(Vec<String>, bool)> {
+    let named: Vec<String> = groups.iter().filter(|group| *group != "keep-groups").cloned().collect();
+    let keep = named.len() < groups.len();
+    if keep && !named.is_empty() {
+        // The kept groups have no ids inside, so a setgroups(2) that adds one would lose them.
+        let cause = format!("keep-groups cannot be joined with other groups ({})", named.join(", "));
+        return Err(Failure::new("cannot use --group-add", cause));
+    }
+    match named.iter().find(|group| group.is_empty()) {
+        Some(_) => Err(Failure::new("cannot use --group-add", "a group's name is empty")),
+        None => Ok((named, keep)),
+    }
+}
+
+fn network_mode(text: &str) -> Parsed<NetworkMode> {
+    match text {
+        "none" => Ok(NetworkMode::None),
+        "host" => Ok(NetworkMode::Host),
+        // Docker's names of its default network: on rr's command lines they mean rr's default.
+        "private" | "default" | "bridge" => Ok(NetworkMode::Private),
+        "pasta" => Ok(NetworkMode::Pasta),
+        "slirp4netns" => Ok(NetworkMode::Slirp4netns),
+        _ => Err("there is none, host, private, pasta and slirp4netns; networks of their own names come later".into()),
+    }
+}
+
+fn pull_policy(text: &str) -> Parsed<PullPolicy> {
+    match text {
+        "always" => Ok(PullPolicy::Always),
+        "missing" => Ok(PullPolicy::Missing),
+        "never" => Ok(PullPolicy::Never),
+        "newer" => Ok(PullPolicy::Newer),
+        _ => Err("it is one of always, missing, never and newer".into()),
+    }
+}
+
+fn address(text: &str) -> Parsed<String> {
+    let address: std::net::IpAddr = text.parse().map_err(|_| "it is no IP address".to_owned())?;
+    Ok(address.to_string())
+}
+
+fn seconds(text: &str) -> Parsed<u32> {
+    match text {
+        // Docker: wait for ever.
+        "-1" => Ok(u32::MAX),
+        _ => text.parse().map_err(|_| "it is no number of seconds".to_owned()),
+    }
+}
+
+/// `80`, `80/udp`, `8000-8010/tcp`: kept as text, with a protocol.
+fn port(text: &str) -> Parsed<String> {
+    let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let number = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+    match (number(first), number(last), protocol) {
+        (Some(first), Some(last), "tcp" | "udp" | "sctp") if first <= last => Ok(format!("{range}/{protocol}")),
+        _ => Err("it is not of the form PORT[-PORT][/tcp|udp|sctp]".into()),
+    }
+}
+
+fn apply_security_option(option: &str, privileges: &mut Privileges) -> Parsed<()> {
+    // Docker's old spelling has a colon.
+    let (name, value) = option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
+    match (name, value) {
+        ("no-new-privileges", "") => privileges.no_new_privileges = true,
+        ("no-new-privileges", value) => privileges.no_new_privileges = values::boolean(value)?,
+        ("seccomp", "unconfined") => privileges.seccomp = SeccompChoice::Unconfined,
+        ("seccomp", "builtin") => privileges.seccomp = SeccompChoice::Default,
+        ("seccomp", _) => return Err("profiles from files come later; there is builtin and unconfined".into()),
+        ("systempaths", "unconfined") => privileges.kernel_paths = KernelPaths::Unmasked,
+        // Without root no profile of either can be entered: unconfined is what a container gets.
+        ("label", _) | ("apparmor", "unconfined") => {}
+        ("apparmor", _) => return Err("without root, only unconfined can be had".into()),
+        _ => return Err("there is no such security option".into()),
+    }
+    Ok(())
+}
+
+fn read_key_file(option: &str, path: &Path) -> Result<Vec<values::KeyLine>> {
+    let doing = || format!("cannot use {option} {}", path.display());
+    let content = std::fs::read(path).doing(doing)?;
+    values::key_file(&content).doing(doing)
+}
+
+/// A variable of rr's own environment.
+fn own_variable(name: &str) -> Result<Option<String>> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::new(format!("cannot pass on the variable {name}"), "its value is not UTF-8"))
+        }
+    }
+}
+
+/// Options that Docker's `run` has and rr's will have, so that they are not called unknown.
+const PLANNED: &[&str] = &[
+    "--annotation",
+    "--attach",
+    "-a",
+    "--blkio-weight",
+    "--cgroup-parent",
+    "--cgroupns",
+    "--cpu-period",
+    "--cpu-quota",
+    "--cpu-shares",
+    "-c",
+    "--cpus",
+    "--cpuset-cpus",
+    "--cpuset-mems",
+    "--detach",
+    "-d",
+    "--device",
+    "--domainname",
+    "--gpus",
+    "--health-cmd",
+    "--health-interval",
+    "--health-retries",
+    "--health-start-period",
+    "--health-timeout",
+    "--ip",
+    "--ip6",
+    "--ipc",
+    "--link",
+    "--log-driver",
+    "--log-opt",
+    "--mac-address",
+    "--memory",
+    "-m",
+    "--memory-reservation",
+    "--memory-swap",
+    "--memory-swappiness",
+    "--network-alias",
+    "--no-healthcheck",
+    "--oom-kill-disable",
+    "--oom-score-adj",
+    "--pid",
+    "--pids-limit",
+    "--publish",
+    "-p",
+    "--publish-all",
+    "-P",
+    "--restart",
+    "--runtime",
+    "--storage-opt",
+    "--sysctl",
+    "--uts",
+    "--volume-driver",
+    "--volumes-from",
+];
+
+/// The option, if it is one of Docker's that is still to come.
+pub fn planned(typed: &str) -> Option<&'static str> {
+    PLANNED.iter().find(|option| typed == **option).copied()
+}

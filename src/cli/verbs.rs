@@ -1,0 +1,104 @@
+//! The table of commands.
+
+use super::{output, tree, usage};
+use crate::error::{ExitCode, Result};
+use std::ffi::OsString;
+
+/// One command: how its arguments are declared and what it does. Implemented by the struct that
+/// holds its parsed arguments.
+pub trait Verb: clap::Parser {
+    /// The exit status of a wrong number of arguments: Docker's 1 but where a container is run.
+    const MISCOUNT: ExitCode = ExitCode::General;
+    /// Does it; the result is the exit status.
+    fn run(self) -> Result<i32>;
+}
+
+/// One line of the table.
+pub struct Entry {
+    /// The words that name the command, the usual ones first: `images`, `image ls`.
+    pub paths: &'static [&'static str],
+    /// Builds the command's clap parser.
+    pub build: fn() -> clap::Command,
+    parse_and_run: fn(&str, &[OsString]) -> Result<i32>,
+}
+
+/// Every command of rr.
+pub const VERBS: &[Entry] =
+    &[entry::<super::run::Run>(&["run", "container run"]), entry::<super::version::Version>(&["version"])];
+
+/// First words of two-word commands, and what they are about.
+pub const GROUPS: &[(&str, &str)] = &[("container", "Manage containers"), ("image", "Manage images")];
+
+const fn entry<V: Verb>(paths: &'static [&'static str]) -> Entry {
+    Entry { paths, build: V::command, parse_and_run: parse_and_run::<V> }
+}
+
+fn parse_and_run<V: Verb>(path: &str, arguments: &[OsString]) -> Result<i32> {
+    match usage::parse::<V>(tree::parser(V::command()), path, arguments, V::MISCOUNT)? {
+        Some(verb) => verb.run(),
+        None => output::text(&tree::help_of(V::command(), path)).map(|()| 0),
+    }
+}
+
+impl Entry {
+    /// Runs the command that was typed as `rr` and `path`, with the words after those.
+    pub fn run(&self, path: &[&str], arguments: &[OsString]) -> Result<i32> {
+        (self.parse_and_run)(&format!("rr {}", path.join(" ")), arguments)
+    }
+}
+
+/// The command that `words` begin with, and how many of them are its name.
+pub fn find(words: &[&str]) -> Option<(&'static Entry, usize)> {
+    let named = |path: &str| VERBS.iter().find(|entry| entry.paths.contains(&path));
+    let first = words.first()?;
+    if is_group(first) {
+        return Some((named(&format!("{first} {}", words.get(1)?))?, 2));
+    }
+    Some((named(first)?, 1))
+}
+
+/// Is `word` the first of two-word commands only?
+pub fn is_group(word: &str) -> bool {
+    GROUPS.iter().any(|(group, _)| *group == word)
+}
+
+/// Names to suggest for a misspelt first word.
+pub fn names() -> impl Iterator<Item = String> {
+    let verbs = VERBS.iter().flat_map(|entry| entry.paths).filter(|path| !path.contains(' '));
+    verbs.copied().chain(GROUPS.iter().map(|(group, _)| *group)).chain(["help"]).map(str::to_owned)
+}
+
+/// Names to suggest for a misspelt second word.
+pub fn names_in(group: &str) -> impl Iterator<Item = String> {
+    let paths = VERBS.iter().flat_map(|entry| entry.paths);
+    paths
+        .filter(move |path| path.split_once(' ').is_some_and(|(first, _)| first == group))
+        .map(|path| (*path).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_command_is_found_by_each_of_its_names() {
+        let mut seen = BTreeSet::new();
+        for entry in VERBS {
+            for path in entry.paths {
+                assert!(seen.insert(*path), "{path} is there twice");
+                let words: Vec<&str> = path.split(' ').chain(["more"]).collect();
+                let (found, depth) = find(&words).unwrap();
+                assert_eq!((found.paths, depth), (entry.paths, words.len() - 1));
+            }
+        }
+        assert!(find(&["nope"]).is_none() && find(&["image"]).is_none() && find(&["image", "nope"]).is_none());
+    }
+
+    #[test]
+    fn every_parser_is_sound() {
+        for entry in VERBS {
+            tree::parser((entry.build)()).debug_assert();
+        }
+    }
+}
