@@ -6,6 +6,7 @@ use crate::error::{ExitCode, Failure, Result};
 
 /// Create and run a new container from an image
 #[derive(Debug, clap::Parser)]
+#[command(override_usage = "rr run [OPTIONS] IMAGE [COMMAND [ARGUMENT]...]")]
 pub struct Run {
     #[command(flatten)]
     flags: RunFlags,

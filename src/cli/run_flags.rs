@@ -145,8 +145,8 @@ pub struct RunFlags {
     /// Directory to start in
     #[arg(short, long, value_name = "DIR")]
     workdir: Option<String>,
-    /// Image, command and arguments; options end at the image
-    #[arg(value_name = "IMAGE [COMMAND [ARGUMENT]…]", trailing_var_arg = true, required_unless_present = "rootfs")]
+    /// Image, then the command and its arguments; options end at the image
+    #[arg(value_name = "IMAGE", trailing_var_arg = true, required_unless_present = "rootfs")]
     words: Vec<OsString>,
 }
 
@@ -207,6 +207,7 @@ impl RunFlags {
             stop_timeout: opt("--stop-timeout", &self.stop_timeout, seconds)?,
             labels: self.labels()?,
             expose: all("--expose", &self.expose, port)?,
+            rlimits: self.ulimit.iter().map(|text| text.parse()).collect::<Result<_>>()?,
             privileges: self.privileges()?,
             tty: self.tty,
             interactive: self.interactive,

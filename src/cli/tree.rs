@@ -70,5 +70,5 @@ pub fn help(path: &[&str]) -> Result<i32> {
 
 /// The help of one command, without building the others.
 pub fn help_of(command: Command, path: &str) -> String {
-    presentable(command).bin_name(path).render_long_help().to_string()
+    presentable(command).bin_name(path).render_help().to_string()
 }

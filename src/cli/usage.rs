@@ -81,7 +81,7 @@ fn failure_of(path: &str, error: &clap::Error, miscount: ExitCode) -> Failure {
         Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
         _ => None,
     };
-    let typed = text(ContextKind::InvalidArg).unwrap_or_default();
+    let typed = bare_name(&text(ContextKind::InvalidArg).unwrap_or_default());
     let doing = format!("cannot understand the arguments of `{path}`");
     let is_option = typed.starts_with('-');
     let (cause, code) = match error.kind() {
@@ -116,6 +116,12 @@ fn failure_of(path: &str, error: &clap::Error, miscount: ExitCode) -> Failure {
         Some(option) if is_option => failure.hint(format!("did you mean {option}?")),
         _ => failure.hint(format!("`{path} --help` lists what it takes")),
     }
+}
+
+/// The option or argument without clap's notation for its value: `--rm[=<RM>]`, `<IMAGE>...`.
+fn bare_name(notation: &str) -> String {
+    let end = if notation.starts_with('-') { notation.find([' ', '[', '=']) } else { None };
+    notation[..end.unwrap_or(notation.len())].trim_end_matches("...").trim_matches(['<', '>', '[', ']']).to_owned()
 }
 
 /// The name nearest to what was typed, if one is near: at most a third of its letters differ.

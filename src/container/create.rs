@@ -14,7 +14,7 @@ use super::values;
 use crate::confine::capabilities::{self, Granted, Privilege};
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
-use std::collections::BTreeMap;
+use crate::image::config::ContainerConfig;
 
 /// PATH where neither image nor options have one: Docker's default.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -22,29 +22,6 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 const DEFAULT_SHM_SIZE: u64 = 64 << 20;
 /// Seconds between stop signal and SIGKILL (Docker).
 const DEFAULT_STOP_TIMEOUT: u32 = 10;
-
-/// What an image says about the containers made from it (OCI image-spec, config's `config`).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ImageDefaults {
-    /// `NAME=value`
-    pub env: Vec<String>,
-    /// Entrypoint
-    pub entrypoint: Vec<String>,
-    /// Cmd
-    pub command: Vec<String>,
-    /// WorkingDir
-    pub working_dir: String,
-    /// User
-    pub user: String,
-    /// Volumes: paths in the container.
-    pub volumes: Vec<String>,
-    /// StopSignal
-    pub stop_signal: Option<String>,
-    /// ExposedPorts: `80/tcp`
-    pub exposed_ports: Vec<String>,
-    /// Labels
-    pub labels: BTreeMap<String, String>,
-}
 
 /// The image of a container: found, complete, chosen for the platform.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +31,7 @@ pub struct ImageFacts {
     /// Diff ids of its layers, bottom first.
     pub diff_ids: Vec<String>,
     /// What it says about its containers.
-    pub defaults: ImageDefaults,
+    pub defaults: ContainerConfig,
 }
 
 /// What the machine says.
@@ -168,7 +145,7 @@ fn random_bytes<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-fn root_of(source: &Source, image: Option<ImageFacts>) -> Result<(RootSource, Option<ImageUse>, ImageDefaults)> {
+fn root_of(source: &Source, image: Option<ImageFacts>) -> Result<(RootSource, Option<ImageUse>, ContainerConfig)> {
     match (source, image) {
         (Source::Image(_), Some(image)) => {
             Ok((RootSource::Layers { diff_ids: image.diff_ids }, Some(image.used), image.defaults))
@@ -177,10 +154,10 @@ fn root_of(source: &Source, image: Option<ImageFacts>) -> Result<(RootSource, Op
             Err(Failure::new("cannot create the container", format!("the image {name} was not resolved")))
         }
         (Source::Directory(path), _) => {
-            Ok((RootSource::Directory { path: path.clone() }, None, ImageDefaults::default()))
+            Ok((RootSource::Directory { path: path.clone() }, None, ContainerConfig::default()))
         }
         (Source::OverlaidDirectory(path), _) => {
-            Ok((RootSource::OverlaidDirectory { path: path.clone() }, None, ImageDefaults::default()))
+            Ok((RootSource::OverlaidDirectory { path: path.clone() }, None, ContainerConfig::default()))
         }
     }
 }
@@ -188,10 +165,10 @@ fn root_of(source: &Source, image: Option<ImageFacts>) -> Result<(RootSource, Op
 /// Entrypoint and command, and how many of the words are the entrypoint's.
 ///
 /// A new entrypoint drops the image's Cmd, a new command does not drop the image's Entrypoint.
-fn command_line(options: &CreateOptions, defaults: &ImageDefaults) -> values::Parsed<(Vec<String>, usize)> {
+fn command_line(options: &CreateOptions, defaults: &ContainerConfig) -> values::Parsed<(Vec<String>, usize)> {
     let (entrypoint, default_command): (&[String], &[String]) = match &options.entrypoint {
         Some(entrypoint) => (entrypoint, &[]),
-        None => (&defaults.entrypoint, &defaults.command),
+        None => (&defaults.entrypoint, &defaults.cmd),
     };
     let command = if options.command.is_empty() { default_command } else { &options.command };
     let args: Vec<String> = entrypoint.iter().chain(command).cloned().collect();
@@ -309,6 +286,7 @@ mod tests {
     use super::*;
     use crate::host::ids::IdMap;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn host() -> HostFacts {
         let map = IdMap::single(0, 1000);
@@ -319,7 +297,7 @@ mod tests {
         text.split_whitespace().map(str::to_owned).collect()
     }
 
-    fn image(defaults: ImageDefaults) -> Option<ImageFacts> {
+    fn image(defaults: ContainerConfig) -> Option<ImageFacts> {
         let used = ImageUse { name: "alpine".into(), id: "sha256:1".into(), manifest: "sha256:2".into() };
         Some(ImageFacts { used, diff_ids: vec!["sha256:3".into()], defaults })
     }
@@ -328,12 +306,12 @@ mod tests {
         CreateOptions::new(Source::Image("alpine".into()))
     }
 
-    fn plan(options: CreateOptions, defaults: ImageDefaults) -> RunPlan {
+    fn plan(options: CreateOptions, defaults: ContainerConfig) -> RunPlan {
         resolve_plan(options, image(defaults), host()).unwrap()
     }
 
-    fn sh() -> ImageDefaults {
-        ImageDefaults { command: words("/bin/sh"), ..ImageDefaults::default() }
+    fn sh() -> ContainerConfig {
+        ContainerConfig { cmd: words("/bin/sh"), ..ContainerConfig::default() }
     }
 
     #[test]
@@ -352,7 +330,7 @@ mod tests {
         ];
         for (entrypoint, command, asked, typed, expected) in table {
             let defaults =
-                ImageDefaults { entrypoint: words(entrypoint), command: words(command), ..ImageDefaults::default() };
+                ContainerConfig { entrypoint: words(entrypoint), cmd: words(command), ..ContainerConfig::default() };
             let mut options = alpine();
             options.entrypoint = asked.map(words);
             options.command = words(typed);
@@ -369,7 +347,7 @@ mod tests {
             (None, vec![String::new()], "empty word"),
         ] {
             let mut options = alpine();
-            let defaults = if entrypoint.is_some() { sh() } else { ImageDefaults::default() };
+            let defaults = if entrypoint.is_some() { sh() } else { ContainerConfig::default() };
             options.entrypoint = entrypoint;
             options.command = command;
             let error = resolve_plan(options, image(defaults), host()).unwrap_err();
@@ -388,7 +366,7 @@ mod tests {
             EnvChange::Unset("B".into()),
             EnvChange::Set("C".into(), "x=y".into()),
         ];
-        let defaults = ImageDefaults { env: words("PATH=/bin A=1 AB=3 B=2 bare"), ..sh() };
+        let defaults = ContainerConfig { env: words("PATH=/bin A=1 AB=3 B=2 bare"), ..sh() };
         assert_eq!(
             plan(options, defaults).process.env,
             ["PATH=/bin", "HOSTNAME=box", "TERM=xterm", "A=new", "AB=3", "C=x=y"]
@@ -419,7 +397,7 @@ mod tests {
             Mount { target: "/a/b/c".into(), kind: tmpfs.clone(), read_only: false },
             Mount { target: "/data".into(), kind: tmpfs, read_only: false },
         ];
-        let defaults = ImageDefaults { volumes: words("/data/ /a/b /var/lib/x"), ..sh() };
+        let defaults = ContainerConfig { volumes: words("/data/ /a/b /var/lib/x"), ..sh() };
         let made = plan(options, defaults);
         let targets: Vec<&str> = made.mounts.iter().map(|mount| mount.target.as_str()).collect();
         assert_eq!(targets, ["/data", "/a/b", "/a/b/c", "/var/lib/x"]);
@@ -444,7 +422,7 @@ mod tests {
 
     #[test]
     fn stop_signal_user_and_directory_come_from_the_image() {
-        let defaults = ImageDefaults {
+        let defaults = ContainerConfig {
             stop_signal: Some("SIGQUIT".into()),
             user: "www".into(),
             working_dir: "srv/./x".into(),
@@ -464,7 +442,7 @@ mod tests {
         assert_eq!((made.stop_signal, made.process.user.as_str(), made.process.cwd.as_str()), (9, "0", "/tmp"));
         assert_eq!(made.labels, BTreeMap::from([("a".into(), "1".into()), ("b".into(), "3".into())]));
         assert_eq!(made.exposed_ports, ["443/tcp", "80/tcp"]);
-        let bad = ImageDefaults { stop_signal: Some("SIGFOO".into()), ..defaults };
+        let bad = ContainerConfig { stop_signal: Some("SIGFOO".into()), ..defaults };
         assert!(resolve_plan(alpine(), image(bad), host()).unwrap_err().doing.contains("StopSignal"));
         let mut options = alpine();
         options.workdir = Some("tmp".into());
