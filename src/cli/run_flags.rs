@@ -8,6 +8,7 @@ use crate::container::options::{CreateOptions, EnvChange, Privileges, Source};
 use crate::container::plan::{KernelPaths, NetworkMode, SeccompChoice};
 use crate::container::values::{self, Parsed};
 use crate::error::{Doing, Failure, Result};
+use crate::host::userns::UsernsRequest;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -194,6 +195,7 @@ impl RunFlags {
             groups,
             keep_groups,
             hostname: opt("--hostname", &self.hostname, values::hostname)?,
+            userns: UsernsRequest::parse(self.userns.as_deref(), &self.uidmap, &self.gidmap)?,
             network: opt("--network", &self.network, network_mode)?.unwrap_or(NetworkMode::Private),
             dns: all("--dns", &self.dns, address)?,
             dns_search: self.dns_search.clone(),

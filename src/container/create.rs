@@ -39,7 +39,7 @@ pub struct ImageFacts {
 pub struct HostFacts {
     /// Host name (uname(2)), for `--network host`.
     pub hostname: String,
-    /// The id maps that `--userns` and its kin lead to here.
+    /// What [`crate::host::userns::plan_maps`] made of the options' `userns`.
     pub ids: IdMaps,
 }
 

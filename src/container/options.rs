@@ -6,6 +6,7 @@
 //! answers with the image's or Docker's default.
 
 use super::plan::{KernelPaths, Mount, NetworkMode, Rlimit, SeccompChoice};
+use crate::host::userns::UsernsRequest;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -33,6 +34,8 @@ pub struct CreateOptions {
     pub keep_groups: bool,
     /// `--hostname`, valid.
     pub hostname: Option<String>,
+    /// `--userns`, `--uidmap` and `--gidmap`.
+    pub userns: UsernsRequest,
     /// `--network`
     pub network: NetworkMode,
     /// `--dns`
@@ -126,6 +129,7 @@ impl CreateOptions {
             groups: Vec::new(),
             keep_groups: false,
             hostname: None,
+            userns: UsernsRequest::default(),
             network: NetworkMode::Private,
             dns: Vec::new(),
             dns_search: Vec::new(),

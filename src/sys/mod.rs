@@ -4,8 +4,8 @@
 //! of unsafe code names the invariant it relies on and the manual page that states it.
 
 pub mod caps;
-pub mod mount;
 pub mod env;
+pub mod mount;
 pub mod process;
 pub mod rlimit;
 #[cfg(test)]
