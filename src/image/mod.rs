@@ -2,8 +2,16 @@
 
 pub mod config;
 pub mod digest;
+mod index;
+mod local;
 pub mod manifest;
 pub mod platform;
 pub mod progress;
 pub mod reference;
+mod remove;
 pub mod stream;
+#[cfg(test)]
+mod testing;
+
+pub use local::{Image, Layer, Listing, find, is_unpacked, list, resolve, tag};
+pub use remove::{Collected, Force, ImageUser, Removed, UsedLayer, collect_garbage, remove};

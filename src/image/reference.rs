@@ -39,8 +39,10 @@ pub struct Reference {
 pub enum Spelling {
     /// `quay.io/a/b`
     Qualified,
-    /// `alpine`, `user/x`: registries.conf(5) may say which registry is meant.
+    /// `alpine:3`, `user/x`: registries.conf(5) may say which registry is meant.
     Short,
+    /// A short name that could as well be the beginning of an image's id: `cafe`.
+    MaybeId,
 }
 
 /// What a user can type where an image is named.
@@ -108,7 +110,11 @@ impl ImageName {
         }
         let text = text.strip_prefix("docker://").unwrap_or(text);
         let reference: Reference = text.parse()?;
-        let spelling = if split_domain(text).is_some() { Spelling::Qualified } else { Spelling::Short };
+        let spelling = match split_domain(text) {
+            Some(_) => Spelling::Qualified,
+            None if is_id(text) => Spelling::MaybeId,
+            None => Spelling::Short,
+        };
         Ok(ImageName::Registry { reference, spelling })
     }
 }
@@ -483,6 +489,8 @@ mod tests {
         for (typed, expected) in [
             ("alpine", Spelling::Short),
             ("a/b", Spelling::Short),
+            ("cafe", Spelling::MaybeId),
+            ("cafe:1", Spelling::Short),
             ("docker.io/alpine", Spelling::Qualified),
             ("docker://quay.io/a", Spelling::Qualified),
             ("docker://alpine", Spelling::Short),

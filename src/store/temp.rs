@@ -152,6 +152,16 @@ impl TempDir {
         &self.path
     }
 
+    /// Moves the directory `path` in here, to be removed with this one.
+    ///
+    /// # Errors
+    /// The system's, also of the removal.
+    pub fn take(&mut self, path: &Path) -> Result<()> {
+        let inside = self.path.join("taken");
+        std::fs::rename(path, &inside).doing(|| format!("cannot remove {}", path.display()))?;
+        remove_tree(&inside)
+    }
+
     /// Renames it to `path`, where nothing may be yet.
     ///
     /// # Errors
