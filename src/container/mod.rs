@@ -2,6 +2,7 @@
 //! ([`plan`]), what is kept of it on disk ([`record`]).
 
 pub mod create;
+pub mod mount_options;
 pub mod names;
 pub mod options;
 pub mod record;
