@@ -1,5 +1,6 @@
 //! Images: references, registries, archives, and what becomes of their layers.
 
+pub mod auth;
 pub mod config;
 pub mod digest;
 mod index;
@@ -8,6 +9,7 @@ pub mod manifest;
 pub mod platform;
 pub mod progress;
 pub mod reference;
+pub mod registries;
 mod remove;
 pub mod stream;
 #[cfg(test)]
