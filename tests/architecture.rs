@@ -14,8 +14,8 @@ const LAYERS: &[&[&str]] = &[
     &["sys"],
 ];
 
-/// Everybody's: the error type, and the plan, which is data alone and the language between the layers.
-const EVERYBODYS: &[&str] = &["error", "container::plan"];
+/// What every layer may import.
+const EVERYBODYS: &[&str] = &["error"];
 
 #[test]
 fn imports_point_one_way() {
@@ -91,7 +91,8 @@ fn layer(module: &str) -> usize {
 
 fn words_outside(room: &str, words: &[&str]) -> Vec<String> {
     let files = source_files();
-    let outside = files.iter().filter(|file| file.module() != room);
+    // `testing.rs` is compiled for unit tests alone, where a skip has to be said somewhere.
+    let outside = files.iter().filter(|file| file.module() != room && !file.path.ends_with("testing.rs"));
     let mut found = Vec::new();
     for file in outside {
         for word in words {

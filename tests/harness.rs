@@ -119,8 +119,9 @@ fn a_terminal_is_one() {
 #[test]
 fn ctrl_c_on_a_terminal_is_an_interrupt() {
     let rr = Rr::new();
-    let mut terminal = rr.any_command("sh", ["-c", "echo ready; sleep 60"]).terminal(24, 80);
+    let script = "trap 'exit 9' INT; echo ready; while :; do sleep 0.05; done";
+    let mut terminal = rr.any_command("sh", ["-c", script]).terminal(24, 80);
     terminal.expect("ready");
     terminal.send("\x03");
-    assert!(!terminal.wait().success());
+    assert_eq!(terminal.wait().code(), Some(9));
 }
