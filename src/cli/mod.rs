@@ -7,6 +7,7 @@
 //! One file a command. Commands return a [`Failure`] or their exit status; only [`report`] prints
 //! errors and notices, only [`output`] writes answers.
 
+mod attach;
 pub mod output;
 pub mod report;
 mod run;

@@ -1,8 +1,20 @@
 //! `rr run`
 
-use super::run_flags::RunFlags;
+use super::attach::{self, Attach, Input, SignalProxy};
+use super::report;
+use super::run_flags::{ClientOptions, RunFlags};
 use super::verbs::Verb;
-use crate::error::{ExitCode, Failure, Result};
+use crate::container::options::{CreateOptions, Source};
+use crate::container::run;
+use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::host::dirs::Dirs;
+use crate::host::ids::IdMaps;
+use crate::host::userns::plan_maps;
+use crate::image::{self, Image, reference::ImageName};
+use crate::store::Store;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
 
 /// Create and run a new container from an image
 #[derive(Debug, clap::Parser)]
@@ -16,7 +28,55 @@ impl Verb for Run {
     const MISCOUNT: ExitCode = ExitCode::Runner;
 
     fn run(self) -> Result<i32> {
-        let (_options, _client) = self.flags.into_options()?;
-        Err(Failure::new("cannot run the container", "this build of rr cannot start one yet"))
+        let (options, client) = self.flags.into_options()?;
+        let store = Store::open(&Dirs::from_environment()?)?;
+        let (ids, notices) = plan_maps(&options.userns)?;
+        for notice in notices {
+            report::notice(&notice.0);
+        }
+        // Held until the record names the layers: nothing that collects garbage takes them meanwhile.
+        let in_use = store.lock_shared()?;
+        let image = match &options.source {
+            Source::Image(name) => Some((name.clone(), image_for(&store, name, &ids, &client)?)),
+            Source::Directory(_) | Source::OverlaidDirectory(_) => None,
+        };
+        let how = how_to_attach(&options, &client);
+        let tty = options.tty;
+        let image = image.as_ref().map(|(name, image)| (name.as_str(), image));
+        let created = run::create(&store, options, image, ids)?;
+        drop(in_use);
+        if let Some(path) = &client.cidfile {
+            write_cidfile(path, &created.plan().id)?;
+        }
+        let window = if tty { attach::window() } else { None };
+        let stop_timeout = Duration::from_secs(created.plan().stop_timeout.into());
+        let running = created.start(window, &mut |text| report::notice(&text))?;
+        attach::follow(running, &Attach { stop_timeout, ..how })
     }
+}
+
+fn how_to_attach(options: &CreateOptions, client: &ClientOptions) -> Attach {
+    Attach {
+        signals: if client.sig_proxy { SignalProxy::On } else { SignalProxy::Off },
+        detach_keys: client.detach_keys.clone(),
+        input: if options.interactive { Input::Open } else { Input::Closed },
+        stop_timeout: Duration::ZERO,
+    }
+}
+
+/// The image, complete and unpacked.
+fn image_for(store: &Store, name: &str, ids: &IdMaps, _client: &ClientOptions) -> Result<Image> {
+    let doing = || format!("cannot run {name}");
+    let parsed = ImageName::parse(name).doing(doing)?;
+    match image::find(store, &parsed)? {
+        Some(image) if image::is_unpacked(store, &image, ids) => Ok(image),
+        _ => Err(Failure::new(doing(), "pulling is not wired yet")),
+    }
+}
+
+/// Docker refuses to overwrite one, since another container's id may be in it.
+fn write_cidfile(path: &Path, id: &str) -> Result<()> {
+    let doing = || format!("cannot write the container's id to {}", path.display());
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).doing(doing)?;
+    file.write_all(id.as_bytes()).doing(doing)
 }

@@ -6,6 +6,7 @@ pub mod mount_options;
 pub mod names;
 pub mod options;
 pub mod record;
+pub mod run;
 pub mod values;
 
 /// The decision is what the launcher executes, so it lives with it.

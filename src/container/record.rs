@@ -225,6 +225,14 @@ impl Held {
         write_file(&self.dir, "state.json", &text)
     }
 
+    /// Removes the writable layer. Runs where the ids of its files are mapped.
+    ///
+    /// # Errors
+    /// The first of the system's.
+    pub fn remove_writable(&self) -> Result<()> {
+        ["upper", "work"].iter().try_for_each(|name| remove_tree(&self.dir.join(name)))
+    }
+
     /// Removes the container with its anonymous volumes. Runs where the ids of its files are mapped:
     /// in its monitor, or in [`run_in_user_namespace`].
     ///
@@ -348,7 +356,7 @@ pub fn list(store: &Store) -> Result<Vec<Container>> {
             Err(failure) => log::warn!("{failure}"),
         }
     }
-    containers.sort_by(|a, b| b.plan.created.cmp(&a.plan.created));
+    containers.sort_by_key(|container| std::cmp::Reverse(container.plan.created));
     Ok(containers)
 }
 

@@ -3,7 +3,6 @@
 pub mod dirs;
 pub mod helpers;
 pub mod ids;
-pub mod names;
 pub mod process;
 pub mod subid;
 pub mod userns;

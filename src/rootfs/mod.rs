@@ -1,7 +1,10 @@
 //! (skeleton)
 
 pub mod cover;
+pub mod etc;
 pub mod identity;
 pub mod kernel_filesystems;
 pub mod mount;
+pub mod overlay;
+pub mod pivot;
 pub mod resolve;

@@ -1,0 +1,112 @@
+//! From a plan to a running container: the record is made, then the launcher starts it.
+
+use super::create::{HostFacts, ImageFacts, resolve_plan};
+use super::options::CreateOptions;
+use super::plan::{ImageUse, RootSource, RunPlan};
+use super::record::{self, Held, NameChoice, State};
+use crate::error::{Failure, Result};
+use crate::host::ids::IdMaps;
+use crate::host::process::ProcessName;
+use crate::image::Image;
+use crate::launch::protocol::{Exit, WindowSize};
+use crate::launch::{self, Keeper, Launch, Running, run_in_user_namespace};
+use crate::store::Store;
+use std::path::PathBuf;
+
+/// A container with a record that has not been started yet. Dropping it leaves the record.
+#[derive(Debug)]
+pub struct Created {
+    store: Store,
+    plan: RunPlan,
+    held: Held,
+}
+
+/// Decides the container and makes its record. The caller holds the store's shared lock from before
+/// it found `image` until this returns.
+///
+/// # Errors
+/// Options that contradict each other, a name that is taken, or the system's.
+pub fn create(store: &Store, options: CreateOptions, image: Option<(&str, &Image)>, ids: IdMaps) -> Result<Created> {
+    let name_choice = if options.name.is_some() { NameChoice::Given } else { NameChoice::Suggested };
+    let facts = image.map(|(name, image)| ImageFacts {
+        used: ImageUse { name: name.to_owned(), id: image.id.to_string(), manifest: image.manifest_digest.to_string() },
+        diff_ids: image.layers.iter().map(|layer| layer.diff_id.to_string()).collect(),
+        defaults: image.config.config.clone(),
+    });
+    let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let mut plan = resolve_plan(options, facts, HostFacts { hostname, ids })?;
+    let held = record::create(store, &mut plan, name_choice)?;
+    Ok(Created { store: store.clone(), plan, held })
+}
+
+impl Created {
+    /// The decision.
+    pub fn plan(&self) -> &RunPlan {
+        &self.plan
+    }
+
+    /// Starts it; `notice` is called for each line the user should read. What fails here leaves no
+    /// process; a container with `--rm` is removed, another one keeps the failure in its record.
+    ///
+    /// # Errors
+    /// See [`launch::start`].
+    pub fn start(self, window: Option<WindowSize>, notice: &mut dyn FnMut(String)) -> Result<Running> {
+        let Created { store, plan, held } = self;
+        let launch = Launch {
+            plan: &plan,
+            dir: &held.dir,
+            layers: layer_paths(&store, &plan),
+            volumes: &store.volumes(),
+            window,
+        };
+        let mut keeper = Recorder { store: &store, plan: &plan, held: &held, state: State::default() };
+        launch::start(&launch, &mut keeper, notice).map_err(|failure| after_failure(&store, &plan, &held, failure))
+    }
+}
+
+/// Where the layers of the plan lie, bottom first.
+fn layer_paths(store: &Store, plan: &RunPlan) -> Vec<PathBuf> {
+    let RootSource::Layers { diff_ids } = &plan.root else { return Vec::new() };
+    let key = plan.ids.key();
+    diff_ids.iter().map(|diff_id| store.layer(&key, diff_id.trim_start_matches("sha256:"))).collect()
+}
+
+/// Puts the record right after a start that failed; returns the failure to tell.
+fn after_failure(store: &Store, plan: &RunPlan, held: &Held, failure: Failure) -> Failure {
+    let kept = if plan.remove {
+        run_in_user_namespace(&plan.ids, || held.remove_writable())
+            // Without a namespace there is no writable layer either.
+            .or_else(|_| held.remove_writable())
+            .and_then(|()| held.remove(store, plan))
+    } else {
+        let state =
+            State { exit_code: Some(failure.code.number()), error: Some(failure.to_string()), ..State::default() };
+        held.write_state(&state)
+    };
+    match kept {
+        Ok(()) => failure,
+        Err(second) => failure.hint(format!("and then, {second}")),
+    }
+}
+
+/// Keeps the record while the container runs; lives in the monitor.
+struct Recorder<'a> {
+    store: &'a Store,
+    plan: &'a RunPlan,
+    held: &'a Held,
+    state: State,
+}
+
+impl Keeper for Recorder<'_> {
+    fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>) -> Result<()> {
+        self.state = record::running(init, monitor);
+        self.held.write_state(&self.state)
+    }
+
+    fn ended(&mut self, exit: Exit) -> Result<()> {
+        if self.plan.remove {
+            return self.held.remove(self.store, self.plan);
+        }
+        self.held.write_state(&std::mem::take(&mut self.state).ended(exit))
+    }
+}

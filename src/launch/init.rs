@@ -1,0 +1,348 @@
+//! Init: process 1 of the container, from its first instruction to the payload's execve(2).
+//!
+//! The stages are types, each consumed by the step to the next, so that a step out of order does not
+//! compile: [`Isolated`] → [`Mapped`] → [`Rooted`] → [`Confined`] → the payload. What a stage may
+//! assume and must not do stands with its type. A failure goes to the monitor as a message.
+
+use super::Launch;
+use super::plan::{KernelPaths, RootSource, RunPlan, SeccompChoice};
+use super::protocol::{Channel, FromInit, ToInit};
+use super::reaper;
+use super::user_namespace::become_root;
+use crate::confine::{capabilities, rlimits};
+use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::host::ids::InsideId;
+use crate::net::NetworkMode;
+use crate::rootfs::cover::{DEFAULT_COVERED, NOTHING_COVERED};
+use crate::rootfs::identity::{Identity, resolve_identity};
+use crate::rootfs::kernel_filesystems::{self, CgroupNamespace, KernelFilesystems, NetworkOwner, Terminal, TtyGroup};
+use crate::rootfs::overlay::{self, Durability, Layers};
+use crate::rootfs::resolve::Root;
+use crate::rootfs::{etc, pivot};
+use crate::sys::process::{ExecWords, close_on_exec_from, exit_now, reset_signals};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::process::{DumpableBehavior, Signal};
+use rustix::termios::Winsize;
+use std::convert::Infallible;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Init's end of the conversation with the monitor.
+pub(super) type ToMonitor = Channel<FromInit, ToInit>;
+
+/// Runs in: process 1 of the new pid namespace. Never returns.
+pub(super) fn main(launch: &Launch<'_>, monitor: &ToMonitor) -> ! {
+    let Err(failure) = sequence(launch, monitor);
+    // The monitor may be gone; then nobody is left to tell.
+    let _ = monitor.send(&FromInit::Failed(failure));
+    exit_now(ExitCode::Runner.number())
+}
+
+/// The page to read: everything between a new set of namespaces and the payload.
+fn sequence(launch: &Launch<'_>, monitor: &ToMonitor) -> Result<Infallible> {
+    let isolated = Isolated::new(launch, monitor)?;
+    let mapped = isolated.become_ns_root()?;
+    mapped.make_mounts_private()?;
+    let tree = mapped.mount_overlay()?;
+    let terminal = mapped.mount_kernel_filesystems(&tree)?;
+    mapped.bind_volumes(&tree)?;
+    let rooted = mapped.pivot(tree, terminal)?;
+    let confined = rooted.confine()?;
+    confined.exec_payload()
+}
+
+/// All namespaces are new; no id is mapped yet.
+///
+/// May assume: every capability in the user namespace; the host's mounts, slaves of the host's; file
+/// access as the user who started rr. Must do: open what only that user can reach. Must not: mount or
+/// make files, since files of unmapped ids cannot be made (EOVERFLOW).
+struct Isolated<'a> {
+    launch: &'a Launch<'a>,
+    monitor: &'a ToMonitor,
+    layers: Option<Layers>,
+}
+
+impl<'a> Isolated<'a> {
+    fn new(launch: &'a Launch<'a>, monitor: &'a ToMonitor) -> Result<Isolated<'a>> {
+        // The kernel ends this process with its monitor, whose pid namespace encloses ours; this ends
+        // it also where the two are not nested.
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .doing(|| "cannot tie init to its monitor")?;
+        let layers = match &launch.plan.root {
+            RootSource::Layers { .. } => Some(Layers::open(&launch.layers, launch.dir)?),
+            RootSource::OverlaidDirectory { path } => Some(Layers::open(std::slice::from_ref(path), launch.dir)?),
+            RootSource::Directory { .. } => None,
+        };
+        Ok(Isolated { launch, monitor, layers })
+    }
+
+    /// Waits until the client has written the maps, then takes id 0.
+    fn become_ns_root(self) -> Result<Mapped<'a>> {
+        match self.monitor.receive()? {
+            Some(ToInit::IdsMapped) => {}
+            Some(other) => return Err(Failure::new("cannot start init", format!("unexpected message {other:?}"))),
+            None => exit_now(ExitCode::Runner.number()),
+        }
+        become_root()?;
+        // Where id 0 is another id than the user's (`keep-id`), the change has made this process
+        // undumpable, and the monitor could not reach /proc/PID/ns (prctl(2), PR_SET_DUMPABLE).
+        rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).doing(|| "cannot become root")?;
+        rustix::process::umask(Mode::from_raw_mode(0o022));
+        Ok(Mapped { launch: self.launch, monitor: self.monitor, layers: self.layers })
+    }
+}
+
+/// Root of the user namespace, in the host's mount tree.
+///
+/// May assume: ids are mapped, files can be made and file systems mounted; the host's paths have their
+/// names. Must not: execute anything of the image, or follow a path of it outside of [`Root`].
+struct Mapped<'a> {
+    launch: &'a Launch<'a>,
+    monitor: &'a ToMonitor,
+    layers: Option<Layers>,
+}
+
+/// The group of terminals on every distribution (`tty`).
+const TTY_GROUP: u32 = 5;
+
+/// The payload's terminal, or none.
+type PayloadTerminal = Option<OwnedFd>;
+
+impl<'a> Mapped<'a> {
+    fn make_mounts_private(&self) -> Result<()> {
+        pivot::make_mounts_private()
+    }
+
+    /// The root file system, mounted upon the container's directory.
+    fn mount_overlay(&self) -> Result<OwnedFd> {
+        let Some(layers) = &self.layers else {
+            let RootSource::Directory { path } = &self.launch.plan.root else {
+                return Err(Failure::new(
+                    "cannot make the root file system",
+                    "the plan names neither layers nor a directory",
+                ));
+            };
+            return overlay::bind_directory(path);
+        };
+        let durability = if self.launch.plan.remove { Durability::Volatile } else { Durability::Synced };
+        let writable = layers.make_writable()?;
+        layers.mount(&writable, durability)?.map_err(overlay::Refused::failure)
+    }
+
+    fn mount_kernel_filesystems(&self, tree: &OwnedFd) -> Result<PayloadTerminal> {
+        let plan = self.launch.plan;
+        let wanted = KernelFilesystems {
+            shm_size: plan.shm_size,
+            terminal: if plan.stdio.tty { Terminal::Wanted } else { Terminal::Absent },
+            covered: match plan.kernel_paths {
+                KernelPaths::Masked => DEFAULT_COVERED,
+                KernelPaths::Unmasked => NOTHING_COVERED,
+            },
+            network: if plan.network.mode == NetworkMode::Host { NetworkOwner::Host } else { NetworkOwner::Container },
+            cgroup: CgroupNamespace::Own,
+            tty_group: match plan.ids.groups.to_host(InsideId(TTY_GROUP)) {
+                Some(_) => TtyGroup::Mapped,
+                None => TtyGroup::Unmapped,
+            },
+        };
+        let mounted = kernel_filesystems::mount_kernel_filesystems(&Root::new(tree.as_fd()), &wanted)?;
+        for notice in mounted.notices {
+            self.monitor.send(&FromInit::Notice(notice.0))?;
+        }
+        let Some(pty) = mounted.pty else { return Ok(None) };
+        if let Some(size) = self.launch.window {
+            let size = Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
+            rustix::termios::tcsetwinsize(&pty.slave, size).doing(|| "cannot set the terminal's size")?;
+        }
+        self.monitor.send_with(&FromInit::TerminalOpened, Some(pty.master.as_fd()))?;
+        Ok(Some(pty.slave))
+    }
+
+    fn bind_volumes(&self, tree: &OwnedFd) -> Result<()> {
+        let root = Root::new(tree.as_fd());
+        etc::bind_files(&root, self.launch.dir)?;
+        Ok(())
+    }
+
+    /// From here on the container's tree is all there is.
+    fn pivot(self, tree: OwnedFd, terminal: PayloadTerminal) -> Result<Rooted<'a>> {
+        let plan = self.launch.plan;
+        rustix::system::sethostname(plan.hostname.as_bytes())
+            .doing(|| format!("cannot set the host name {}", plan.hostname))?;
+        pivot::pivot(tree.as_fd())?;
+        drop(self.layers);
+        pivot::detach_old_root()?;
+        let identity =
+            resolve_identity(&Root::new(tree.as_fd()), &plan.process.user, &plan.process.additional_groups, &plan.ids)?;
+        make_working_directory(&plan.process.cwd, &identity)?;
+        if plan.read_only {
+            pivot::make_root_read_only(tree.as_fd())?;
+        }
+        Ok(Rooted { launch: self.launch, monitor: self.monitor, terminal, identity })
+    }
+}
+
+/// What setgroups(2) and its kin are told.
+fn credentials(identity: &Identity, plan: &RunPlan) -> capabilities::Identity {
+    let groups = if plan.process.keep_groups || identity.groups.is_empty() {
+        capabilities::Groups::Keep
+    } else {
+        capabilities::Groups::Set(identity.groups.clone())
+    };
+    capabilities::Identity { uid: identity.uid, gid: identity.gid, groups }
+}
+
+/// Docker makes a missing working directory, with the payload's user as owner of the last component.
+fn make_working_directory(path: &str, identity: &Identity) -> Result<()> {
+    let doing = || format!("cannot make the working directory {path}");
+    if Path::new(path).is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(path).doing(doing)?;
+    std::os::unix::fs::chown(path, Some(identity.uid), Some(identity.gid)).doing(doing)
+}
+
+/// The container's tree is the root.
+///
+/// May assume: the host's paths are gone; still all capabilities of the user namespace. Must do: give
+/// up every privilege and descriptor the payload is not meant to have. Must not: write anything that
+/// the image could have made a trap of, but by the payload's own rights.
+struct Rooted<'a> {
+    launch: &'a Launch<'a>,
+    monitor: &'a ToMonitor,
+    terminal: PayloadTerminal,
+    identity: Identity,
+}
+
+impl<'a> Rooted<'a> {
+    fn confine(self) -> Result<Confined<'a>> {
+        let plan = self.launch.plan;
+        self.take_stdio()?;
+        let env = environment(&plan.process.env, &self.identity);
+        let words = ExecWords::new(&plan.process.args, &env)
+            .map_err(|cause| Failure::new("cannot prepare the command", cause))?;
+        let search = search_path(&env);
+        if self.launch.waits_for_network() {
+            self.monitor.send(&FromInit::ReadyToExec)?;
+            match self.monitor.receive()? {
+                Some(ToInit::NetworkAttached) => {}
+                _ => exit_now(ExitCode::Runner.number()),
+            }
+        }
+        rlimits::apply(&plan.process.rlimits)?;
+        capabilities::drop_caps(plan.process.capabilities.bounding)?;
+        capabilities::set_identity(&credentials(&self.identity, plan), &plan.process.capabilities)?;
+        enter_working_directory(&plan.process.cwd)?;
+        if plan.process.no_new_privileges {
+            capabilities::set_no_new_privileges()?;
+        }
+        let _ = SeccompChoice::Default;
+        close_on_exec_from(3).doing(|| "cannot close descriptors")?;
+        Ok(Confined { launch: self.launch, monitor: self.monitor, words, search })
+    }
+
+    /// Standard input, output and error: the terminal, or what the client had; /dev/null for an input
+    /// that `-i` did not ask for. Init becomes the leader of a session, which a terminal belongs to.
+    fn take_stdio(&self) -> Result<()> {
+        let doing = || "cannot set up the standard streams";
+        if !self.launch.plan.init {
+            rustix::process::setsid().doing(doing)?;
+        }
+        if let Some(terminal) = &self.terminal {
+            if !self.launch.plan.init {
+                rustix::process::ioctl_tiocsctty(terminal).doing(|| "cannot take the terminal")?;
+            }
+            rustix::stdio::dup2_stdin(terminal).doing(doing)?;
+            rustix::stdio::dup2_stdout(terminal).doing(doing)?;
+            rustix::stdio::dup2_stderr(terminal).doing(doing)?;
+        } else if !self.launch.plan.stdio.interactive {
+            let null =
+                rustix::fs::openat(CWD, "/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing(doing)?;
+            rustix::stdio::dup2_stdin(&null).doing(doing)?;
+        }
+        Ok(())
+    }
+}
+
+/// The plan's environment, with HOME from the user's passwd entry unless it is there (Docker).
+fn environment(planned: &[String], identity: &Identity) -> Vec<String> {
+    let mut env = planned.to_vec();
+    if !env.iter().any(|entry| entry.starts_with("HOME=")) {
+        env.push(format!("HOME={}", identity.home));
+    }
+    env
+}
+
+fn search_path(env: &[String]) -> Vec<PathBuf> {
+    let path = env.iter().rev().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or("/usr/bin:/bin");
+    path.split(':').map(|directory| PathBuf::from(if directory.is_empty() { "." } else { directory })).collect()
+}
+
+fn enter_working_directory(path: &str) -> Result<()> {
+    rustix::process::chdir(path).doing(|| format!("cannot enter the working directory {path}"))?;
+    pivot::check_working_directory()
+}
+
+/// Nothing is left to give up.
+///
+/// May assume: the payload's ids, capabilities, filter and streams. Must do: execute. Must not: open or
+/// allocate what could fail in a way the payload would see.
+struct Confined<'a> {
+    launch: &'a Launch<'a>,
+    monitor: &'a ToMonitor,
+    words: ExecWords,
+    search: Vec<PathBuf>,
+}
+
+impl Confined<'_> {
+    fn exec_payload(self) -> Result<Infallible> {
+        if !self.launch.waits_for_network() {
+            self.monitor.send(&FromInit::ReadyToExec)?;
+        }
+        if self.launch.plan.init {
+            // The child goes on below; process 1 stays and reaps.
+            reaper::fork_payload(self.launch.plan.stdio.tty)?;
+        }
+        reset_signals();
+        let command = &self.launch.plan.process.args[0];
+        let error = self.exec_found(command);
+        Err(exec_failure(command, &error))
+    }
+
+    /// execvp(3)'s search, but with the container's PATH; returns the error worth telling.
+    fn exec_found(&self, command: &str) -> io::Error {
+        if command.contains('/') {
+            return self.words.exec(Path::new(command));
+        }
+        let mut worth_telling = io::Error::from_raw_os_error(libc::ENOENT);
+        for directory in &self.search {
+            let error = self.words.exec(&directory.join(command));
+            match error.raw_os_error() {
+                Some(libc::ENOENT | libc::ENOTDIR) => {}
+                // Permission denied is remembered while another directory may hold one that works.
+                Some(libc::EACCES) => worth_telling = error,
+                _ => return error,
+            }
+        }
+        worth_telling
+    }
+}
+
+/// Docker's exit statuses: 127 where there is no such command, 126 where it cannot be executed.
+fn exec_failure(command: &str, error: &io::Error) -> Failure {
+    let number = error.raw_os_error().unwrap_or(0);
+    let doing = format!("cannot execute {command}");
+    let cause = crate::error::errno_text(number);
+    match number {
+        libc::ENOENT if !command.contains('/') => {
+            Failure::new(doing, "executable file not found in $PATH of the container").code(ExitCode::NotFound)
+        }
+        libc::ENOENT if Path::new(command).exists() => {
+            Failure::new(doing, format!("its interpreter or dynamic loader is missing in the container: {cause}"))
+                .code(ExitCode::NotFound)
+        }
+        libc::ENOENT | libc::ENOTDIR => Failure::new(doing, cause).code(ExitCode::NotFound),
+        _ => Failure::new(doing, cause).code(ExitCode::NotExecutable),
+    }
+}

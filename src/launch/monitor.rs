@@ -1,0 +1,180 @@
+//! The monitor: one small process a container, from before its start to after its end.
+//!
+//! It is process 1 of a pid namespace that encloses the container's: whatever kills the monitor, the
+//! kernel then kills everything it started, the container's processes and the network's helper alike
+//! (pid_namespaces(7)). It has all capabilities in the container's user namespace but keeps the user's
+//! own id, so the record's files stay the user's; it keeps the host's mount and network namespaces.
+//! It leads a session of its own: keys of the client's terminal reach it only as messages.
+
+use super::protocol::{Channel, Exit, FromInit, ToClient, ToInit, ToMonitor};
+use super::{Keeper, Launch, init, pump};
+use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::host::process::ProcessName;
+use crate::net;
+use crate::sys::process::{Child, Cloned, Namespaces, clone_into, exit_now};
+use rustix::process::{Signal, WaitId, WaitIdOptions};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// The monitor's end of the conversation with the client.
+pub(super) type ToClientChannel = Channel<ToClient, ToMonitor>;
+type ToInitChannel = Channel<ToInit, FromInit>;
+
+/// Runs in: the child that `spawn_child` made. Never returns.
+pub(super) fn main(launch: &Launch<'_>, keeper: &mut dyn Keeper, client: ToClientChannel) -> ! {
+    let outcome = monitor(launch, keeper, &client);
+    let message = match outcome {
+        Ok(exit) => ToClient::Exited(exit),
+        Err(failure) => ToClient::Failed(failure),
+    };
+    // Nobody may be left to tell; the record says it all the same.
+    let _ = client.send(&message);
+    exit_now(0)
+}
+
+fn monitor(launch: &Launch<'_>, keeper: &mut dyn Keeper, client: &ToClientChannel) -> Result<Exit> {
+    rustix::process::setsid().doing(|| "cannot make a session for the monitor")?;
+    let mut container = Starting::unshare_rest(launch)?;
+    let terminal = container.start(client).and_then(|()| container.announce(keeper, client));
+    let supervised = terminal.map(|terminal| pump::supervise(&container.init, client, terminal));
+    let exit = container.end();
+    supervised?;
+    if let Err(failure) = keeper.ended(exit) {
+        client.send(&ToClient::Notice(failure.to_string()))?;
+    }
+    Ok(exit)
+}
+
+/// A container whose init exists.
+struct Starting {
+    init: Child,
+    channel: ToInitChannel,
+    terminal: Option<OwnedFd>,
+    reaped: Option<Exit>,
+}
+
+impl Starting {
+    /// Makes the container's namespaces and, in them, its init. The maps need not be written yet: the
+    /// kernel builds the namespaces while newuidmap and newgidmap run.
+    fn unshare_rest(launch: &Launch<'_>) -> Result<Starting> {
+        let (channel, inits_end) = super::protocol::channel_pair()?;
+        let mut namespaces =
+            Namespaces::MOUNT.and(Namespaces::PID).and(Namespaces::UTS).and(Namespaces::IPC).and(Namespaces::CGROUP);
+        if launch.plan.network.mode != net::NetworkMode::Host {
+            namespaces = namespaces.and(Namespaces::NETWORK);
+        }
+        match clone_into(namespaces).doing(|| "cannot make the container's namespaces")? {
+            Cloned::Child => {
+                drop(channel);
+                init::main(launch, &inits_end)
+            }
+            Cloned::Parent(init) => {
+                drop(inits_end);
+                Ok(Starting { init, channel, terminal: None, reaped: None })
+            }
+        }
+    }
+
+    /// From mapped ids to the payload's execve(2).
+    fn start(&mut self, client: &ToClientChannel) -> Result<()> {
+        match client.receive()? {
+            Some(ToMonitor::IdsMapped) => {}
+            _ => exit_now(ExitCode::Runner.number()),
+        }
+        self.channel.send(&ToInit::IdsMapped)?;
+        while let Some((message, descriptor)) = self.channel.receive_with()? {
+            match message {
+                FromInit::Notice(text) => client.send(&ToClient::Notice(text))?,
+                FromInit::TerminalOpened => self.terminal = descriptor,
+                FromInit::FuseMounted => {}
+                FromInit::Failed(failure) => return Err(failure),
+                FromInit::ReadyToExec => return self.wait_for_exec(client),
+            }
+        }
+        Err(self.death_of_init("before it was ready"))
+    }
+
+    /// End of file now means that execve(2) closed the socket.
+    fn wait_for_exec(&mut self, client: &ToClientChannel) -> Result<()> {
+        loop {
+            match self.channel.receive()? {
+                Some(FromInit::Failed(failure)) => return Err(failure),
+                Some(FromInit::Notice(text)) => client.send(&ToClient::Notice(text))?,
+                Some(other) => {
+                    return Err(Failure::new("cannot start the payload", format!("unexpected message {other:?}")));
+                }
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn death_of_init(&mut self, when: &str) -> Failure {
+        let how = match self.end() {
+            Exit::Status(status) => format!("with status {status}"),
+            Exit::Signal(signal) => format!("by signal {signal}"),
+        };
+        Failure::new("cannot start the container", format!("init ended {when}, {how}"))
+    }
+
+    /// Tells record and client that the payload runs.
+    fn announce(&mut self, keeper: &mut dyn Keeper, client: &ToClientChannel) -> Result<Option<pump::Terminal>> {
+        // The payload may be gone already, and with it its line in /proc.
+        let init = host_pid(&self.init).ok().and_then(|pid| ProcessName::of(pid).ok());
+        let monitor = own_host_pid().and_then(|pid| ProcessName::of(pid).ok());
+        keeper.started(init, monitor)?;
+        let Some(master) = self.terminal.take() else {
+            client.send(&ToClient::Started)?;
+            return Ok(None);
+        };
+        let (terminal, clients_end) = pump::Terminal::new(master)?;
+        client.send_with(&ToClient::Started, Some(clients_end.as_fd()))?;
+        Ok(Some(terminal))
+    }
+
+    /// Kills what is left, waits for it, and takes the network down.
+    fn end(&mut self) -> Exit {
+        if let Some(exit) = self.reaped {
+            return exit;
+        }
+        // It has ended, or must end now; ESRCH is what is hoped for.
+        let _ = rustix::process::pidfd_send_signal(&self.init.pidfd, Signal::KILL);
+        let exit = wait_for(&self.init);
+        self.reaped = Some(exit);
+        exit
+    }
+}
+
+/// How init ended; the whole pid namespace is gone when this returns.
+fn wait_for(init: &Child) -> Exit {
+    loop {
+        match rustix::process::waitid(WaitId::PidFd(init.pidfd.as_fd()), WaitIdOptions::EXITED) {
+            Err(rustix::io::Errno::INTR) => {}
+            Ok(Some(status)) => {
+                return match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Exit::Status(code),
+                    (None, Some(signal)) => Exit::Signal(signal),
+                    (None, None) => Exit::Signal(Signal::KILL.as_raw()),
+                };
+            }
+            // ECHILD cannot be: nobody else waits for it.
+            Ok(None) | Err(_) => return Exit::Signal(Signal::KILL.as_raw()),
+        }
+    }
+}
+
+/// The process id that the host's /proc shows for a child, whose id here is another
+/// (proc_pid_fdinfo(5), `Pid:` of a pidfd).
+fn host_pid(child: &Child) -> Result<i32> {
+    use std::os::fd::AsRawFd;
+    let doing = || "cannot find the host's process id of init";
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", child.pidfd.as_raw_fd())).doing(doing)?;
+    let pid = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    match pid {
+        Some(pid @ 1..) => Ok(pid),
+        _ => Err(Failure::new(doing(), "it has ended")),
+    }
+}
+
+/// This process as the host's /proc shows it.
+fn own_host_pid() -> Option<i32> {
+    std::fs::read_link("/proc/self").ok()?.to_str()?.parse().ok()
+}

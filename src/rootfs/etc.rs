@@ -1,0 +1,28 @@
+//! /etc/hosts, /etc/hostname and /etc/resolv.conf: files of the container's record, bound over the
+//! image's, so that they can be changed from outside and never become part of an image.
+
+use super::resolve::Root;
+use crate::error::{Doing, Result};
+use crate::sys::mount::{Depth, attach, clone_host_tree};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// The files' names, in `containers/<id>/` and in /etc.
+pub const FILES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
+
+/// Binds those of [`FILES`] that exist in `directory` over the container's.
+///
+/// # Errors
+/// The system's; a directory of the image in a file's place is EISDIR.
+pub fn bind_files(root: &Root<'_>, directory: &Path) -> Result<()> {
+    for name in FILES {
+        let doing = || format!("cannot bind /etc/{name}");
+        let tree = match clone_host_tree(&directory.join(name), Depth::One) {
+            Err(rustix::io::Errno::NOENT) => continue,
+            result => result.doing(doing)?,
+        };
+        let target = root.make_file(&Path::new("/etc").join(name)).doing(doing)?;
+        attach(tree.as_fd(), target.as_fd()).doing(doing)?;
+    }
+    Ok(())
+}

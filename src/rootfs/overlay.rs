@@ -1,0 +1,186 @@
+//! `mount_overlay`: the image's layers and a writable one become one tree.
+//!
+//! Every directory is named to the kernel by a descriptor, as /proc/self/fd/N: short, so that 128
+//! layers fit into the page that mount(2) allows; free of the colons, commas and backslashes that
+//! overlay gives a meaning; and open since before the process changed ids, so that a store which the
+//! container's root may not reach (`--userns nomap`) can still be used.
+//!
+//! Rungs, each taken by trying: the mount API with one `lowerdir+` a layer (Linux 6.8), mount(2) with
+//! one string, then what [`super::fuse`] and [`super::copy`] offer.
+
+use crate::error::{Doing, Failure, Result};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen, mount, move_mount,
+};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Whether what is written must survive a crash of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The upper directory is synced when the container ends.
+    Synced,
+    /// Overlay's `volatile`: no sync at all. The same upper directory mounts again only after its
+    /// `work/incompat/volatile` is removed.
+    Volatile,
+}
+
+/// The directories of an overlay, opened (O_PATH) but not yet mounted.
+#[derive(Debug)]
+pub struct Layers {
+    /// Bottom first.
+    lower: Vec<OwnedFd>,
+    /// `containers/<id>`: upper/ and work/ are made in it, and the overlay is mounted upon it.
+    container: OwnedFd,
+}
+
+/// The upper and work directories.
+#[derive(Debug)]
+pub struct Writable {
+    /// Where changes go.
+    pub upper: OwnedFd,
+    /// Overlay's own scratch directory, on the same file system.
+    pub work: OwnedFd,
+}
+
+/// Why the kernel did not mount the overlay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused(pub Errno);
+
+impl Layers {
+    /// Opens them; a missing layer is named.
+    ///
+    /// # Errors
+    /// A directory cannot be opened.
+    pub fn open(lower: &[PathBuf], container: &Path) -> Result<Layers> {
+        let lower = lower.iter().map(|path| open_directory(path)).collect::<Result<_>>()?;
+        Ok(Layers { lower, container: open_directory(container)? })
+    }
+
+    /// The lower directories, bottom first.
+    pub fn lower(&self) -> &[OwnedFd] {
+        &self.lower
+    }
+
+    /// The container's directory.
+    pub fn container(&self) -> BorrowedFd<'_> {
+        self.container.as_fd()
+    }
+
+    /// Makes upper/ and work/ as the current user, unless an earlier start has, and opens them.
+    ///
+    /// # Errors
+    /// The system's: no space left, no permission.
+    pub fn make_writable(&self) -> Result<Writable> {
+        let make = |name: &str| {
+            let doing = || format!("cannot make the container's {name} directory");
+            match rustix::fs::mkdirat(&self.container, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error).doing(doing),
+            }
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            rustix::fs::openat(&self.container, name, flags, Mode::empty()).doing(doing)
+        };
+        let writable = Writable { upper: make("upper")?, work: make("work")? };
+        // A former run that was killed while volatile leaves this mark, and overlay then refuses.
+        for name in ["work/incompat/volatile", "incompat/volatile"] {
+            match rustix::fs::unlinkat(&writable.work, name, rustix::fs::AtFlags::REMOVEDIR) {
+                Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
+                Err(error) => return Err(error).doing(|| "cannot clear the mark of a volatile overlay"),
+            }
+        }
+        Ok(writable)
+    }
+
+    /// Mounts them upon the container's directory and opens the root of the result.
+    ///
+    /// # Errors
+    /// The outer for the system's, the inner where the kernel refuses overlay as such.
+    pub fn mount(&self, writable: &Writable, durability: Durability) -> Result<std::result::Result<OwnedFd, Refused>> {
+        match self.mount_by_parts(writable, durability) {
+            Ok(tree) => {
+                let empty_paths = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+                move_mount(&tree, "", &self.container, "", empty_paths).doing(|| "cannot attach the overlay")?;
+                return Ok(Ok(tree));
+            }
+            Err(error) => log::debug!("overlay by the mount API: {error}"),
+        }
+        match self.mount_by_string(writable, durability) {
+            Ok(()) => open_mounted(&self.container).map(Ok),
+            Err(error) => Ok(Err(Refused(error))),
+        }
+    }
+
+    /// fsopen(2) … fsmount(2); `lowerdir+` needs Linux 6.8, and older kernels answer EINVAL.
+    fn mount_by_parts(&self, writable: &Writable, durability: Durability) -> rustix::io::Result<OwnedFd> {
+        let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        // The source shown in mountinfo.
+        fsconfig_set_string(&context, "source", "overlay")?;
+        // Unprivileged overlay keeps its marks in user.overlay.* attributes (Linux 5.11).
+        fsconfig_set_flag(&context, "userxattr")?;
+        if durability == Durability::Volatile {
+            fsconfig_set_flag(&context, "volatile")?;
+        }
+        for layer in self.lower.iter().rev() {
+            fsconfig_set_string(&context, "lowerdir+", name_of(layer))?;
+        }
+        fsconfig_set_string(&context, "upperdir", name_of(&writable.upper))?;
+        fsconfig_set_string(&context, "workdir", name_of(&writable.work))?;
+        fsconfig_create(&context)?;
+        fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
+    }
+
+    /// mount(2), whose options are one string of at most a page.
+    fn mount_by_string(&self, writable: &Writable, durability: Durability) -> rustix::io::Result<()> {
+        let lower: Vec<String> = self.lower.iter().rev().map(name_of).collect();
+        let volatile = if durability == Durability::Volatile { ",volatile" } else { "" };
+        let options = format!(
+            "userxattr{volatile},upperdir={},workdir={},lowerdir={}",
+            name_of(&writable.upper),
+            name_of(&writable.work),
+            lower.join(":")
+        );
+        let options = CString::new(options).map_err(|_| Errno::INVAL)?;
+        mount("overlay", name_of(&self.container), "overlay", MountFlags::empty(), options.as_c_str())
+    }
+}
+
+/// The name under which this process can reach an open file (proc_pid_fd(5)).
+fn name_of(fd: impl AsFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd> {
+    rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .doing(|| format!("cannot open {}", path.display()))
+}
+
+/// Opens what is mounted upon `under`: a descriptor from before the mount shows what lies beneath.
+fn open_mounted(under: &OwnedFd) -> Result<OwnedFd> {
+    let path = std::fs::read_link(name_of(under)).doing(|| "cannot find the container's directory")?;
+    open_directory(&path)
+}
+
+/// Bind-mounts a directory upon itself, so that it can become a root: `--rootfs DIR`.
+///
+/// # Errors
+/// The directory cannot be opened or mounted.
+pub fn bind_directory(path: &Path) -> Result<OwnedFd> {
+    use rustix::mount::{OpenTreeFlags, open_tree};
+    let doing = || format!("cannot use {} as root file system", path.display());
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let tree = open_tree(CWD, path, flags).doing(doing)?;
+    move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).doing(doing)?;
+    Ok(tree)
+}
+
+impl Refused {
+    /// As a failure, for whoever has no other rung.
+    pub fn failure(self) -> Failure {
+        Failure::new("cannot mount the overlay", crate::error::errno_text(self.0.raw_os_error()))
+    }
+}
