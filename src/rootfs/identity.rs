@@ -381,7 +381,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_files_get_an_answer(passwd in "\\PC{0,200}", group in "[a-z:,0-9\n-]{0,200}", user in "[a-z0-9:]{0,12}") {
-            let _ = look_up(&user, &[user.clone()], &passwd, &group);
+            let _ = look_up(&user, std::slice::from_ref(&user), &passwd, &group);
         }
 
         /// A user that is in the file is found by name with that file's numbers, whatever lies around it.

@@ -1,5 +1,7 @@
 //! (skeleton)
 
+mod chown;
+mod copy_up;
 pub mod cover;
 pub mod etc;
 pub mod identity;
@@ -8,3 +10,4 @@ pub mod mount;
 pub mod overlay;
 pub mod pivot;
 pub mod resolve;
+pub mod volumes;

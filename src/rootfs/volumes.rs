@@ -1,0 +1,754 @@
+//! Bind mounts, volumes and tmpfs: what the user asked for, put in place.
+//!
+//! Runs in the container's init as root of its user namespace, after the kernel's file systems are
+//! there and before pivot_root(2), while sources still have their names on the host. Each mount is
+//! made detached, gets its restrictions, and is attached to a target that was resolved once, inside
+//! the root, to a descriptor ([`Root`]); a missing target is made, a directory for a directory and a
+//! file for a file. Parents go before children, so a target inside another mount is looked up there.
+//!
+//! The source is the user's word and followed as the user's shell would. The target may be led
+//! anywhere inside the container by the image's links; onto /proc it must not lead, since rr and the
+//! payload trust what they read there (CVE-2019-16884, CVE-2025-52881).
+
+use super::chown::give_tree;
+use super::copy_up::fill_volume;
+use super::mount::{Mount, MountFlags, MountKind, Propagation, Relabel};
+use super::resolve::Root;
+use crate::error::{Doing, Failure, IntoCause, Notice, Result};
+use crate::sys::mount::{self, Attributes, Depth, FsOption, PropagationType, Reached};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Access, AtFlags, CWD, FileType};
+use rustix::io::Errno;
+use std::path::{Path, PathBuf};
+
+/// What [`bind_volumes`] must ask its caller.
+pub struct Surroundings<'a> {
+    /// Where a volume of this name keeps its files: an existing directory. Its parent directory is
+    /// the volume's own and is used for staging.
+    pub volume_directory: &'a dyn Fn(&str) -> PathBuf,
+    /// The user and group, as ids inside, that `:U` gives a tree to. Asked only if there is a `:U`.
+    pub owner: &'a dyn Fn() -> Result<(u32, u32)>,
+}
+
+/// Files of /proc that may be covered by a mount: harmless figures that lxcfs and the like replace.
+const COVERABLE_OF_PROC: [&str; 11] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/net/dev",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/sys/crypto/fips_enabled",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/uptime",
+];
+
+const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+/// The inode number of a procfs's root, in every instance.
+const PROC_ROOT_INODE: u64 = 1;
+
+/// Mounts all of `mounts` below `root`, parents first.
+///
+/// Assumes that the root file system is still writable (`--read-only` takes effect later: missing
+/// targets are made in it), a umask of 022, and a host's /proc at /proc.
+pub fn bind_volumes(root: &Root<'_>, mounts: &[Mount], surroundings: &Surroundings<'_>) -> Result<Vec<Notice>> {
+    let mut notices = Vec::new();
+    let mut ordered: Vec<&Mount> = mounts.iter().collect();
+    ordered.sort_by_key(|mount| Path::new(&mount.target).components().count());
+    for mount in ordered {
+        match &mount.kind {
+            MountKind::Bind { .. } => mount_bind(root, mount, surroundings, &mut notices)?,
+            MountKind::Volume { .. } => mount_volume(root, mount, surroundings, &mut notices)?,
+            MountKind::Tmpfs { .. } => mount_tmpfs(root, mount, &mut notices)?,
+        }
+    }
+    Ok(notices)
+}
+
+/// Makes the missing source directory of a `-v`, and its parents, as Docker does. Belongs in the
+/// client, which still is the user; a source that exists, of whatever kind, is left alone.
+pub fn create_missing_source(source: &Path) -> Result<()> {
+    match std::fs::metadata(source) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(source).doing(|| format!("cannot create the directory {}", source.display()))
+        }
+        // Anything else is found out, and said, when it is mounted.
+        _ => Ok(()),
+    }
+}
+
+fn mount_bind(
+    root: &Root<'_>,
+    mount: &Mount,
+    surroundings: &Surroundings<'_>,
+    notices: &mut Vec<Notice>,
+) -> Result<()> {
+    let MountKind::Bind { source, recursive, propagation, chown, flags, relabel, .. } = &mount.kind else {
+        return Ok(());
+    };
+    let depth = if *recursive { Depth::Recursive } else { Depth::One };
+    let tree = mount::clone_host_tree(source, depth).map_err(|errno| source_failure(source, mount, depth, errno))?;
+    if *chown {
+        give_tree(tree.as_fd(), (surroundings.owner)()?, source)?;
+    }
+    let wanted = Wanted { attributes: attributes(*flags, mount.read_only), propagation: *propagation };
+    note_relabel(*relabel, notices);
+    attach(root, tree.as_fd(), source, mount, &wanted, notices)
+}
+
+fn mount_volume(
+    root: &Root<'_>,
+    mount: &Mount,
+    surroundings: &Surroundings<'_>,
+    notices: &mut Vec<Notice>,
+) -> Result<()> {
+    let MountKind::Volume { name, no_copy, chown, flags, relabel, .. } = &mount.kind else {
+        return Ok(());
+    };
+    let directory = (surroundings.volume_directory)(name);
+    if !no_copy && let Some(content) = image_content(root, mount)? {
+        notices.extend(fill_volume(content.as_fd(), &directory)?);
+    }
+    let tree = mount::clone_host_tree(&directory, Depth::Recursive)
+        .doing(|| format!("cannot mount the volume {name}: {}", directory.display()))?;
+    if *chown {
+        give_tree(tree.as_fd(), (surroundings.owner)()?, &directory)?;
+    }
+    let wanted = Wanted { attributes: attributes(*flags, mount.read_only), propagation: Propagation::Rprivate };
+    note_relabel(*relabel, notices);
+    attach(root, tree.as_fd(), &directory, mount, &wanted, notices)
+}
+
+/// The image's own directory at a volume's target, where there is one: its content goes into a new
+/// volume. Not what the kernel's file systems or other mounts have there.
+fn image_content(root: &Root<'_>, mount: &Mount) -> Result<Option<OwnedFd>> {
+    let doing = || target_doing(mount);
+    match root.open_dir_in_root(Path::new(&mount.target)) {
+        Ok(directory) => {
+            let device = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).map(|stat| stat.st_dev);
+            let same = device(directory.as_fd()).doing(doing)? == device(root.directory()).doing(doing)?;
+            Ok(same.then_some(directory))
+        }
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(errno) => Err(Failure::new(doing(), errno.into_cause())),
+    }
+}
+
+fn mount_tmpfs(root: &Root<'_>, mount: &Mount, notices: &mut Vec<Notice>) -> Result<()> {
+    let MountKind::Tmpfs { size, mode, uid, gid, flags } = &mount.kind else {
+        return Ok(());
+    };
+    let mode = match mode {
+        Some(mode) => *mode,
+        None => covered_mode(root, mount)?.unwrap_or(0o1777),
+    };
+    let mode = format!("{mode:o}");
+    let numbers =
+        [size.map(|size| ("size", size)), uid.map(|uid| ("uid", uid.into())), gid.map(|gid| ("gid", gid.into()))];
+    let numbers: Vec<(&str, String)> =
+        numbers.into_iter().flatten().map(|(key, value)| (key, value.to_string())).collect();
+    let mut options: Vec<FsOption<'_>> = vec![("mode", Some(&mode))];
+    options.extend(numbers.iter().map(|(key, value)| (*key, Some(value.as_str()))));
+    let tmpfs = mount::new_mount("tmpfs", &options, attributes(*flags, mount.read_only))
+        .doing(|| format!("cannot mount a tmpfs on {}", mount.target))?;
+    // A new file system has its attributes from the start and no propagation to lose.
+    let wanted = Wanted { attributes: Attributes::empty(), propagation: Propagation::Rprivate };
+    attach(root, tmpfs.as_fd(), Path::new("tmpfs"), mount, &wanted, notices)
+}
+
+/// The permissions of the directory that a tmpfs is about to cover.
+fn covered_mode(root: &Root<'_>, mount: &Mount) -> Result<Option<u32>> {
+    match root.open_dir_in_root(Path::new(&mount.target)).and_then(|directory| rustix::fs::fstat(&directory)) {
+        Ok(stat) => Ok(Some(stat.st_mode & 0o7777)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(Failure::new(target_doing(mount), errno.into_cause())),
+    }
+}
+
+/// How a tree is to be restricted.
+struct Wanted {
+    attributes: Attributes,
+    propagation: Propagation,
+}
+
+/// Restricts the detached `tree` and attaches it to its target. Where the kernel can only change
+/// attached mounts (before 5.12) the order is the other way round; the payload does not run yet.
+fn attach(
+    root: &Root<'_>,
+    tree: BorrowedFd<'_>,
+    source: &Path,
+    mount: &Mount,
+    wanted: &Wanted,
+    notices: &mut Vec<Notice>,
+) -> Result<()> {
+    let target = open_target(root, tree, source, mount)?;
+    let doing = || format!("cannot mount {} on {}", source.display(), mount.target);
+    let (kind, reach) = split_propagation(wanted.propagation);
+    let whole = (reach == Depth::Recursive).then_some(kind);
+    match mount::set_attributes(tree, wanted.attributes, whole, Depth::Recursive) {
+        Ok(()) => mount::attach(tree, target.as_fd()).doing(doing)?,
+        Err(Errno::NOSYS) => {
+            mount::attach(tree, target.as_fd()).doing(doing)?;
+            let reached = mount::remount(tree, wanted.attributes, whole, Depth::Recursive).doing(doing)?;
+            if reached == Reached::TopOnly && mount.read_only {
+                notices.push(Notice(format!(
+                    "mounts below {} stay writable in the container: making them read-only takes Linux 5.12",
+                    source.display()
+                )));
+            }
+        }
+        Err(errno) => return Err(Failure::new(doing(), errno.into_cause())),
+    }
+    if reach == Depth::One {
+        mount::set_attributes_attached(tree, Attributes::empty(), Some(kind), Depth::One).doing(doing)?;
+    }
+    Ok(())
+}
+
+fn split_propagation(propagation: Propagation) -> (PropagationType, Depth) {
+    match propagation {
+        Propagation::Private => (PropagationType::Private, Depth::One),
+        Propagation::Rprivate => (PropagationType::Private, Depth::Recursive),
+        Propagation::Slave => (PropagationType::Slave, Depth::One),
+        Propagation::Rslave => (PropagationType::Slave, Depth::Recursive),
+        Propagation::Shared => (PropagationType::Shared, Depth::One),
+        Propagation::Rshared => (PropagationType::Shared, Depth::Recursive),
+    }
+}
+
+fn attributes(flags: MountFlags, read_only: bool) -> Attributes {
+    let pairs = [
+        (read_only, Attributes::MOUNT_ATTR_RDONLY),
+        (flags.nosuid, Attributes::MOUNT_ATTR_NOSUID),
+        (flags.nodev, Attributes::MOUNT_ATTR_NODEV),
+        (flags.noexec, Attributes::MOUNT_ATTR_NOEXEC),
+    ];
+    pairs.into_iter().filter(|(wanted, _)| *wanted).map(|(_, attribute)| attribute).collect()
+}
+
+/// Opens, or makes, the place for `tree`: a directory for a directory, a file for anything else.
+fn open_target(root: &Root<'_>, tree: BorrowedFd<'_>, source: &Path, mount: &Mount) -> Result<OwnedFd> {
+    let doing = || target_doing(mount);
+    let stat = rustix::fs::fstat(tree).doing(doing)?;
+    let directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+    let path = Path::new(&mount.target);
+    let opened = if directory { root.make_dir_all(path, 0o755) } else { root.make_file(path) };
+    let target = match opened {
+        Ok(target) => target,
+        Err(Errno::NOTDIR) if directory => {
+            let cause = format!("{} is a directory, the target or a parent of it is none", source.display());
+            return Err(Failure::new(doing(), cause));
+        }
+        Err(Errno::ISDIR) => {
+            let cause = format!("{} is no directory, the target is one", source.display());
+            return Err(Failure::new(doing(), cause));
+        }
+        Err(errno) => return Err(Failure::new(doing(), errno.into_cause())),
+    };
+    refuse_proc(target.as_fd(), tree, stat.st_ino, mount)?;
+    Ok(target)
+}
+
+/// Only a whole procfs may cover /proc, and only some files in it may be covered.
+fn refuse_proc(target: BorrowedFd<'_>, tree: BorrowedFd<'_>, inode: u64, mount: &Mount) -> Result<()> {
+    let on_proc = |fd| rustix::fs::fstatfs(fd).map(|stat| stat.f_type as u64 == PROC_SUPER_MAGIC);
+    let doing = || target_doing(mount);
+    if !on_proc(target).doing(doing)? || COVERABLE_OF_PROC.contains(&mount.target.as_str()) {
+        return Ok(());
+    }
+    if mount.target == "/proc" && on_proc(tree).doing(doing)? && inode == PROC_ROOT_INODE {
+        return Ok(());
+    }
+    Err(Failure::new(doing(), "that is inside /proc, where nothing may be mounted"))
+}
+
+fn target_doing(mount: &Mount) -> String {
+    format!("cannot mount on {} in the container", mount.target)
+}
+
+/// Explains why a source could not be bound, as far as that can be verified here.
+fn source_failure(source: &Path, mount: &Mount, depth: Depth, errno: Errno) -> Failure {
+    let doing = format!("cannot mount {} on {}", source.display(), mount.target);
+    match errno {
+        Errno::NOENT => Failure::new(doing, format!("bind source path does not exist: {}", source.display())),
+        Errno::ACCESS => {
+            let failure = Failure::new(doing, errno.into_cause());
+            match closed_directory(source) {
+                Some(directory) => failure.hint(format!("you may not enter the directory {}", directory.display())),
+                None => failure,
+            }
+        }
+        // The kernel's answer where taking only the top would show what other mounts cover.
+        Errno::INVAL if depth == Depth::One && mount::clone_host_tree(source, Depth::Recursive).is_ok() => {
+            Failure::new(doing, "there are mounts below it, which only root could leave out")
+                .hint("let them come along: use `rbind`, or leave `bind-nonrecursive` out")
+        }
+        _ => Failure::new(doing, errno.into_cause()),
+    }
+}
+
+/// The first directory on the way to `path` that may not be searched.
+fn closed_directory(path: &Path) -> Option<&Path> {
+    let mut way: Vec<&Path> = path.ancestors().skip(1).collect();
+    way.reverse();
+    way.into_iter().find(|directory| {
+        rustix::fs::accessat(CWD, *directory, Access::EXEC_OK, AtFlags::EACCESS) == Err(Errno::ACCESS)
+    })
+}
+
+/// rr gives payloads no SELinux label of their own: they may read what the user may, whatever
+/// labels the files have, and there is nothing that a new label would open.
+fn note_relabel(relabel: Relabel, notices: &mut Vec<Notice>) {
+    let enforcing = || std::fs::read("/sys/fs/selinux/enforce").is_ok_and(|text| text.starts_with(b"1"));
+    if relabel != Relabel::Keep && enforcing() {
+        let notice = Notice(
+            "`:z` and `:Z` change no labels: containers of rr run under your own SELinux label and need none"
+                .to_owned(),
+        );
+        if !notices.contains(&notice) {
+            notices.push(notice);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing::in_new_namespaces;
+    use std::fs;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+
+    const OWNER: (u32, u32) = (1000, 1001);
+
+    /// A root directory, and beside it things of the host.
+    struct Machine {
+        directory: tempfile::TempDir,
+    }
+
+    impl Machine {
+        fn new() -> Machine {
+            let directory = tempfile::tempdir().unwrap();
+            for name in ["root", "host", "host/below", "volumes"] {
+                fs::create_dir(directory.path().join(name)).unwrap();
+            }
+            fs::write(directory.path().join("host/file"), "of the host").unwrap();
+            Machine { directory }
+        }
+
+        fn host(&self, path: &str) -> PathBuf {
+            self.directory.path().join("host").join(path)
+        }
+
+        fn inside(&self, path: &str) -> PathBuf {
+            self.directory.path().join("root").join(path)
+        }
+
+        fn volume(&self, name: &str) -> PathBuf {
+            let data = self.directory.path().join("volumes").join(name).join("_data");
+            fs::create_dir_all(&data).unwrap();
+            data
+        }
+
+        fn mount(&self, mounts: &[Mount]) -> Result<Vec<Notice>> {
+            let root = fs::File::open(self.inside("")).unwrap();
+            let surroundings = Surroundings { volume_directory: &|name: &str| self.volume(name), owner: &|| Ok(OWNER) };
+            bind_volumes(&Root::new(root.as_fd()), mounts, &surroundings)
+        }
+
+        fn bind(&self, source: &str, target: &str) -> Mount {
+            let kind = MountKind::Bind {
+                source: self.host(source),
+                recursive: true,
+                propagation: Propagation::Rprivate,
+                chown: false,
+                create_source: true,
+                flags: MountFlags::default(),
+                relabel: Relabel::Keep,
+            };
+            Mount { target: target.into(), kind, read_only: false }
+        }
+
+        /// A tmpfs of the host with these restrictions, at `host/below`.
+        fn mount_below(&self, restrictions: Attributes) {
+            let tmpfs = mount::new_mount("tmpfs", &[], restrictions).unwrap();
+            mount::attach(tmpfs.as_fd(), fs::File::open(self.host("below")).unwrap().as_fd()).unwrap();
+        }
+    }
+
+    fn read_only(mount: Mount) -> Mount {
+        Mount { read_only: true, ..mount }
+    }
+
+    fn volume(name: &str, target: &str) -> Mount {
+        let kind = MountKind::Volume {
+            name: name.into(),
+            anonymous: false,
+            no_copy: false,
+            chown: false,
+            flags: MountFlags::default(),
+            relabel: Relabel::Keep,
+        };
+        Mount { target: target.into(), kind, read_only: false }
+    }
+
+    fn tmpfs(target: &str, size: Option<u64>, mode: Option<u32>) -> Mount {
+        let flags = MountFlags { nosuid: true, nodev: true, noexec: true };
+        Mount {
+            target: target.into(),
+            kind: MountKind::Tmpfs { size, mode, uid: Some(5), gid: Some(6), flags },
+            read_only: false,
+        }
+    }
+
+    /// The per-mount options of the mount at `path`.
+    fn options_of(path: &Path) -> String {
+        let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let line = table.lines().rfind(|line| line.split(' ').nth(4) == path.to_str());
+        line.unwrap_or_else(|| panic!("{path:?}: {table}")).split(' ').nth(5).unwrap().to_owned()
+    }
+
+    fn errno(error: std::io::Error) -> i32 {
+        error.raw_os_error().unwrap()
+    }
+
+    #[test]
+    fn directories_and_files_are_bound_and_their_targets_made() {
+        let machine = Machine::new();
+        in_new_namespaces(|| {
+            let mounts = [
+                machine.bind("file", "/etc/a/file"),
+                machine.bind("", "/srv/host"),
+                read_only(machine.bind("", "/ro")),
+            ];
+            assert_eq!(machine.mount(&mounts).unwrap(), []);
+            assert_eq!(fs::read_to_string(machine.inside("etc/a/file")).unwrap(), "of the host");
+            fs::write(machine.inside("srv/host/new"), "x").unwrap();
+            assert!(machine.host("new").exists());
+            assert_eq!(errno(fs::write(machine.inside("ro/new"), "y").unwrap_err()), libc::EROFS);
+        });
+        assert_eq!(fs::read_dir(machine.inside("srv/host")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn read_only_reaches_the_mounts_below_and_leaves_the_hosts_alone() {
+        let machine = Machine::new();
+        in_new_namespaces(|| {
+            machine.mount_below(Attributes::empty());
+            machine.mount(&[read_only(machine.bind("", "/m"))]).unwrap();
+            assert_eq!(errno(fs::write(machine.inside("m/below/x"), "").unwrap_err()), libc::EROFS);
+            fs::write(machine.host("below/x"), "").unwrap();
+        });
+    }
+
+    #[test]
+    fn restrictions_of_the_outer_namespace_are_kept() {
+        let machine = Machine::new();
+        in_new_namespaces(|| {
+            let all = Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV | Attributes::MOUNT_ATTR_NOEXEC;
+            machine.mount_below(all);
+            let proc = mount::new_mount("proc", &[], Attributes::empty()).unwrap();
+            mount::attach(proc.as_fd(), fs::File::open("/proc").unwrap().as_fd()).unwrap();
+            // One more namespace, for which those are locked.
+            in_new_namespaces(|| {
+                machine.mount(&[read_only(machine.bind("below", "/a")), machine.bind("below", "/b")]).unwrap();
+                assert!(options_of(&machine.inside("a")).starts_with("ro,nosuid,nodev,noexec"));
+                assert!(options_of(&machine.inside("b")).starts_with("rw,nosuid,nodev,noexec"));
+                // And by mount(2), as before Linux 5.12.
+                let tree = fs::File::open(machine.inside("b")).unwrap();
+                let reached = mount::remount(
+                    tree.as_fd(),
+                    Attributes::MOUNT_ATTR_RDONLY,
+                    Some(PropagationType::Private),
+                    Depth::One,
+                );
+                assert_eq!(reached, Ok(Reached::All));
+                assert!(options_of(&machine.inside("b")).starts_with("ro,nosuid,nodev,noexec"));
+            });
+        });
+    }
+
+    #[test]
+    fn without_rbind_locked_mounts_below_get_a_clear_error() {
+        let machine = Machine::new();
+        in_new_namespaces(|| {
+            machine.mount_below(Attributes::empty());
+            let proc = mount::new_mount("proc", &[], Attributes::empty()).unwrap();
+            mount::attach(proc.as_fd(), fs::File::open("/proc").unwrap().as_fd()).unwrap();
+            in_new_namespaces(|| {
+                let mut mount = machine.bind("", "/m");
+                let MountKind::Bind { recursive, .. } = &mut mount.kind else { panic!() };
+                *recursive = false;
+                let failure = machine.mount(&[mount]).unwrap_err();
+                assert!(failure.cause.contains("mounts below it") && failure.hints[0].contains("rbind"), "{failure:?}");
+            });
+        });
+    }
+
+    #[test]
+    fn links_of_the_image_lead_nowhere_outside() {
+        let machine = Machine::new();
+        symlink(machine.host("below"), machine.inside("absolute")).unwrap();
+        symlink("../host/below", machine.inside("relative")).unwrap();
+        symlink("nowhere/file", machine.inside("dangling")).unwrap();
+        in_new_namespaces(|| {
+            let mounts =
+                [machine.bind("", "/absolute"), machine.bind("", "/relative"), machine.bind("file", "/dangling")];
+            machine.mount(&mounts).unwrap();
+            assert_eq!(fs::read_dir(machine.host("below")).unwrap().count(), 0);
+            assert!(machine.inside("host/below/file").exists());
+            assert_eq!(fs::read_to_string(machine.inside("nowhere/file")).unwrap(), "of the host");
+        });
+    }
+
+    #[test]
+    fn nothing_is_mounted_inside_proc_whichever_way_it_is_reached() {
+        let machine = Machine::new();
+        fs::create_dir(machine.inside("proc")).unwrap();
+        symlink("/proc/sys", machine.inside("data")).unwrap();
+        symlink("/proc", machine.inside("all")).unwrap();
+        in_new_namespaces(|| {
+            let proc = mount::new_mount("proc", &[], Attributes::empty()).unwrap();
+            mount::attach(proc.as_fd(), fs::File::open(machine.inside("proc")).unwrap().as_fd()).unwrap();
+            for mount in [
+                machine.bind("", "/data"),
+                machine.bind("", "/all"),
+                machine.bind("", "/proc"),
+                machine.bind("", "/proc/self"),
+                machine.bind("file", "/proc/self/status"),
+                tmpfs("/data", None, None),
+                volume("vol", "/data"),
+            ] {
+                let failure = machine.mount(&[mount]).unwrap_err();
+                assert!(failure.cause.contains("inside /proc"), "{failure}");
+            }
+            machine.mount(&[machine.bind("file", "/proc/cpuinfo")]).unwrap();
+            assert_eq!(fs::read_to_string(machine.inside("proc/cpuinfo")).unwrap(), "of the host");
+            let mut whole = machine.bind("", "/proc");
+            let MountKind::Bind { source, .. } = &mut whole.kind else { panic!() };
+            *source = "/proc".into();
+            machine.mount(&[whole]).unwrap();
+        });
+    }
+
+    #[test]
+    fn what_cannot_be_mounted_gets_a_clear_error() {
+        let machine = Machine::new();
+        fs::write(machine.inside("file"), "").unwrap();
+        fs::create_dir(machine.inside("dir")).unwrap();
+        in_new_namespaces(|| {
+            let fails = |mount: Mount, words: &str| {
+                let failure = machine.mount(&[mount]).unwrap_err();
+                assert!(failure.to_string().contains(words), "{failure}");
+                failure
+            };
+            fails(machine.bind("nowhere", "/x"), "bind source path does not exist");
+            fails(machine.bind("", "/file"), "is a directory, the target");
+            fails(machine.bind("", "/file/x"), "is a directory, the target");
+            fails(machine.bind("file", "/dir"), "is no directory, the target is one");
+            // Where the test's user is the machine's root every directory is open.
+            if fs::read_dir("/root").is_err() {
+                let mut mount = machine.bind("", "/x");
+                let MountKind::Bind { source, .. } = &mut mount.kind else { panic!() };
+                *source = "/root/x".into();
+                assert_eq!(fails(mount, "EACCES").hints, ["you may not enter the directory /root"]);
+            }
+        });
+    }
+
+    #[test]
+    fn a_missing_source_is_made_in_the_client() {
+        let machine = Machine::new();
+        create_missing_source(&machine.host("a/b")).unwrap();
+        assert!(machine.host("a/b").is_dir());
+        create_missing_source(&machine.host("file")).unwrap();
+        assert!(machine.host("file").is_file());
+        let failure = create_missing_source(&machine.host("file/x/y"));
+        assert!(failure.is_ok() || failure.is_err_and(|failure| failure.cause.contains("ENOTDIR")));
+    }
+
+    #[test]
+    fn tmpfs_takes_size_mode_and_owner() {
+        let machine = Machine::new();
+        fs::create_dir(machine.inside("old")).unwrap();
+        fs::set_permissions(machine.inside("old"), fs::Permissions::from_mode(0o750)).unwrap();
+        in_new_namespaces(|| {
+            let mounts = [
+                tmpfs("/run", Some(1 << 20), Some(0o700)),
+                tmpfs("/old", None, None),
+                tmpfs("/new", None, None),
+                read_only(tmpfs("/ro", None, None)),
+            ];
+            machine.mount(&mounts).unwrap();
+            let mode = |path: &str| fs::metadata(machine.inside(path)).unwrap().permissions().mode() & 0o7777;
+            assert_eq!((mode("run"), mode("old"), mode("new")), (0o700, 0o750, 0o1777));
+            let meta = fs::metadata(machine.inside("run")).unwrap();
+            assert_eq!((meta.uid(), meta.gid()), (5, 6));
+            assert!(options_of(&machine.inside("run")).starts_with("rw,nosuid,nodev,noexec"));
+            let error = fs::write(machine.inside("run/big"), vec![0; 2 << 20]).unwrap_err();
+            assert_eq!(errno(error), libc::ENOSPC);
+            assert_eq!(errno(fs::write(machine.inside("ro/x"), "").unwrap_err()), libc::EROFS);
+        });
+    }
+
+    #[test]
+    fn parents_go_before_children_in_whatever_order_they_come() {
+        let machine = Machine::new();
+        in_new_namespaces(|| {
+            machine.mount(&[machine.bind("", "/a/b/c"), tmpfs("/a", None, None)]).unwrap();
+            assert!(machine.inside("a/b/c/file").exists());
+        });
+        assert!(!machine.inside("a/b").exists());
+    }
+
+    #[test]
+    fn propagation_is_as_asked_for() {
+        let machine = Machine::new();
+        in_new_namespaces(|| {
+            let with = |wanted: Propagation, target: &str| {
+                let mut mount = machine.bind("", target);
+                let MountKind::Bind { propagation, .. } = &mut mount.kind else { panic!() };
+                *propagation = wanted;
+                mount
+            };
+            machine.mount(&[with(Propagation::Rshared, "/shared"), with(Propagation::Private, "/private")]).unwrap();
+            let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+            let shared = |path: &str| {
+                let path = machine.inside(path);
+                let line = table.lines().find(|line| line.split(' ').nth(4) == path.to_str()).unwrap();
+                line.contains(" shared:")
+            };
+            assert!(shared("shared") && !shared("private"));
+        });
+    }
+
+    /// The image's content at /data, made inside a namespace so that owners can differ.
+    fn fill_image(machine: &Machine) {
+        let data = machine.inside("data");
+        fs::create_dir_all(data.join("sub/deep")).unwrap();
+        fs::write(data.join("sub/program"), "run me").unwrap();
+        std::os::unix::fs::chown(data.join("sub/program"), Some(1000), Some(1001)).unwrap();
+        fs::set_permissions(data.join("sub/program"), fs::Permissions::from_mode(0o4751)).unwrap();
+        rustix::fs::setxattr(data.join("sub/program"), "user.note", b"kept", rustix::fs::XattrFlags::empty()).unwrap();
+        fs::hard_link(data.join("sub/program"), data.join("name2")).unwrap();
+        symlink("/etc/passwd", data.join("link")).unwrap();
+        nix::unistd::mkfifo(&data.join("fifo"), nix::sys::stat::Mode::from_bits_truncate(0o640)).unwrap();
+        let sparse = fs::File::create(data.join("sparse")).unwrap();
+        std::os::unix::fs::FileExt::write_at(&sparse, b"end", (1 << 40) - 3).unwrap();
+        std::os::unix::fs::chown(&data, Some(7), Some(8)).unwrap();
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o2770)).unwrap();
+        let old = fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000));
+        fs::File::open(data.join("sub")).unwrap().set_times(old).unwrap();
+    }
+
+    #[test]
+    fn a_new_volume_gets_the_images_content_with_all_that_belongs_to_it() {
+        let machine = Machine::new();
+        let data = machine.volume("vol");
+        in_new_namespaces(|| {
+            fill_image(&machine);
+            assert_eq!(machine.mount(&[volume("vol", "/data")]).unwrap(), []);
+            for top in [machine.inside("data"), data.clone()] {
+                let program = fs::metadata(top.join("sub/program")).unwrap();
+                assert_eq!(
+                    (program.uid(), program.gid(), program.mode() & 0o7777, program.nlink()),
+                    (1000, 1001, 0o4751, 2)
+                );
+                assert_eq!(fs::metadata(top.join("name2")).unwrap().ino(), program.ino());
+                let mut note = [0; 8];
+                let length = rustix::fs::getxattr(top.join("name2"), "user.note", &mut note).unwrap();
+                assert_eq!(&note[..length], b"kept");
+                assert_eq!(fs::read_link(top.join("link")).unwrap().to_str(), Some("/etc/passwd"));
+                assert!(fs::metadata(top.join("fifo")).unwrap().file_type().is_fifo());
+                let sparse = fs::metadata(top.join("sparse")).unwrap();
+                assert!(sparse.len() == 1 << 40 && sparse.blocks() < 100, "{sparse:?}");
+                assert_eq!(fs::metadata(top.join("sub")).unwrap().mtime(), 1_000_000);
+                let own = fs::metadata(&top).unwrap();
+                assert_eq!((own.uid(), own.gid(), own.mode() & 0o7777), (7, 8, 0o2770));
+                assert!(top.join("sub/deep").is_dir());
+            }
+            assert_eq!(fs::read_dir(data.parent().unwrap()).unwrap().count(), 1);
+            // Once: what the payload removes stays removed.
+            fs::remove_file(data.join("name2")).unwrap();
+            machine.mount(&[volume("vol", "/again")]).unwrap();
+            assert!(!machine.inside("again/name2").exists());
+            // The tree was the namespace's: nobody outside could remove it.
+            rustix::mount::unmount(machine.inside("data"), rustix::mount::UnmountFlags::DETACH).unwrap();
+            fs::remove_dir_all(machine.inside("data")).unwrap();
+            for entry in fs::read_dir(&data).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+            }
+            std::os::unix::fs::chown(&data, Some(0), Some(0)).unwrap();
+        });
+    }
+
+    #[test]
+    fn nocopy_leaves_a_volume_empty_and_a_full_one_is_never_filled() {
+        let machine = Machine::new();
+        fs::create_dir(machine.inside("data")).unwrap();
+        fs::write(machine.inside("data/of-image"), "").unwrap();
+        fs::write(machine.volume("full").join("mine"), "").unwrap();
+        in_new_namespaces(|| {
+            let mut empty = volume("empty", "/data");
+            let MountKind::Volume { no_copy, .. } = &mut empty.kind else { panic!() };
+            *no_copy = true;
+            machine.mount(&[empty]).unwrap();
+            assert_eq!(fs::read_dir(machine.volume("empty")).unwrap().count(), 0);
+        });
+        in_new_namespaces(|| {
+            machine.mount(&[volume("full", "/data")]).unwrap();
+            assert!(!machine.inside("data/of-image").exists() && machine.inside("data/mine").exists());
+        });
+    }
+
+    #[test]
+    fn a_copy_that_was_interrupted_is_finished_or_begun_again() {
+        let machine = Machine::new();
+        fs::create_dir(machine.inside("data")).unwrap();
+        fs::write(machine.inside("data/one"), "whole").unwrap();
+        fs::write(machine.inside("data/two"), "whole").unwrap();
+        // Killed while copying: half a file in the staging directory, the volume still empty.
+        let first = machine.volume("first");
+        fs::create_dir_all(first.with_file_name("copying-up/sub")).unwrap();
+        fs::write(first.with_file_name("copying-up/one"), "ha").unwrap();
+        // Killed while moving: one entry is in the volume, one is still to come.
+        let second = machine.volume("second");
+        fs::create_dir(second.with_file_name("copied-up")).unwrap();
+        fs::write(second.with_file_name("copied-up/two"), "whole").unwrap();
+        fs::write(second.join("one"), "whole").unwrap();
+        for name in ["first", "second"] {
+            in_new_namespaces(|| {
+                machine.mount(&[volume(name, "/data")]).unwrap();
+            });
+            let data = machine.volume(name);
+            let mut names: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            assert_eq!(names, ["one", "two"], "{name}");
+            assert_eq!(fs::read_to_string(data.join("one")).unwrap(), "whole");
+            assert_eq!(fs::read_dir(data.parent().unwrap()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn u_gives_the_tree_to_the_payload_and_follows_no_link() {
+        let machine = Machine::new();
+        symlink("/etc", machine.host("below/link")).unwrap();
+        fs::write(machine.directory.path().join("volumes/elsewhere"), "").unwrap();
+        symlink(machine.directory.path().join("volumes/elsewhere"), machine.host("below/out")).unwrap();
+        in_new_namespaces(|| {
+            let mut mount = machine.bind("", "/m");
+            let MountKind::Bind { chown, .. } = &mut mount.kind else { panic!() };
+            *chown = true;
+            machine.mount(&[mount]).unwrap();
+            for path in ["m", "m/file", "m/below", "m/below/link"] {
+                let meta = fs::symlink_metadata(machine.inside(path)).unwrap();
+                assert_eq!((meta.uid(), meta.gid()), OWNER, "{path}");
+            }
+            assert_eq!(fs::metadata(machine.directory.path().join("volumes/elsewhere")).unwrap().uid(), 0);
+            // The test's own user must be able to remove the tree again.
+            give_tree(fs::File::open(machine.host("")).unwrap().as_fd(), (0, 0), Path::new("host")).unwrap();
+        });
+    }
+}
