@@ -8,6 +8,7 @@
 //! errors and notices, only [`output`] writes answers.
 
 mod attach;
+pub mod format;
 pub mod output;
 pub mod report;
 mod run;
