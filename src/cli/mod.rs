@@ -8,17 +8,27 @@
 //! errors and notices, only [`output`] writes answers.
 
 mod attach;
+mod filter;
 pub mod format;
+mod images;
+mod info;
+mod inspect;
 pub mod output;
+mod ps;
 pub mod report;
+mod rm;
+mod rmi;
 mod run;
 mod run_flags;
+mod tag;
 mod tree;
 mod usage;
 mod verbs;
 mod version;
 
 use crate::error::{Failure, Result};
+use crate::host::dirs::Dirs;
+use crate::store::Store;
 use std::ffi::OsString;
 
 /// Runs rr with the process's arguments; the result is for exit(3).
@@ -69,4 +79,22 @@ fn unknown(typed: &str, known: impl Iterator<Item = String>) -> Failure {
         Some(name) => failure.hint(format!("did you mean `rr {name}`?")),
         None => failure.hint("`rr help` lists the commands"),
     }
+}
+
+/// The user's store.
+fn store() -> Result<Store> {
+    Store::open(&Dirs::from_environment()?)
+}
+
+/// Does something to each of the things named: one that fails is reported, the others are done.
+/// The result is the exit status.
+fn each(names: &[String], mut act: impl FnMut(&str) -> Result<()>) -> i32 {
+    let mut status = 0;
+    for name in names {
+        if let Err(failure) = act(name) {
+            report::failure(&failure);
+            status = 1;
+        }
+    }
+    status
 }

@@ -25,7 +25,7 @@ pub struct Run {
 }
 
 impl Verb for Run {
-    const MISCOUNT: ExitCode = ExitCode::Runner;
+    const FAILURE: ExitCode = ExitCode::Runner;
 
     fn run(self) -> Result<i32> {
         let (options, client) = self.flags.into_options()?;

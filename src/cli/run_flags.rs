@@ -4,8 +4,9 @@
 //! error: `rr: cannot use --shm-size foo: …`. The files of `--env-file` and `--label-file` and rr's
 //! own environment are read here and nowhere later.
 
+use crate::container::mount_options;
 use crate::container::options::{CreateOptions, EnvChange, Privileges, Source};
-use crate::container::plan::{KernelPaths, NetworkMode, SeccompChoice};
+use crate::container::plan::{KernelPaths, Mount, NetworkMode, SeccompChoice};
 use crate::container::values::{self, Parsed};
 use crate::error::{Doing, Failure, Result};
 use crate::host::userns::UsernsRequest;
@@ -201,6 +202,7 @@ impl RunFlags {
             dns_search: self.dns_search.clone(),
             dns_options: self.dns_option.clone(),
             add_hosts: all("--add-host", &self.add_host, values::add_host)?,
+            mounts: self.mounts()?,
             shm_size: opt("--shm-size", &self.shm_size, values::size)?,
             read_only: self.read_only,
             init: self.init,
@@ -280,6 +282,17 @@ impl RunFlags {
             });
         }
         Ok(changes)
+    }
+
+    fn mounts(&self) -> Result<Vec<Mount>> {
+        if self.volume.is_empty() && self.mount.is_empty() {
+            return all("--tmpfs", &self.tmpfs, mount_options::tmpfs);
+        }
+        let here = std::env::current_dir().doing(|| "cannot tell the current directory")?;
+        let mut mounts = all("--volume", &self.volume, |text| mount_options::volume(text, &here))?;
+        mounts.extend(all("--mount", &self.mount, |text| mount_options::mount(text, &here))?);
+        mounts.extend(all("--tmpfs", &self.tmpfs, mount_options::tmpfs)?);
+        Ok(mounts)
     }
 
     fn labels(&self) -> Result<BTreeMap<String, String>> {

@@ -7,8 +7,9 @@ use std::ffi::OsString;
 /// One command: how its arguments are declared and what it does. Implemented by the struct that
 /// holds its parsed arguments.
 pub trait Verb: clap::Parser {
-    /// The exit status of a wrong number of arguments: Docker's 1 but where a container is run.
-    const MISCOUNT: ExitCode = ExitCode::General;
+    /// The exit status of its failures: Docker's 1 but where a container is run. A wrong option is
+    /// always 125.
+    const FAILURE: ExitCode = ExitCode::General;
     /// Does it; the result is the exit status.
     fn run(self) -> Result<i32>;
 }
@@ -27,15 +28,20 @@ pub const VERBS: &[Entry] =
     &[entry::<super::run::Run>(&["run", "container run"]), entry::<super::version::Version>(&["version"])];
 
 /// First words of two-word commands, and what they are about.
-pub const GROUPS: &[(&str, &str)] = &[("container", "Manage containers"), ("image", "Manage images")];
+pub const GROUPS: &[(&str, &str)] =
+    &[("container", "Manage containers"), ("image", "Manage images"), ("system", "Look at rr and this machine")];
 
 const fn entry<V: Verb>(paths: &'static [&'static str]) -> Entry {
     Entry { paths, build: V::command, parse_and_run: parse_and_run::<V> }
 }
 
 fn parse_and_run<V: Verb>(path: &str, arguments: &[OsString]) -> Result<i32> {
-    match usage::parse::<V>(tree::parser(V::command()), path, arguments, V::MISCOUNT)? {
-        Some(verb) => verb.run(),
+    match usage::parse::<V>(tree::parser(V::command()), path, arguments, V::FAILURE)? {
+        Some(verb) => verb.run().map_err(|failure| match failure.code {
+            // The layers below do not know which command they serve, and say 125.
+            ExitCode::Runner => failure.code(V::FAILURE),
+            _ => failure,
+        }),
         None => output::text(&tree::help_of(V::command(), path)).map(|()| 0),
     }
 }

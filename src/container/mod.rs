@@ -7,6 +7,7 @@ pub mod names;
 pub mod options;
 pub mod record;
 pub mod run;
+pub mod usage;
 pub mod values;
 
 /// The decision is what the launcher executes, so it lives with it.

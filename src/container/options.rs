@@ -46,7 +46,7 @@ pub struct CreateOptions {
     pub dns_options: Vec<String>,
     /// `--add-host`, as (name, address or `host-gateway`).
     pub add_hosts: Vec<(String, String)>,
-    /// `--volume`, `--mount` and `--tmpfs`, in the order given.
+    /// `--volume`, then `--mount`, then `--tmpfs`, each in the order given.
     pub mounts: Vec<Mount>,
     /// `--shm-size`, bytes.
     pub shm_size: Option<u64>,

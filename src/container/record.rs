@@ -382,17 +382,31 @@ fn ids(store: &Store) -> Result<Vec<String>> {
 /// # Errors
 /// `No such container`, or more than one has the prefix; in Docker's words.
 pub fn find(store: &Store, text: &str) -> Result<Container> {
-    let none = || Failure::new(format!("No such container: {text}"), "").code(ExitCode::General);
+    look_up(store, text)?.ok_or_else(|| no_such_container(text))
+}
+
+/// Docker's words for a name or id that no container has.
+pub fn no_such_container(text: &str) -> Failure {
+    Failure::new(format!("No such container: {text}"), "").code(ExitCode::General)
+}
+
+/// As [`find`]; None where there is no such container.
+///
+/// # Errors
+/// More than one has the prefix, or the store cannot be read.
+pub fn look_up(store: &Store, text: &str) -> Result<Option<Container>> {
+    // Docker prints names with a slash in front, and takes them so.
+    let text = text.strip_prefix('/').unwrap_or(text);
     // A name or id is one path component; anything else would leave the directory.
     if text.is_empty() || text.contains('/') || text.starts_with('.') {
-        return Err(none());
+        return Ok(None);
     }
     let id = match fs::read_link(store.names().join(text)) {
         Ok(id) => id.to_string_lossy().into_owned(),
         Err(_) => {
             let mut matching: Vec<String> = ids(store)?.into_iter().filter(|id| id.starts_with(text)).collect();
             match matching.len() {
-                0 => return Err(none()),
+                0 => return Ok(None),
                 1 => matching.remove(0),
                 _ => {
                     return Err(Failure::new(
@@ -404,7 +418,7 @@ pub fn find(store: &Store, text: &str) -> Result<Container> {
             }
         }
     };
-    Container::read(store, &id)?.ok_or_else(none)
+    Container::read(store, &id)
 }
 
 /// Whether removal may end a running payload.

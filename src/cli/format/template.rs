@@ -25,14 +25,16 @@ pub fn render(template: &str, typed: &str, data: &Value, labels: &BTreeMap<Strin
         Failure::new(format!("cannot use --format {}", typed.escape_debug()), cause).code(ExitCode::General)
     };
     let labels = labels.clone();
-    Template::new("format")
-        .missing_key(MissingKey::Error)
-        .funcs(functions())
-        .func("label", move |arguments| {
+    let empty =
+        Template::new("format").missing_key(MissingKey::Error).funcs(functions()).func("label", move |arguments| {
             let name = text("Label", arguments, 0)?;
             Ok(Data::String(labels.get(name).map_or("", String::as_str).into()))
-        })
-        .parse(&(call_label(template) + END))
+        });
+    let template = call_label(template);
+    // The first `parse` finds the errors, as the second would name END as the place of some.
+    empty
+        .parse(&template)
+        .and_then(|parsed| parsed.parse(&(template + END)))
         .and_then(|template| template.execute_to_string(&convert(data)))
         .and_then(|text| match text.strip_suffix(END) {
             Some(text) => Ok(text.to_owned()),

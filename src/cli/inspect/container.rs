@@ -1,0 +1,284 @@
+//! A container as Docker's `GET /containers/{id}/json` has it.
+
+use crate::container::plan::{Mount, MountKind, NetworkMode, Propagation, RootSource, RunPlan};
+use crate::container::record::{Container, Status};
+use crate::container::{usage, values};
+use crate::error::Result;
+use crate::image::config::ContainerConfig;
+use crate::store::Store;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// Go's zero time, which Docker prints for what has not happened.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// The whole object. `measure` adds what the container has written.
+pub fn object(store: &Store, container: &Container, measure: bool) -> Result<Value> {
+    let plan = &container.plan;
+    let file = |name: &str| container.dir.join(name).display().to_string();
+    let mut object = json!({
+        "Id": plan.id,
+        "Created": plan.created.to_string(),
+        "Path": plan.process.args.first(),
+        "Args": plan.process.args.get(1..).unwrap_or_default(),
+        "State": state(container),
+        "Image": plan.image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
+        "ResolvConfPath": file("resolv.conf"),
+        "HostnamePath": file("hostname"),
+        "HostsPath": file("hosts"),
+        "LogPath": "",
+        "Name": format!("/{}", plan.name),
+        "RestartCount": 0,
+        "Driver": "overlay",
+        "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": null,
+        "HostConfig": host_config(plan),
+        "GraphDriver": graph_driver(store, container),
+        "Mounts": plan.mounts.iter().filter_map(|mount| mount_point(store, mount)).collect::<Vec<_>>(),
+        "Config": config(plan),
+        "NetworkSettings": {
+            "Ports": {},
+            "IPAddress": "",
+            "Gateway": "",
+            "MacAddress": "",
+            "Networks": { network_word(plan.network.mode): { "IPAddress": "", "Gateway": "", "MacAddress": "" } },
+        },
+    });
+    if measure && let Value::Object(fields) = &mut object {
+        fields.insert("SizeRw".into(), Value::from(usage::written_by(container)?));
+    }
+    Ok(object)
+}
+
+fn state(container: &Container) -> Value {
+    let state = &container.state;
+    let time = |time: Option<Timestamp>| time.map_or_else(|| NEVER.to_owned(), |time| time.to_string());
+    json!({
+        "Status": state.status.word(),
+        "Running": state.status == Status::Running,
+        "Paused": false,
+        "Restarting": false,
+        "OOMKilled": false,
+        "Dead": false,
+        "Pid": state.init.as_ref().map_or(0, |init| init.pid),
+        "ExitCode": state.exit_code.unwrap_or(0),
+        "Error": state.error.clone().unwrap_or_default(),
+        "StartedAt": time(state.started_at),
+        "FinishedAt": time(state.finished_at),
+    })
+}
+
+/// The image's and the user's settings, merged.
+fn config(plan: &RunPlan) -> Value {
+    let (entrypoint, command) = plan.process.args.split_at(plan.process.entrypoint_words.min(plan.process.args.len()));
+    let volumes = plan.mounts.iter().filter(|mount| matches!(mount.kind, MountKind::Volume { anonymous: true, .. }));
+    json!({
+        "Hostname": plan.hostname,
+        "Domainname": "",
+        "User": plan.process.user,
+        "AttachStdin": plan.stdio.foreground && plan.stdio.interactive,
+        "AttachStdout": plan.stdio.foreground,
+        "AttachStderr": plan.stdio.foreground,
+        "ExposedPorts": set(plan.exposed_ports.iter().map(String::as_str)),
+        "Tty": plan.stdio.tty,
+        "OpenStdin": plan.stdio.interactive,
+        "StdinOnce": plan.stdio.foreground && plan.stdio.interactive,
+        "Env": plan.process.env,
+        "Cmd": words(command),
+        "Image": plan.image.as_ref().map(|image| image.name.clone()).unwrap_or_default(),
+        "Volumes": set(volumes.map(|mount| mount.target.as_str())),
+        "WorkingDir": plan.process.cwd,
+        "Entrypoint": words(entrypoint),
+        "OnBuild": null,
+        "Labels": plan.labels,
+        "StopSignal": values::signal_name(plan.stop_signal),
+        "StopTimeout": plan.stop_timeout,
+    })
+}
+
+fn host_config(plan: &RunPlan) -> Value {
+    let asked = &plan.asked;
+    let mut groups = plan.process.additional_groups.clone();
+    if plan.process.keep_groups {
+        groups.push("keep-groups".into());
+    }
+    json!({
+        "Binds": words(&plan.mounts.iter().filter_map(bind).collect::<Vec<_>>()),
+        "ContainerIDFile": "",
+        "LogConfig": { "Type": "none", "Config": {} },
+        "NetworkMode": network_word(plan.network.mode),
+        "PortBindings": {},
+        "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
+        "AutoRemove": plan.remove,
+        "VolumeDriver": "",
+        "VolumesFrom": null,
+        "CapAdd": words(&asked.cap_add),
+        "CapDrop": words(&asked.cap_drop),
+        "CgroupnsMode": "private",
+        "Dns": plan.network.dns,
+        "DnsOptions": plan.network.dns_options,
+        "DnsSearch": plan.network.dns_search,
+        "ExtraHosts": words(&plan.network.add_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect::<Vec<_>>()),
+        "GroupAdd": words(&groups),
+        "IpcMode": "private",
+        "PidMode": "",
+        "Privileged": asked.privileged,
+        "PublishAllPorts": false,
+        "ReadonlyRootfs": plan.read_only,
+        "SecurityOpt": words(&asked.security_options),
+        "UTSMode": "",
+        "UsernsMode": "private",
+        "ShmSize": plan.shm_size,
+        "Tmpfs": tmpfs(plan),
+        "Runtime": "rr",
+        "Init": plan.init,
+        "Ulimits": plan.process.rlimits.iter().map(ulimit).collect::<Vec<_>>(),
+        "IDMappings": {
+            "UidMap": id_map(&plan.ids.users),
+            "GidMap": id_map(&plan.ids.groups),
+        },
+    })
+}
+
+/// A `--ulimit`; Docker writes no limit as -1.
+fn ulimit(limit: &crate::container::plan::Rlimit) -> Value {
+    let number = |value: u64| i64::try_from(value).unwrap_or(-1);
+    json!({ "Name": limit.name, "Soft": number(limit.soft), "Hard": number(limit.hard) })
+}
+
+/// `0:1000:1` a range, as Podman writes it.
+fn id_map(map: &crate::host::ids::IdMap) -> Vec<String> {
+    map.extents().iter().map(|extent| extent.to_string().replace(' ', ":")).collect()
+}
+
+/// A bind or a named volume as `-v` would take it.
+fn bind(mount: &Mount) -> Option<String> {
+    let (source, propagation) = match &mount.kind {
+        MountKind::Bind { source, propagation, .. } => (source.display().to_string(), propagation_word(*propagation)),
+        MountKind::Volume { name, anonymous: false, .. } => (name.clone(), ""),
+        _ => return None,
+    };
+    let mut options = vec![if mount.read_only { "ro" } else { "rw" }];
+    if !matches!(propagation, "" | "rprivate") {
+        options.push(propagation);
+    }
+    Some(format!("{source}:{}:{}", mount.target, options.join(",")))
+}
+
+fn mount_point(store: &Store, mount: &Mount) -> Option<Value> {
+    let writable = !mount.read_only;
+    match &mount.kind {
+        MountKind::Bind { source, propagation, .. } => Some(json!({
+            "Type": "bind",
+            "Source": source.display().to_string(),
+            "Destination": mount.target,
+            "Mode": "",
+            "RW": writable,
+            "Propagation": propagation_word(*propagation),
+        })),
+        MountKind::Volume { name, .. } => Some(json!({
+            "Type": "volume",
+            "Name": name,
+            "Source": store.volumes().join(name).join("_data").display().to_string(),
+            "Destination": mount.target,
+            "Driver": "local",
+            "Mode": "",
+            "RW": writable,
+            "Propagation": "",
+        })),
+        // Docker lists those of `--tmpfs` in HostConfig only.
+        MountKind::Tmpfs { .. } => None,
+    }
+}
+
+fn tmpfs(plan: &RunPlan) -> Value {
+    let tmpfs = plan.mounts.iter().filter_map(|mount| match &mount.kind {
+        MountKind::Tmpfs { size, mode, flags, .. } => {
+            let mut options = vec![if mount.read_only { "ro".to_owned() } else { "rw".to_owned() }];
+            let flags = [("nosuid", flags.nosuid), ("nodev", flags.nodev), ("noexec", flags.noexec)];
+            options.extend(flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name.to_owned()));
+            options.extend(size.map(|size| format!("size={size}")));
+            options.extend(mode.map(|mode| format!("mode={mode:o}")));
+            Some((mount.target.clone(), Value::String(options.join(","))))
+        }
+        _ => None,
+    });
+    Value::Object(tmpfs.collect())
+}
+
+fn graph_driver(store: &Store, container: &Container) -> Value {
+    let lower: Vec<String> = match &container.plan.root {
+        RootSource::Layers { diff_ids } => {
+            let key = container.plan.ids.key();
+            let hex = |id: &String| id.strip_prefix("sha256:").unwrap_or(id).to_owned();
+            // overlay's order is top first.
+            diff_ids.iter().rev().map(|id| store.layer(&key, &hex(id)).display().to_string()).collect()
+        }
+        RootSource::Directory { path } | RootSource::OverlaidDirectory { path } => vec![path.display().to_string()],
+    };
+    json!({
+        "Name": "overlay",
+        "Data": {
+            "LowerDir": lower.join(":"),
+            "UpperDir": container.dir.join("upper").display().to_string(),
+            "WorkDir": container.dir.join("work").display().to_string(),
+        },
+    })
+}
+
+/// An image's settings with Docker's names, the empty ones too: templates ask for them.
+pub fn with_all_fields(config: &ContainerConfig) -> Value {
+    let mut object = json!({
+        "User": config.user,
+        "ExposedPorts": set(config.exposed_ports.iter().map(String::as_str)),
+        "Env": config.env,
+        "Cmd": words(&config.cmd),
+        "Volumes": set(config.volumes.iter().map(String::as_str)),
+        "WorkingDir": config.working_dir,
+        "Entrypoint": words(&config.entrypoint),
+        "OnBuild": words(&config.on_build),
+        "Labels": config.labels,
+        "StopSignal": config.stop_signal.clone().unwrap_or_default(),
+        "Shell": words(&config.shell),
+    });
+    if let (Value::Object(fields), Some(check)) = (&mut object, &config.healthcheck) {
+        fields.insert("Healthcheck".into(), serde_json::to_value(check).unwrap_or(Value::Null));
+    }
+    object
+}
+
+/// Go's set: keys with empty objects; `null` where there are none.
+fn set<'a>(keys: impl Iterator<Item = &'a str>) -> Value {
+    let fields: Map<String, Value> = keys.map(|key| (key.to_owned(), json!({}))).collect();
+    if fields.is_empty() { Value::Null } else { Value::Object(fields) }
+}
+
+/// Docker prints a list that nobody gave as `null`.
+fn words(words: &[String]) -> Value {
+    if words.is_empty() { Value::Null } else { Value::from(words) }
+}
+
+fn propagation_word(propagation: Propagation) -> &'static str {
+    match propagation {
+        Propagation::Private => "private",
+        Propagation::Rprivate => "rprivate",
+        Propagation::Slave => "slave",
+        Propagation::Rslave => "rslave",
+        Propagation::Shared => "shared",
+        Propagation::Rshared => "rshared",
+    }
+}
+
+/// The word of `--network`.
+pub fn network_word(mode: NetworkMode) -> &'static str {
+    match mode {
+        NetworkMode::None => "none",
+        NetworkMode::Host => "host",
+        NetworkMode::Private => "private",
+        NetworkMode::Pasta => "pasta",
+        NetworkMode::Slirp4netns => "slirp4netns",
+    }
+}

@@ -1,0 +1,54 @@
+//! `rr rmi`
+
+use super::verbs::Verb;
+use super::{each, output, store};
+use crate::container::record::{self, Status};
+use crate::container::values::short_id;
+use crate::error::{Doing, Result};
+use crate::image::reference::ImageName;
+use crate::image::{self, Force, ImageUser};
+use crate::store::Store;
+
+/// Remove one or more images
+#[derive(Debug, clap::Parser)]
+pub struct Rmi {
+    /// Remove images that stopped containers use, and all names of an id
+    #[arg(short, long)]
+    force: bool,
+    /// Accepted for Docker's sake: rr keeps no untagged parents
+    #[arg(long)]
+    no_prune: bool,
+    /// Names or ids
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<String>,
+}
+
+impl Verb for Rmi {
+    fn run(self) -> Result<i32> {
+        let store = store()?;
+        let force = if self.force { Force::Yes } else { Force::No };
+        Ok(each(&self.images, |text| {
+            let name = ImageName::parse(text).doing(|| format!("cannot remove the image {}", text.escape_debug()))?;
+            let removed = image::remove(&store, &name, force, &|id| users_of(&store, id))?;
+            for name in &removed.untagged {
+                output::line(&format!("Untagged: {}", name.familiar()))?;
+            }
+            match &removed.deleted {
+                Some(id) => output::line(&format!("Deleted: {id}")),
+                None => Ok(()),
+            }
+        }))
+    }
+}
+
+/// The containers made from the image with this id.
+fn users_of(store: &Store, id: &str) -> Result<Vec<ImageUser>> {
+    let containers = record::list(store)?.into_iter();
+    let users = containers.filter(|container| container.plan.image.as_ref().is_some_and(|image| image.id == id));
+    Ok(users
+        .map(|container| ImageUser {
+            container: short_id(&container.plan.id).to_owned(),
+            running: container.state.status == Status::Running,
+        })
+        .collect())
+}

@@ -1,0 +1,27 @@
+//! `rr tag`
+
+use super::store;
+use super::verbs::Verb;
+use crate::error::{Doing, Result};
+use crate::image;
+use crate::image::reference::{ImageName, Reference};
+
+/// Give an image another name
+#[derive(Debug, clap::Parser)]
+pub struct Tag {
+    /// Name or id of the image
+    #[arg(value_name = "SOURCE_IMAGE[:TAG]")]
+    source: String,
+    /// The new name
+    #[arg(value_name = "TARGET_IMAGE[:TAG]")]
+    target: String,
+}
+
+impl Verb for Tag {
+    fn run(self) -> Result<i32> {
+        let doing = || format!("cannot tag {} as {}", self.source.escape_debug(), self.target.escape_debug());
+        let source = ImageName::parse(&self.source).doing(doing)?;
+        let target: Reference = self.target.parse().doing(doing)?;
+        image::tag(&store()?, &source, &target).map(|()| 0)
+    }
+}

@@ -1,0 +1,44 @@
+//! What a container takes on disk.
+
+use super::record::Container;
+use crate::error::{Doing, Result};
+use crate::launch::run_in_user_namespace;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Bytes of the files that a container has written: the lengths of what is in its overlay's upper
+/// directory.
+///
+/// # Errors
+/// The directory cannot be read; what vanishes meanwhile is no error.
+pub fn written_by(container: &Container) -> Result<u64> {
+    let upper = container.dir.join("upper");
+    if !upper.exists() {
+        return Ok(0);
+    }
+    // Its files belong to ids of the container, and may be readable to them alone.
+    run_in_user_namespace(&container.plan.ids, || {
+        lengths_below(&upper).doing(|| format!("cannot measure {}", upper.display()))
+    })
+}
+
+fn lengths_below(directory: &Path) -> io::Result<u64> {
+    let mut total = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let metadata = match entry.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            metadata => metadata?,
+        };
+        total += match () {
+            () if metadata.is_dir() => match lengths_below(&entry.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+                length => length?,
+            },
+            () if metadata.is_file() => metadata.len(),
+            () => 0,
+        };
+    }
+    Ok(total)
+}
