@@ -42,6 +42,7 @@ impl Verb for Run {
         };
         let how = how_to_attach(&options, &client);
         let tty = options.tty;
+        let driver = std::env::var("RR_OVERLAY").unwrap_or_default().parse().doing(|| "cannot use RR_OVERLAY")?;
         let image = image.as_ref().map(|(name, image)| (name.as_str(), image));
         let created = run::create(&store, options, image, ids)?;
         drop(in_use);
@@ -50,7 +51,7 @@ impl Verb for Run {
         }
         let window = if tty { attach::window() } else { None };
         let stop_timeout = Duration::from_secs(created.plan().stop_timeout.into());
-        let running = created.start(window, &mut |text| report::notice(&text))?;
+        let running = created.start(driver, window, &mut |text| report::notice(&text))?;
         attach::follow(running, &Attach { stop_timeout, ..how })
     }
 }

@@ -29,6 +29,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// What init makes in the container's directory, with ids of the container.
+const WRITABLE: [&str; 4] = ["upper", "work", "tree", "tree.new"];
+
 /// Where in its life a container is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -230,7 +233,7 @@ impl Held {
     /// # Errors
     /// The first of the system's.
     pub fn remove_writable(&self) -> Result<()> {
-        ["upper", "work"].iter().try_for_each(|name| remove_tree(&self.dir.join(name)))
+        WRITABLE.iter().try_for_each(|name| remove_tree(&self.dir.join(name)))
     }
 
     /// Removes the container with its anonymous volumes. Runs where the ids of its files are mapped:
@@ -309,13 +312,13 @@ impl Container {
     /// Removes the files of a container nobody holds.
     fn remove_files(&self, store: &Store) -> Result<()> {
         let remove = || remove_directory(store, &self.dir, &self.plan);
-        if !self.dir.join("upper").exists() {
+        if !WRITABLE.iter().any(|name| self.dir.join(name).exists()) {
             return remove();
         }
-        // upper/ belongs to ids of the container. The user may not be one of them (nomap), so the plan
+        // They belong to ids of the container. The user may not be one of them (nomap), so the plan
         // and the directory itself are removed from outside.
-        let upper = [self.dir.join("upper"), self.dir.join("work")];
-        run_in_user_namespace(&self.plan.ids, || upper.iter().try_for_each(|path| remove_tree(path)))?;
+        let paths = WRITABLE.map(|name| self.dir.join(name));
+        run_in_user_namespace(&self.plan.ids, || paths.iter().try_for_each(|path| remove_tree(path)))?;
         remove()
     }
 

@@ -10,6 +10,7 @@ use crate::host::process::ProcessName;
 use crate::image::Image;
 use crate::launch::protocol::{Exit, WindowSize};
 use crate::launch::{self, Keeper, Launch, Running, run_in_user_namespace};
+use crate::rootfs::overlay::Driver;
 use crate::store::Store;
 use std::path::PathBuf;
 
@@ -50,13 +51,14 @@ impl Created {
     ///
     /// # Errors
     /// See [`launch::start`].
-    pub fn start(self, window: Option<WindowSize>, notice: &mut dyn FnMut(String)) -> Result<Running> {
+    pub fn start(self, driver: Driver, window: Option<WindowSize>, notice: &mut dyn FnMut(String)) -> Result<Running> {
         let Created { store, plan, held } = self;
         let launch = Launch {
             plan: &plan,
             dir: &held.dir,
             layers: layer_paths(&store, &plan),
             volumes: &store.volumes(),
+            driver,
             window,
         };
         let mut keeper = Recorder { store: &store, plan: &plan, held: &held, state: State::default() };

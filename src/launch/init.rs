@@ -10,15 +10,15 @@ use super::protocol::{Channel, FromInit, ToInit};
 use super::reaper;
 use super::user_namespace::become_root;
 use crate::confine::{capabilities, rlimits};
-use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::error::{Doing, ExitCode, Failure, Result, errno_text};
 use crate::host::ids::InsideId;
 use crate::net::NetworkMode;
 use crate::rootfs::cover::{DEFAULT_COVERED, NOTHING_COVERED};
 use crate::rootfs::identity::{Identity, resolve_identity};
 use crate::rootfs::kernel_filesystems::{self, CgroupNamespace, KernelFilesystems, NetworkOwner, Terminal, TtyGroup};
-use crate::rootfs::overlay::{self, Durability, Layers};
+use crate::rootfs::overlay::{self, Driver, Durability, Layers};
 use crate::rootfs::resolve::Root;
-use crate::rootfs::{etc, pivot};
+use crate::rootfs::{etc, fuse, pivot};
 use crate::sys::process::{ExecWords, close_on_exec_from, exit_now, reset_signals};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Signal};
@@ -126,8 +126,44 @@ impl<'a> Mapped<'a> {
             return overlay::bind_directory(path);
         };
         let durability = if self.launch.plan.remove { Durability::Volatile } else { Durability::Synced };
+        let driver = self.launch.driver;
+        if driver == Driver::Copy {
+            return layers.copy();
+        }
         let writable = layers.make_writable()?;
-        layers.mount(&writable, durability)?.map_err(overlay::Refused::failure)
+        if driver == Driver::Fuse {
+            return self.mount_fuse(layers);
+        }
+        let refused = match layers.mount(&writable, durability)? {
+            Ok(tree) => return Ok(tree),
+            Err(refused) => refused,
+        };
+        if driver == Driver::Kernel {
+            return Err(refused.failure());
+        }
+        let why = errno_text(refused.0.raw_os_error());
+        match fuse::find() {
+            Ok(_) => {
+                self.notice(format!("the kernel refuses an overlay here, {why}: using fuse-overlayfs"))?;
+                self.mount_fuse(layers)
+            }
+            Err(neither) => {
+                self.notice(format!(
+                    "the kernel refuses an overlay here, {why}, and {neither}: copying the image, which is slow"
+                ))?;
+                layers.copy()
+            }
+        }
+    }
+
+    fn mount_fuse(&self, layers: &Layers) -> Result<OwnedFd> {
+        let (device, tree) = fuse::mount(layers.container())?;
+        self.monitor.send_with(&FromInit::FuseMounted, Some(device.as_fd()))?;
+        Ok(tree)
+    }
+
+    fn notice(&self, text: String) -> Result<()> {
+        self.monitor.send(&FromInit::Notice(text))
     }
 
     fn mount_kernel_filesystems(&self, tree: &OwnedFd) -> Result<PayloadTerminal> {
@@ -148,7 +184,7 @@ impl<'a> Mapped<'a> {
         };
         let mounted = kernel_filesystems::mount_kernel_filesystems(&Root::new(tree.as_fd()), &wanted)?;
         for notice in mounted.notices {
-            self.monitor.send(&FromInit::Notice(notice.0))?;
+            self.notice(notice.0)?;
         }
         let Some(pty) = mounted.pty else { return Ok(None) };
         if let Some(size) = self.launch.window {

@@ -33,6 +33,7 @@ pub use user_namespace::run_in_user_namespace;
 
 use crate::error::{ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
+use crate::rootfs::overlay::Driver;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into};
 use plan::RunPlan;
 use protocol::{Channel, Exit, ToClient, ToMonitor, WindowSize};
@@ -50,6 +51,8 @@ pub struct Launch<'a> {
     pub layers: Vec<PathBuf>,
     /// The store's volumes, `volumes/<name>/_data` below.
     pub volumes: &'a Path,
+    /// Who stacks the layers.
+    pub driver: Driver,
     /// The size the payload's terminal begins with, with `-t`.
     pub window: Option<WindowSize>,
 }

@@ -6,11 +6,14 @@
 //! own id, so the record's files stay the user's; it keeps the host's mount and network namespaces.
 //! It leads a session of its own: keys of the client's terminal reach it only as messages.
 
+use super::plan::RootSource;
 use super::protocol::{Channel, Exit, FromInit, ToClient, ToInit, ToMonitor};
 use super::{Keeper, Launch, init, pump};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
 use crate::net;
+use crate::rootfs::fuse;
+use crate::rootfs::overlay::Layers;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into, exit_now};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, OwnedFd};
@@ -34,7 +37,7 @@ pub(super) fn main(launch: &Launch<'_>, keeper: &mut dyn Keeper, client: ToClien
 fn monitor(launch: &Launch<'_>, keeper: &mut dyn Keeper, client: &ToClientChannel) -> Result<Exit> {
     rustix::process::setsid().doing(|| "cannot make a session for the monitor")?;
     let mut container = Starting::unshare_rest(launch)?;
-    let terminal = container.start(client).and_then(|()| container.announce(keeper, client));
+    let terminal = container.start(launch, client).and_then(|()| container.announce(keeper, client));
     let supervised = terminal.map(|terminal| pump::supervise(&container.init, client, terminal));
     let exit = container.end();
     supervised?;
@@ -49,6 +52,7 @@ struct Starting {
     init: Child,
     channel: ToInitChannel,
     terminal: Option<OwnedFd>,
+    fuse: Option<std::process::Child>,
     reaped: Option<Exit>,
 }
 
@@ -69,13 +73,13 @@ impl Starting {
             }
             Cloned::Parent(init) => {
                 drop(inits_end);
-                Ok(Starting { init, channel, terminal: None, reaped: None })
+                Ok(Starting { init, channel, terminal: None, fuse: None, reaped: None })
             }
         }
     }
 
     /// From mapped ids to the payload's execve(2).
-    fn start(&mut self, client: &ToClientChannel) -> Result<()> {
+    fn start(&mut self, launch: &Launch<'_>, client: &ToClientChannel) -> Result<()> {
         match client.receive()? {
             Some(ToMonitor::IdsMapped) => {}
             _ => exit_now(ExitCode::Runner.number()),
@@ -85,7 +89,7 @@ impl Starting {
             match message {
                 FromInit::Notice(text) => client.send(&ToClient::Notice(text))?,
                 FromInit::TerminalOpened => self.terminal = descriptor,
-                FromInit::FuseMounted => {}
+                FromInit::FuseMounted => self.fuse = Some(serve_fuse(launch, descriptor)?),
                 FromInit::Failed(failure) => return Err(failure),
                 FromInit::ReadyToExec => return self.wait_for_exec(client),
             }
@@ -139,8 +143,24 @@ impl Starting {
         let _ = rustix::process::pidfd_send_signal(&self.init.pidfd, Signal::KILL);
         let exit = wait_for(&self.init);
         self.reaped = Some(exit);
+        if let Some(mut fuse) = self.fuse.take() {
+            // Its device went with the mount namespace; only its last writes are waited for.
+            let _ = fuse.wait();
+        }
         exit
     }
+}
+
+/// Starts fuse-overlayfs upon what init has mounted.
+fn serve_fuse(launch: &Launch<'_>, device: Option<OwnedFd>) -> Result<std::process::Child> {
+    let device = device.ok_or_else(|| Failure::new("cannot start fuse-overlayfs", "init sent no device"))?;
+    let lower = match &launch.plan.root {
+        RootSource::OverlaidDirectory { path } => std::slice::from_ref(path),
+        _ => launch.layers.as_slice(),
+    };
+    let layers = Layers::open(lower, launch.dir)?;
+    let writable = layers.open_writable()?;
+    fuse::serve(device, &layers, &writable)
 }
 
 /// How init ended; the whole pid namespace is gone when this returns.

@@ -1,9 +1,11 @@
 //! (skeleton)
 
 mod chown;
+pub mod copy;
 mod copy_up;
 pub mod cover;
 pub mod etc;
+pub mod fuse;
 pub mod identity;
 pub mod kernel_filesystems;
 pub mod mount;

@@ -19,6 +19,33 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+/// Who stacks the layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Driver {
+    /// The first of the three below that works here.
+    #[default]
+    Auto,
+    /// The kernel's overlay, or an error.
+    Kernel,
+    /// fuse-overlayfs(1), or an error.
+    Fuse,
+    /// A plain copy.
+    Copy,
+}
+
+impl std::str::FromStr for Driver {
+    type Err = String;
+    fn from_str(text: &str) -> std::result::Result<Driver, String> {
+        match text {
+            "" | "auto" => Ok(Driver::Auto),
+            "kernel" => Ok(Driver::Kernel),
+            "fuse" => Ok(Driver::Fuse),
+            "copy" => Ok(Driver::Copy),
+            other => Err(format!("`{other}` is none of auto, kernel, fuse and copy")),
+        }
+    }
+}
+
 /// Whether what is written must survive a crash of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
@@ -71,21 +98,42 @@ impl Layers {
         self.container.as_fd()
     }
 
+    /// The last rung: a plain copy of all layers as tree/, made once, mounted upon the container's
+    /// directory.
+    ///
+    /// # Errors
+    /// The system's: no space left, above all.
+    pub fn copy(&self) -> Result<OwnedFd> {
+        let doing = || "cannot copy the image's layers";
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let tree = match rustix::fs::openat(&self.container, "tree", flags, Mode::empty()) {
+            Err(Errno::NOENT) => {
+                rustix::fs::mkdirat(&self.container, "tree.new", Mode::from_raw_mode(0o755)).doing(doing)?;
+                let new = rustix::fs::openat(&self.container, "tree.new", flags, Mode::empty()).doing(doing)?;
+                super::copy::copy_layers(&self.lower, new.as_fd())?;
+                rustix::fs::renameat(&self.container, "tree.new", &self.container, "tree").doing(doing)?;
+                new
+            }
+            tree => tree.doing(doing)?,
+        };
+        let mount = crate::sys::mount::clone_tree(tree.as_fd(), Path::new(""), crate::sys::mount::Depth::One);
+        let mount = mount.doing(|| "cannot bind the root file system")?;
+        crate::sys::mount::attach(mount.as_fd(), self.container()).doing(|| "cannot attach the root file system")?;
+        Ok(mount)
+    }
+
     /// Makes upper/ and work/ as the current user, unless an earlier start has, and opens them.
     ///
     /// # Errors
     /// The system's: no space left, no permission.
     pub fn make_writable(&self) -> Result<Writable> {
-        let make = |name: &str| {
-            let doing = || format!("cannot make the container's {name} directory");
+        for name in ["upper", "work"] {
             match rustix::fs::mkdirat(&self.container, name, Mode::from_raw_mode(0o755)) {
                 Ok(()) | Err(Errno::EXIST) => {}
-                Err(error) => return Err(error).doing(doing),
+                Err(error) => return Err(error).doing(|| format!("cannot make the container's {name} directory")),
             }
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            rustix::fs::openat(&self.container, name, flags, Mode::empty()).doing(doing)
-        };
-        let writable = Writable { upper: make("upper")?, work: make("work")? };
+        }
+        let writable = self.open_writable()?;
         // A former run that was killed while volatile leaves this mark, and overlay then refuses.
         for name in ["work/incompat/volatile", "incompat/volatile"] {
             match rustix::fs::unlinkat(&writable.work, name, rustix::fs::AtFlags::REMOVEDIR) {
@@ -94,6 +142,19 @@ impl Layers {
             }
         }
         Ok(writable)
+    }
+
+    /// Opens upper/ and work/, which are there.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open_writable(&self) -> Result<Writable> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = |name: &str| {
+            rustix::fs::openat(&self.container, name, flags, Mode::empty())
+                .doing(|| format!("cannot open the container's {name} directory"))
+        };
+        Ok(Writable { upper: open("upper")?, work: open("work")? })
     }
 
     /// Mounts them upon the container's directory and opens the root of the result.
