@@ -19,74 +19,11 @@
 //! what was asked for with `--cap-add` at execve(2); Podman makes it ambient, so that
 //! `--user 1000 --cap-add NET_BIND_SERVICE` does what it says. rr does as Podman.
 
+use super::capability_names::{DOCKER_DEFAULT, NAMES, bits_of};
 use crate::error::{Doing, Failure, Result};
 use crate::sys::caps;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// Names without `CAP_`, indexed by number, up to Linux 6.18's last (linux/capability.h).
-const NAMES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
-
-/// Docker's default capabilities (moby `oci/caps`, fourteen since 2013). Podman's default
-/// leaves out AUDIT_WRITE, MKNOD and NET_RAW; images are written for Docker's.
-const DOCKER_DEFAULT: [&str; 14] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FSETID",
-    "FOWNER",
-    "MKNOD",
-    "NET_RAW",
-    "SETGID",
-    "SETUID",
-    "SETFCAP",
-    "SETPCAP",
-    "NET_BIND_SERVICE",
-    "SYS_CHROOT",
-    "KILL",
-    "AUDIT_WRITE",
-];
 
 /// A set of capabilities: bit n is the capability of number n. In JSON a list of names
 /// (`["CAP_CHOWN"]`), as in the runtime-spec's `process.capabilities`.
@@ -98,20 +35,14 @@ impl CapabilitySet {
     /// No capability.
     pub const EMPTY: CapabilitySet = CapabilitySet(0);
     /// Docker's default fourteen.
-    pub const DEFAULT: CapabilitySet = CapabilitySet::of(&DOCKER_DEFAULT);
+    pub const DEFAULT: CapabilitySet = CapabilitySet(bits_of(&DOCKER_DEFAULT));
     /// Every capability rr has a name for.
     pub const ALL: CapabilitySet = CapabilitySet((1 << NAMES.len()) - 1);
 
     /// The set of `names`, each written as in linux/capability.h without `CAP_`. An unknown name
     /// does not compile where the call is in a constant.
     pub const fn of(names: &[&str]) -> CapabilitySet {
-        let mut bits = 0;
-        let mut at = 0;
-        while at < names.len() {
-            bits |= 1 << number_of(names[at]);
-            at += 1;
-        }
-        CapabilitySet(bits)
+        CapabilitySet(bits_of(names))
     }
 
     /// The set whose bit n is the capability of number n; bits without a name are dropped.
@@ -194,33 +125,6 @@ impl From<CapabilitySet> for Vec<String> {
     fn from(set: CapabilitySet) -> Vec<String> {
         set.names()
     }
-}
-
-/// The number of a name of [`NAMES`], at compile time.
-const fn number_of(name: &str) -> u32 {
-    let mut number = 0;
-    while number < NAMES.len() {
-        if same(NAMES[number].as_bytes(), name.as_bytes()) {
-            return number as u32;
-        }
-        number += 1;
-    }
-    panic!("not the name of a capability")
-}
-
-/// Byte equality that a constant can use.
-const fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < a.len() {
-        if a[at] != b[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }
 
 /// One capability by name, without `ALL`.

@@ -8,5 +8,6 @@ pub mod env;
 pub mod mount;
 pub mod process;
 pub mod rlimit;
+pub mod seccomp;
 #[cfg(test)]
 pub mod testing;
