@@ -335,7 +335,7 @@ impl Program {
         for entry in entries {
             let [condition] = entry.conditions else { return None };
             let masked = matches!(condition.comparison, Comparison::MaskedEqual { .. });
-            if masked || condition.value >= u64::from(u32::MAX) + 1 {
+            if masked || condition.value > u64::from(u32::MAX) {
                 return None;
             }
             conditions.push((*condition, entry.action));
