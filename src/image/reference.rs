@@ -80,6 +80,9 @@ pub enum ArchiveKind {
 }
 
 impl ArchiveKind {
+    /// Every kind.
+    pub const ALL: [ArchiveKind; 3] = [ArchiveKind::OciDirectory, ArchiveKind::OciArchive, ArchiveKind::DockerArchive];
+
     /// The word before the colon.
     pub fn transport(self) -> &'static str {
         match self {
@@ -93,7 +96,7 @@ impl ArchiveKind {
 impl ImageName {
     /// Understands `text`. The error is a sentence without a full stop.
     pub fn parse(text: &str) -> Result<ImageName, String> {
-        for kind in [ArchiveKind::OciDirectory, ArchiveKind::OciArchive, ArchiveKind::DockerArchive] {
+        for kind in ArchiveKind::ALL {
             if let Some(place) = text.strip_prefix(kind.transport()).and_then(|rest| rest.strip_prefix(':')) {
                 return parse_archive(kind, place);
             }
@@ -190,7 +193,9 @@ impl Reference {
         }
         let path = self.path.strip_prefix(OFFICIAL_NAMESPACE).filter(|rest| !rest.contains('/')).unwrap_or(&self.path);
         // A namespace of one letter case or with a dot would be taken for a domain when typed again.
-        if split_domain(path).is_some() { self.repository() } else { path.to_owned() }
+        // So would `oci` with a tag be taken for an image on disk, and `sha256` for an id.
+        let reserved = path == "sha256" || ArchiveKind::ALL.iter().any(|kind| kind.transport() == path);
+        if reserved || split_domain(path).is_some() { self.repository() } else { path.to_owned() }
     }
 
     /// The same repository by digest alone.

@@ -127,6 +127,16 @@ impl Registries {
         Ok(registries)
     }
 
+    /// The configuration of one file's text alone; `path` is for the error.
+    ///
+    /// # Errors
+    /// The text is malformed.
+    pub fn from_text(text: &str, path: &Path) -> Result<Registries> {
+        let mut registries = Registries::default();
+        registries.merge(parse(text).doing(|| format!("cannot use {}", path.display()))?, path)?;
+        Ok(registries)
+    }
+
     /// Puts a later file over what the earlier ones said.
     fn merge(&mut self, file: File, path: &Path) -> Result<()> {
         let bad = |cause: String| Failure::new(format!("cannot use {}", path.display()), cause);
