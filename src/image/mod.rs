@@ -14,6 +14,7 @@ mod remove;
 pub mod stream;
 #[cfg(test)]
 mod testing;
+pub mod unpack;
 
 pub use local::{Image, Layer, Listing, find, is_unpacked, list, resolve, tag};
 pub use remove::{Collected, Force, ImageUser, Removed, UsedLayer, collect_garbage, remove};
