@@ -4,13 +4,15 @@ use super::create::{HostFacts, ImageFacts, resolve_plan};
 use super::options::CreateOptions;
 use super::plan::{ImageUse, RootSource, RunPlan};
 use super::record::{self, Held, NameChoice, State};
-use crate::error::{Failure, Result};
+use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
 use crate::host::process::ProcessName;
 use crate::image::Image;
 use crate::launch::protocol::{Exit, WindowSize};
 use crate::launch::{self, Keeper, Launch, Running, run_in_user_namespace};
+use crate::rootfs::mount::MountKind;
 use crate::rootfs::overlay::Driver;
+use crate::rootfs::volumes;
 use crate::store::Store;
 use std::path::PathBuf;
 
@@ -36,8 +38,24 @@ pub fn create(store: &Store, options: CreateOptions, image: Option<(&str, &Image
     });
     let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let mut plan = resolve_plan(options, facts, HostFacts { hostname, ids })?;
+    for mount in &plan.mounts {
+        prepare_source(store, &mount.kind)?;
+    }
     let held = record::create(store, &mut plan, name_choice)?;
     Ok(Created { store: store.clone(), plan, held })
+}
+
+/// What must be there before it can be mounted: the directory of a volume, and of a `-v` with a source
+/// that is missing, which Docker makes.
+fn prepare_source(store: &Store, kind: &MountKind) -> Result<()> {
+    match kind {
+        MountKind::Bind { source, create_source: true, .. } => volumes::create_missing_source(source),
+        MountKind::Volume { name, .. } => {
+            let path = store.volumes().join(name).join("_data");
+            std::fs::create_dir_all(&path).doing(|| format!("cannot make the volume {name}"))
+        }
+        MountKind::Bind { .. } | MountKind::Tmpfs { .. } => Ok(()),
+    }
 }
 
 impl Created {

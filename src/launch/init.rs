@@ -18,7 +18,7 @@ use crate::rootfs::identity::{Identity, resolve_identity};
 use crate::rootfs::kernel_filesystems::{self, CgroupNamespace, KernelFilesystems, NetworkOwner, Terminal, TtyGroup};
 use crate::rootfs::overlay::{self, Driver, Durability, Layers};
 use crate::rootfs::resolve::Root;
-use crate::rootfs::{etc, fuse, pivot};
+use crate::rootfs::{etc, fuse, pivot, volumes};
 use crate::sys::process::{ExecWords, close_on_exec_from, exit_now, reset_signals};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Signal};
@@ -198,19 +198,38 @@ impl<'a> Mapped<'a> {
     fn bind_volumes(&self, tree: &OwnedFd) -> Result<()> {
         let root = Root::new(tree.as_fd());
         etc::bind_files(&root, self.launch.dir)?;
+        if self.launch.plan.mounts.is_empty() {
+            return Ok(());
+        }
+        let surroundings = volumes::Surroundings {
+            volume_directory: &|name| self.launch.volumes.join(name).join("_data"),
+            owner: &|| self.identify(&root).map(|identity| (identity.uid, identity.gid)),
+        };
+        for notice in volumes::bind_volumes(&root, &self.launch.plan.mounts, &surroundings)? {
+            self.notice(notice.0)?;
+        }
         Ok(())
     }
 
+    /// Who the payload is, by the container's own files.
+    fn identify(&self, root: &Root<'_>) -> Result<Identity> {
+        let plan = self.launch.plan;
+        resolve_identity(root, &plan.process.user, &plan.process.additional_groups, &plan.ids)
+    }
+
     /// From here on the container's tree is all there is.
-    fn pivot(self, tree: OwnedFd, terminal: PayloadTerminal) -> Result<Rooted<'a>> {
+    fn pivot(mut self, tree: OwnedFd, terminal: PayloadTerminal) -> Result<Rooted<'a>> {
         let plan = self.launch.plan;
         rustix::system::sethostname(plan.hostname.as_bytes())
             .doing(|| format!("cannot set the host name {}", plan.hostname))?;
+        // After the volumes: one of them may bring /etc/passwd.
+        let identity = self.identify(&Root::new(tree.as_fd()))?;
+        for notice in &identity.notices {
+            self.notice(notice.0.clone())?;
+        }
         pivot::pivot(tree.as_fd())?;
-        drop(self.layers);
+        self.layers = None;
         pivot::detach_old_root()?;
-        let identity =
-            resolve_identity(&Root::new(tree.as_fd()), &plan.process.user, &plan.process.additional_groups, &plan.ids)?;
         make_working_directory(&plan.process.cwd, &identity)?;
         if plan.read_only {
             pivot::make_root_read_only(tree.as_fd())?;
