@@ -60,6 +60,7 @@ pub fn list(columns: &Columns, rows: &[Row], format: Option<&str>, default: &str
 
 /// A template for each row, a line each.
 fn lines(template: &str, rows: &[Row], typed: &str) -> Result<String> {
+    template::check(template, typed)?;
     let mut text = String::new();
     for row in rows {
         let fields =
@@ -160,6 +161,11 @@ mod tests {
         assert_eq!(line(r#"{{index .Labels "x"}}{{index .Labels "z"}}"#), "y\ny\n");
         assert_eq!(line("{{range .A.B}}{{.}};{{end}}"), "1;2;\n1;2;\n");
         assert_eq!(line("{{len .A.B}}{{json .Empty}}"), "2[]\n2[]\n");
+    }
+
+    #[test]
+    fn a_wrong_template_is_an_error_also_where_there_is_nothing_to_show() {
+        assert!(list(&COLUMNS, &[], Some("{{.ID"), "").is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@
 mod attach;
 mod filter;
 pub mod format;
+mod generate;
 mod images;
 mod info;
 mod inspect;

@@ -23,6 +23,11 @@ pub fn notice(notice: &str) {
     to_stderr(&format!("rr: {notice}\n"));
 }
 
+/// Prints one line of what is being done, without `rr:` in front: the progress of a pull.
+pub fn line(text: &str) {
+    to_stderr(&format!("{text}\n"));
+}
+
 /// One write, so that lines of several processes do not mix.
 fn to_stderr(text: &str) {
     // Where standard error is closed or full there is nowhere left to complain.

@@ -44,9 +44,10 @@ pub fn full() -> Command {
     for (group, about) in verbs::GROUPS {
         let mut command = Command::new(*group).about(*about).disable_help_subcommand(true).subcommand_required(true);
         for entry in verbs::VERBS {
-            let seconds = entry.paths.iter().filter_map(|path| path.split_once(' '));
-            for (_, second) in seconds.filter(|(first, _)| first == group) {
-                command = command.subcommand(presentable((entry.build)().name(second)));
+            let paths = entry.paths.iter().filter_map(|path| path.split_once(' '));
+            let mut names = paths.filter(|(first, _)| first == group).map(|(_, second)| second);
+            if let Some(name) = names.next() {
+                command = command.subcommand(presentable((entry.build)().name(name).aliases(names)));
             }
         }
         root = root.subcommand(command);

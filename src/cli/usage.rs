@@ -120,8 +120,11 @@ fn failure_of(path: &str, error: &clap::Error, miscount: ExitCode) -> Failure {
 
 /// The option or argument without clap's notation for its value: `--rm[=<RM>]`, `<IMAGE>...`.
 fn bare_name(notation: &str) -> String {
-    let end = if notation.starts_with('-') { notation.find([' ', '[', '=']) } else { None };
-    notation[..end.unwrap_or(notation.len())].trim_end_matches("...").trim_matches(['<', '>', '[', ']']).to_owned()
+    if notation.starts_with('-') {
+        return notation.split([' ', '[', '=']).next().unwrap_or_default().to_owned();
+    }
+    let one = notation.strip_suffix("...").unwrap_or(notation);
+    one.strip_prefix('<').and_then(|one| one.strip_suffix('>')).unwrap_or(one).to_owned()
 }
 
 /// The name nearest to what was typed, if one is near: at most a third of its letters differ.

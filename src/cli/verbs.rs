@@ -24,8 +24,21 @@ pub struct Entry {
 }
 
 /// Every command of rr.
-pub const VERBS: &[Entry] =
-    &[entry::<super::run::Run>(&["run", "container run"]), entry::<super::version::Version>(&["version"])];
+pub const VERBS: &[Entry] = &[
+    entry::<super::run::Run>(&["run", "container run"]),
+    entry::<super::ps::Ps>(&["ps", "container ls", "container list", "container ps"]),
+    entry::<super::rm::Rm>(&["rm", "container rm", "container remove"]),
+    entry::<super::images::Images>(&["images", "image ls", "image list"]),
+    entry::<super::rmi::Rmi>(&["rmi", "image rm", "image remove"]),
+    entry::<super::tag::Tag>(&["tag", "image tag"]),
+    entry::<super::inspect::Inspect>(&["inspect"]),
+    entry::<super::inspect::InspectContainer>(&["container inspect"]),
+    entry::<super::inspect::InspectImage>(&["image inspect"]),
+    entry::<super::info::Info>(&["info", "system info"]),
+    entry::<super::version::Version>(&["version"]),
+    entry::<super::generate::Completion>(&["completion"]),
+    entry::<super::generate::ManPages>(&["man"]),
+];
 
 /// First words of two-word commands, and what they are about.
 pub const GROUPS: &[(&str, &str)] =

@@ -13,34 +13,43 @@ pub fn unescape(typed: &str) -> String {
     typed.replace("\\t", "\t").replace("\\n", "\n")
 }
 
-/// The template's text for `data`; `labels` answers `{{.Label "name"}}`. `typed` is the option's
-/// value, for the error.
+/// Whether the template can be parsed. `typed` is the option's value, for the error.
+///
+/// # Errors
+/// It cannot; exit status 1.
+pub fn check(template: &str, typed: &str) -> Result<()> {
+    empty(BTreeMap::new()).parse(&call_label(template)).map(drop).map_err(|error| failure(typed, &error))
+}
+
+/// The template's text for `data`; `labels` answers `{{.Label "name"}}`.
 ///
 /// # Errors
 /// The template is wrong, in its syntax or in its fields; exit status 1.
 pub fn render(template: &str, typed: &str, data: &Value, labels: &BTreeMap<String, String>) -> Result<String> {
-    let fail = |error: TemplateError| {
-        let text = error.to_string();
-        let cause = text.strip_prefix("template: format:").map_or(text.clone(), |rest| format!("at {rest}"));
-        Failure::new(format!("cannot use --format {}", typed.escape_debug()), cause).code(ExitCode::General)
-    };
-    let labels = labels.clone();
-    let empty =
-        Template::new("format").missing_key(MissingKey::Error).funcs(functions()).func("label", move |arguments| {
-            let name = text("Label", arguments, 0)?;
-            Ok(Data::String(labels.get(name).map_or("", String::as_str).into()))
-        });
-    let template = call_label(template);
-    // The first `parse` finds the errors, as the second would name END as the place of some.
-    empty
-        .parse(&template)
-        .and_then(|parsed| parsed.parse(&(template + END)))
+    check(template, typed)?;
+    // Parsed again for END: in the parser's errors it would be named instead of what was typed.
+    empty(labels.clone())
+        .parse(&(call_label(template) + END))
         .and_then(|template| template.execute_to_string(&convert(data)))
         .and_then(|text| match text.strip_suffix(END) {
             Some(text) => Ok(text.to_owned()),
             None => Err(TemplateError::Exec("unexpected {{end}} or {{else}}".into())),
         })
-        .map_err(fail)
+        .map_err(|error| failure(typed, &error))
+}
+
+fn failure(typed: &str, error: &TemplateError) -> Failure {
+    let text = error.to_string();
+    let cause = text.strip_prefix("template: format:").map_or(text.clone(), |rest| format!("at {rest}"));
+    Failure::new(format!("cannot use --format {}", typed.escape_debug()), cause).code(ExitCode::General)
+}
+
+/// A template without text, that knows the functions.
+fn empty(labels: BTreeMap<String, String>) -> Template {
+    Template::new("format").missing_key(MissingKey::Error).funcs(functions()).func("label", move |arguments| {
+        let name = text("Label", arguments, 0)?;
+        Ok(Data::String(labels.get(name).map_or("", String::as_str).into()))
+    })
 }
 
 /// Stands behind every template: the parser stops without a word at an `{{end}}` that ends nothing,

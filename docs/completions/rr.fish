@@ -1,0 +1,204 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_rr_global_optspecs
+    string join \n D/debug log-level= config= h/help v/version
+end
+
+function __fish_rr_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_rr_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_rr_using_subcommand
+    set -l cmd (__fish_rr_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c rr -n "__fish_rr_needs_command" -l log-level -d 'What to log on standard error: trace, debug, info, warn or error [env: RR_LOG]' -r
+complete -c rr -n "__fish_rr_needs_command" -l config -d 'Directory of Docker\'s client configuration with its credentials [env: DOCKER_CONFIG]' -r -F
+complete -c rr -n "__fish_rr_needs_command" -s D -l debug -d 'Show what rr does, stage by stage, on standard error (the same as `--log-level debug`)'
+complete -c rr -n "__fish_rr_needs_command" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_needs_command" -s v -l version -d 'Print the version'
+complete -c rr -n "__fish_rr_needs_command" -f -a "run" -d 'Create and run a new container from an image'
+complete -c rr -n "__fish_rr_needs_command" -f -a "ps" -d 'List containers'
+complete -c rr -n "__fish_rr_needs_command" -f -a "rm" -d 'Remove one or more containers'
+complete -c rr -n "__fish_rr_needs_command" -f -a "images" -d 'List images'
+complete -c rr -n "__fish_rr_needs_command" -f -a "rmi" -d 'Remove one or more images'
+complete -c rr -n "__fish_rr_needs_command" -f -a "tag" -d 'Give an image another name'
+complete -c rr -n "__fish_rr_needs_command" -f -a "inspect" -d 'Show everything about containers and images'
+complete -c rr -n "__fish_rr_needs_command" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
+complete -c rr -n "__fish_rr_needs_command" -f -a "version" -d 'Show the version of rr and of the machine it runs on'
+complete -c rr -n "__fish_rr_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c rr -n "__fish_rr_needs_command" -f -a "man" -d 'Write the man pages into a directory'
+complete -c rr -n "__fish_rr_needs_command" -f -a "container" -d 'Manage containers'
+complete -c rr -n "__fish_rr_needs_command" -f -a "image" -d 'Manage images'
+complete -c rr -n "__fish_rr_needs_command" -f -a "system" -d 'Look at rr and this machine'
+complete -c rr -n "__fish_rr_using_subcommand run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l cap-add -d 'Add a capability (ALL for every one)' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l cidfile -d 'Write the container\'s id into a new file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand run" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l dns -d 'Ask this name server instead of the host\'s' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l dns-search -d 'Set a search domain' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l entrypoint -d 'Replace the image\'s entrypoint; an empty one resets it' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -s e -l env -d 'Set a variable; a name alone takes its value from rr\'s environment' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l env-file -d 'Read variables from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand run" -l expose -d 'Note a port that the container listens on' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l gidmap -d 'Map group ids (see --uidmap)' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -s h -l hostname -d 'Set the container\'s host name' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -s l -l label -d 'Set a label' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l label-file -d 'Read labels from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand run" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l name -d 'Name the container' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l platform -d 'Choose the platform of a multi-platform image' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
+complete -c rr -n "__fish_rr_using_subcommand run" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l shm-size -d 'Size of /dev/shm [default: 64m]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l stop-signal -d 'Signal that asks the container to stop' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l stop-timeout -d 'Seconds between that signal and SIGKILL [default: 10]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l tmpfs -d 'Mount a tmpfs' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l uidmap -d 'Map user ids: 0 of the host\'s side is the user, 1 the first subordinate id' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l ulimit -d 'Set a resource limit' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -s u -l user -d 'User inside' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l userns -d 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -s v -l volume -d 'Mount a directory of the host or a volume' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -s w -l workdir -d 'Directory to start in' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
+complete -c rr -n "__fish_rr_using_subcommand run" -s i -l interactive -d 'Keep standard input open'
+complete -c rr -n "__fish_rr_using_subcommand run" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
+complete -c rr -n "__fish_rr_using_subcommand run" -s q -l quiet -d 'Print no progress of a pull'
+complete -c rr -n "__fish_rr_using_subcommand run" -l read-only -d 'Mount the root file system read-only'
+complete -c rr -n "__fish_rr_using_subcommand run" -l rm -d 'Remove the container when it ends'
+complete -c rr -n "__fish_rr_using_subcommand run" -s t -l tty -d 'Give the container a terminal'
+complete -c rr -n "__fish_rr_using_subcommand run" -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand ps" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since' -r
+complete -c rr -n "__fish_rr_using_subcommand ps" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
+complete -c rr -n "__fish_rr_using_subcommand ps" -s n -l last -d 'Show the newest so many, whatever their state' -r
+complete -c rr -n "__fish_rr_using_subcommand ps" -s a -l all -d 'Show all containers, not only the running ones'
+complete -c rr -n "__fish_rr_using_subcommand ps" -s l -l latest -d 'Show the newest, whatever its state'
+complete -c rr -n "__fish_rr_using_subcommand ps" -l no-trunc -d 'Show whole ids and commands'
+complete -c rr -n "__fish_rr_using_subcommand ps" -s q -l quiet -d 'Show ids only'
+complete -c rr -n "__fish_rr_using_subcommand ps" -s s -l size -d 'Show what each has written, and its size with its image'
+complete -c rr -n "__fish_rr_using_subcommand ps" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand rm" -s f -l force -d 'Kill running containers first; one that does not exist is no failure'
+complete -c rr -n "__fish_rr_using_subcommand rm" -s v -l volumes -d 'Remove the containers\' anonymous volumes, which rr always does'
+complete -c rr -n "__fish_rr_using_subcommand rm" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand images" -s f -l filter -d 'Show only what matches: dangling, label, reference, before, since' -r
+complete -c rr -n "__fish_rr_using_subcommand images" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
+complete -c rr -n "__fish_rr_using_subcommand images" -s a -l all -d 'Show all images; rr keeps no intermediate ones, so this changes nothing'
+complete -c rr -n "__fish_rr_using_subcommand images" -l digests -d 'Show digests'
+complete -c rr -n "__fish_rr_using_subcommand images" -l no-trunc -d 'Show whole ids'
+complete -c rr -n "__fish_rr_using_subcommand images" -s q -l quiet -d 'Show ids only'
+complete -c rr -n "__fish_rr_using_subcommand images" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand rmi" -s f -l force -d 'Remove images that stopped containers use, and all names of an id'
+complete -c rr -n "__fish_rr_using_subcommand rmi" -l no-prune -d 'Accepted for Docker\'s sake: rr keeps no untagged parents'
+complete -c rr -n "__fish_rr_using_subcommand rmi" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand tag" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand inspect" -s f -l format -d '`json` or a Go template, such as `{{.State.Status}}`' -r
+complete -c rr -n "__fish_rr_using_subcommand inspect" -l type -d 'Look only among things of this type: container or image' -r
+complete -c rr -n "__fish_rr_using_subcommand inspect" -s s -l size -d 'Measure what containers have written'
+complete -c rr -n "__fish_rr_using_subcommand inspect" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand info" -s f -l format -d '`json`, or a Go template such as `{{.Driver}}`' -r
+complete -c rr -n "__fish_rr_using_subcommand info" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand version" -s f -l format -d '`json`, or a Go template such as `{{.Server.APIVersion}}`' -r
+complete -c rr -n "__fish_rr_using_subcommand version" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand completion" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand man" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run ls rm inspect" -f -a "run" -d 'Create and run a new container from an image'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run ls rm inspect" -f -a "ls" -d 'List containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run ls rm inspect" -f -a "rm" -d 'Remove one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run ls rm inspect" -f -a "inspect" -d 'Show everything about containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability (ALL for every one)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container\'s id into a new file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns -d 'Ask this name server instead of the host\'s' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Set a search domain' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Replace the image\'s entrypoint; an empty one resets it' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Set a variable; a name alone takes its value from rr\'s environment' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read variables from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Note a port that the container listens on' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group ids (see --uidmap)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the container\'s host name' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l name -d 'Name the container' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Choose the platform of a multi-platform image' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'Size of /dev/shm [default: 64m]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'Signal that asks the container to stop' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds between that signal and SIGKILL [default: 10]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a tmpfs' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l uidmap -d 'Map user ids: 0 of the host\'s side is the user, 1 the first subordinate id' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l ulimit -d 'Set a resource limit' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User inside' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Mount a directory of the host or a volume' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Directory to start in' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Print no progress of a pull'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Mount the root file system read-only'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container when it ends'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'Give the container a terminal'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s n -l last -d 'Show the newest so many, whatever their state' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s a -l all -d 'Show all containers, not only the running ones'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s l -l latest -d 'Show the newest, whatever its state'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Show whole ids and commands'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show ids only'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s s -l size -d 'Show what each has written, and its size with its image'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s f -l force -d 'Kill running containers first; one that does not exist is no failure'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Remove the containers\' anonymous volumes, which rr always does'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d '`json` or a Go template, such as `{{.State.Status}}`' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Measure what containers have written'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from ls rm tag inspect" -f -a "ls" -d 'List images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from ls rm tag inspect" -f -a "rm" -d 'Remove one or more images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from ls rm tag inspect" -f -a "tag" -d 'Give an image another name'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from ls rm tag inspect" -f -a "inspect" -d 'Show everything about images'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: dangling, label, reference, before, since' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s a -l all -d 'Show all images; rr keeps no intermediate ones, so this changes nothing'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -l digests -d 'Show digests'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Show whole ids'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show ids only'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove images that stopped containers use, and all names of an id'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from rm" -l no-prune -d 'Accepted for Docker\'s sake: rr keeps no untagged parents'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d '`json` or a Go template, such as `{{.State.Status}}`' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Measure what containers have written'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from info" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d '`json`, or a Go template such as `{{.Driver}}`' -r
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
