@@ -5,11 +5,11 @@
 //! assume and must not do stands with its type. A failure goes to the monitor as a message.
 
 use super::Launch;
-use super::plan::{KernelPaths, RootSource, RunPlan, SeccompChoice};
+use super::plan::{KernelPaths, RootSource, RunPlan};
 use super::protocol::{Channel, FromInit, ToInit};
 use super::reaper;
 use super::user_namespace::become_root;
-use crate::confine::{capabilities, rlimits};
+use crate::confine::{capabilities, rlimits, seccomp};
 use crate::error::{Doing, ExitCode, Failure, Result, errno_text};
 use crate::host::ids::InsideId;
 use crate::net::NetworkMode;
@@ -286,13 +286,15 @@ impl<'a> Rooted<'a> {
             }
         }
         rlimits::apply(&plan.process.rlimits)?;
-        capabilities::drop_caps(plan.process.capabilities.bounding)?;
-        capabilities::set_identity(&credentials(&self.identity, plan), &plan.process.capabilities)?;
-        enter_working_directory(&plan.process.cwd)?;
         if plan.process.no_new_privileges {
             capabilities::set_no_new_privileges()?;
         }
-        let _ = SeccompChoice::Default;
+        // While CAP_SYS_ADMIN is still held, which a filter needs where no_new_privs is off (seccomp(2)).
+        seccomp::install_seccomp(plan.process.seccomp, plan.process.capabilities.bounding)?;
+        // While CAP_SETPCAP is still held, and before the change of user that takes it.
+        capabilities::drop_caps(plan.process.capabilities.bounding)?;
+        capabilities::set_identity(&credentials(&self.identity, plan), &plan.process.capabilities)?;
+        enter_working_directory(&plan.process.cwd)?;
         close_on_exec_from(3).doing(|| "cannot close descriptors")?;
         Ok(Confined { launch: self.launch, monitor: self.monitor, words, search })
     }
