@@ -197,18 +197,15 @@ impl<'a> Mapped<'a> {
 
     fn bind_volumes(&self, tree: &OwnedFd) -> Result<()> {
         let root = Root::new(tree.as_fd());
-        etc::bind_files(&root, self.launch.dir)?;
-        if self.launch.plan.mounts.is_empty() {
-            return Ok(());
-        }
+        let mounts = &self.launch.plan.mounts;
         let surroundings = volumes::Surroundings {
             volume_directory: &|name| self.launch.volumes.join(name).join("_data"),
             owner: &|| self.identify(&root).map(|identity| (identity.uid, identity.gid)),
         };
-        for notice in volumes::bind_volumes(&root, &self.launch.plan.mounts, &surroundings)? {
+        for notice in volumes::bind_volumes(&root, mounts, &surroundings)? {
             self.notice(notice.0)?;
         }
-        Ok(())
+        etc::bind_files(&root, self.launch.dir, |path| mounts.iter().any(|mount| Path::new(&mount.target) == path))
     }
 
     /// Who the payload is, by the container's own files.

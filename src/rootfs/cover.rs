@@ -132,7 +132,7 @@ impl Mask {
                     | Attributes::MOUNT_ATTR_NOEXEC;
                 mount::new_mount(
                     "tmpfs",
-                    &[("size", Some("4k")), ("nr_inodes", Some("2")), ("mode", Some("755"))],
+                    &[("source", Some("tmpfs")), ("size", Some("4k")), ("nr_inodes", Some("2")), ("mode", Some("755"))],
                     attributes,
                 )
             }
@@ -216,5 +216,25 @@ mod tests {
         assert_eq!(all("0-2,5,7-8\n").unwrap(), [0, 1, 2, 5, 7, 8]);
         assert!(all("0-x").is_err());
         assert!(all("").is_err());
+    }
+
+    /// No virtual machine has the counters, so a directory stands in for sysfs.
+    #[test]
+    fn every_processors_counters_are_masked_also_where_one_has_none() {
+        let sys = tempfile::tempdir().unwrap();
+        let processors = sys.path().join("devices/system/cpu");
+        for number in [0, 1, 3] {
+            std::fs::create_dir_all(processors.join(format!("cpu{number}/thermal_throttle"))).unwrap();
+            std::fs::write(processors.join(format!("cpu{number}/thermal_throttle/count")), "7").unwrap();
+        }
+        std::fs::write(processors.join("possible"), "0-3\n").unwrap();
+        crate::sys::testing::in_new_namespaces(|| {
+            let directory = std::fs::File::open(sys.path()).unwrap();
+            Mask { empty_directory: None }.put_thermal_throttle(directory.as_fd()).unwrap();
+            for number in [0, 1, 3] {
+                let counters = processors.join(format!("cpu{number}/thermal_throttle"));
+                assert_eq!(std::fs::read_dir(counters).unwrap().count(), 0, "{number}");
+            }
+        });
     }
 }

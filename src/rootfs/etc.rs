@@ -10,18 +10,24 @@ use std::path::Path;
 /// The files' names, in `containers/<id>/` and in /etc.
 pub const FILES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
 
-/// Binds those of [`FILES`] that exist in `directory` over the container's.
+/// Binds those of [`FILES`] that exist in `directory` over the container's, but for those that the
+/// user has mounted something of their own on: `covered` says whether a path is a mount's target.
+/// Comes after the volumes, since one on /etc would hide the files.
 ///
 /// # Errors
 /// The system's; a directory of the image in a file's place is EISDIR.
-pub fn bind_files(root: &Root<'_>, directory: &Path) -> Result<()> {
+pub fn bind_files(root: &Root<'_>, directory: &Path, covered: impl Fn(&Path) -> bool) -> Result<()> {
     for name in FILES {
         let doing = || format!("cannot bind /etc/{name}");
+        let target = Path::new("/etc").join(name);
+        if covered(&target) {
+            continue;
+        }
         let tree = match clone_host_tree(&directory.join(name), Depth::One) {
             Err(rustix::io::Errno::NOENT) => continue,
             result => result.doing(doing)?,
         };
-        let target = root.make_file(&Path::new("/etc").join(name)).doing(doing)?;
+        let target = root.make_file(&target).doing(doing)?;
         attach(tree.as_fd(), target.as_fd()).doing(doing)?;
     }
     Ok(())

@@ -126,7 +126,7 @@ pub fn mount_kernel_filesystems(root: &Root<'_>, wanted: &KernelFilesystems<'_>)
 fn mount_proc(root: &Root<'_>, notices: &mut Vec<Notice>) -> Result<OwnedFd> {
     let place = top_directory(root, "proc")?;
     let attributes = Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV | Attributes::MOUNT_ATTR_NOEXEC;
-    let proc = match mount::new_mount("proc", &[], attributes) {
+    let proc = match mount::new_mount("proc", &[("source", Some("proc"))], attributes) {
         // The kernel wants to see one proc without anything mounted over parts of it before it lets a
         // user namespace have a fresh one (mount_too_revealing in fs/namespace.c): not so in most
         // containers, and rr may well be run in one.
@@ -154,12 +154,19 @@ fn mount_sys(root: &Root<'_>, wanted: &KernelFilesystems<'_>, notices: &mut Vec<
     // A fresh sysfs shows the network devices of the mounting process's network namespace, so the
     // kernel demands that the container's user namespace owns that.
     let fresh = match wanted.network {
-        NetworkOwner::Container => mount::new_mount("sysfs", &[], attributes),
+        NetworkOwner::Container => mount::new_mount("sysfs", &[("source", Some("sysfs"))], attributes),
         NetworkOwner::Host => Err(Errno::PERM),
     };
     let (sys, bound) = match fresh {
         Ok(sys) => (sys, false),
-        Err(Errno::PERM) => (bind_outer("/sys", SYSFS_MAGIC, attributes)?, true),
+        Err(Errno::PERM) => {
+            if wanted.network == NetworkOwner::Container {
+                notices.push(Notice(
+                    "parts of /sys are masked here, so the container sees this /sys and its network devices".to_owned(),
+                ));
+            }
+            (bind_outer("/sys", SYSFS_MAGIC, attributes)?, true)
+        }
         Err(errno) => return Err(Failure::new("cannot mount a sysfs file system", errno.into_cause())),
     };
     mount::attach(sys.as_fd(), place.as_fd()).doing(|| "cannot mount on /sys in the container")?;
@@ -185,7 +192,7 @@ fn mount_cgroup(sys: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
     let Some(place) = open_below(sys, "fs/cgroup")? else {
         return Ok(());
     };
-    match mount::new_mount("cgroup2", &[], attributes) {
+    match mount::new_mount("cgroup2", &[("source", Some("cgroup"))], attributes) {
         Ok(cgroup) => mount::attach(cgroup.as_fd(), place.as_fd()).doing(|| "cannot mount on /sys/fs/cgroup"),
         Err(Errno::PERM | Errno::BUSY | Errno::NODEV) => Ok(()),
         Err(errno) => Err(Failure::new("cannot mount a cgroup2 file system", errno.into_cause())),
@@ -210,7 +217,7 @@ fn bind_outer(path: &str, magic: u64, attributes: Attributes) -> Result<OwnedFd>
 fn mount_dev(root: &Root<'_>, wanted: &KernelFilesystems<'_>) -> Result<Option<Pty>> {
     let place = top_directory(root, "dev")?;
     let attributes = Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_STRICTATIME;
-    let dev = tmpfs(&[("mode", Some("755")), ("size", Some("65536k"))], attributes)?;
+    let dev = tmpfs("tmpfs", &[("mode", Some("755")), ("size", Some("65536k"))], attributes)?;
     mount::attach(dev.as_fd(), place.as_fd()).doing(|| "cannot mount on /dev in the container")?;
     // From here on everything is relative to a file system that nobody else has seen.
     let dev = dev.as_fd();
@@ -236,9 +243,14 @@ fn mount_dev(root: &Root<'_>, wanted: &KernelFilesystems<'_>) -> Result<Option<P
 }
 
 fn mount_pts(dev: BorrowedFd<'_>, group: TtyGroup) -> Result<OwnedFd> {
-    let options: &[FsOption<'_>] = &[("newinstance", None), ("ptmxmode", Some("0666")), ("mode", Some("0620"))];
-    let with_group: &[FsOption<'_>] = &[options[0], options[1], options[2], ("gid", Some("5"))];
-    let options = if group == TtyGroup::Mapped { with_group } else { options };
+    let options: &[FsOption<'_>] = &[
+        ("source", Some("devpts")),
+        ("newinstance", None),
+        ("ptmxmode", Some("0666")),
+        ("mode", Some("0620")),
+        ("gid", Some("5")),
+    ];
+    let options = if group == TtyGroup::Mapped { options } else { &options[..4] };
     let attributes = Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NOEXEC;
     let pts = mount::new_mount("devpts", options, attributes).doing(|| "cannot mount a devpts file system")?;
     put_on_directory(pts.as_fd(), dev, "pts")?;
@@ -247,10 +259,10 @@ fn mount_pts(dev: BorrowedFd<'_>, group: TtyGroup) -> Result<OwnedFd> {
 
 fn mount_shm_and_mqueue(dev: BorrowedFd<'_>, shm_size: u64) -> Result<()> {
     let attributes = Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV | Attributes::MOUNT_ATTR_NOEXEC;
-    let shm = tmpfs(&[("mode", Some("1777")), ("size", Some(&shm_size.to_string()))], attributes)?;
+    let shm = tmpfs("shm", &[("mode", Some("1777")), ("size", Some(&shm_size.to_string()))], attributes)?;
     put_on_directory(shm.as_fd(), dev, "shm")?;
-    let queues =
-        mount::new_mount("mqueue", &[], attributes).doing(|| "cannot mount a message queue file system (mqueue)")?;
+    let queues = mount::new_mount("mqueue", &[("source", Some("mqueue"))], attributes)
+        .doing(|| "cannot mount a message queue file system (mqueue)")?;
     put_on_directory(queues.as_fd(), dev, "mqueue")
 }
 
@@ -313,8 +325,10 @@ fn put_on_directory(tree: BorrowedFd<'_>, dev: BorrowedFd<'_>, name: &str) -> Re
         .doing(|| format!("cannot mount on /dev/{name} in the container"))
 }
 
-fn tmpfs(options: &[FsOption<'_>], attributes: Attributes) -> Result<OwnedFd> {
-    mount::new_mount("tmpfs", options, attributes).doing(|| "cannot mount a tmpfs file system")
+/// `name` is what mount(8) and df(1) show.
+fn tmpfs(name: &str, options: &[FsOption<'_>], attributes: Attributes) -> Result<OwnedFd> {
+    let all: Vec<FsOption<'_>> = [("source", Some(name))].into_iter().chain(options.iter().copied()).collect();
+    mount::new_mount("tmpfs", &all, attributes).doing(|| "cannot mount a tmpfs file system")
 }
 
 /// The number of the file system's kind (statfs(2)).
@@ -512,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn where_proc_is_masked_outside_the_outer_one_is_bound_and_that_is_said() {
+    fn where_proc_and_sys_are_masked_outside_the_outer_ones_are_bound_and_that_is_said() {
         in_new_namespaces(|| {
             // A container as other runners make it: a proc of its own with a mask, which a further
             // namespace cannot take off.
@@ -520,13 +534,19 @@ mod tests {
             mount::attach(proc.as_fd(), fs::File::open("/proc").unwrap().as_fd()).unwrap();
             let mask = mount::new_mount("tmpfs", &[], Attributes::empty()).unwrap();
             mount::attach(mask.as_fd(), fs::File::open("/proc/sys").unwrap().as_fd()).unwrap();
+            let sys = mount::new_mount("sysfs", &[], Attributes::empty()).unwrap();
+            mount::attach(sys.as_fd(), fs::File::open("/sys").unwrap().as_fd()).unwrap();
+            let mask = mount::new_mount("tmpfs", &[], Attributes::empty()).unwrap();
+            mount::attach(mask.as_fd(), fs::File::open("/sys/firmware").unwrap().as_fd()).unwrap();
             in_container(
                 WANTED,
                 |_| (),
                 |mounted| {
                     let notices = mounted.unwrap().notices;
-                    assert_eq!(notices.len(), 1, "{notices:?}");
-                    assert!(notices[0].0.contains("masked"), "{notices:?}");
+                    assert_eq!(notices.len(), 2, "{notices:?}");
+                    assert!(notices[0].0.contains("/proc are masked"), "{notices:?}");
+                    assert!(notices[1].0.contains("/sys are masked"), "{notices:?}");
+                    assert!(mount_options("/sys").starts_with("sysfs ro,nosuid,nodev,noexec"));
                     assert!(fs::read_to_string("/proc/self/status").unwrap().contains("Name:"));
                     assert_eq!(fs::read_dir("/proc/sys").unwrap().count(), 0);
                     assert_eq!(fs::read("/proc/interrupts").unwrap(), b"");

@@ -149,7 +149,7 @@ fn mount_tmpfs(root: &Root<'_>, mount: &Mount, notices: &mut Vec<Notice>) -> Res
         [size.map(|size| ("size", size)), uid.map(|uid| ("uid", uid.into())), gid.map(|gid| ("gid", gid.into()))];
     let numbers: Vec<(&str, String)> =
         numbers.into_iter().flatten().map(|(key, value)| (key, value.to_string())).collect();
-    let mut options: Vec<FsOption<'_>> = vec![("mode", Some(&mode))];
+    let mut options: Vec<FsOption<'_>> = vec![("source", Some("tmpfs")), ("mode", Some(&mode))];
     options.extend(numbers.iter().map(|(key, value)| (*key, Some(value.as_str()))));
     let tmpfs = mount::new_mount("tmpfs", &options, attributes(*flags, mount.read_only))
         .doing(|| format!("cannot mount a tmpfs on {}", mount.target))?;
