@@ -1,5 +1,6 @@
 //! Images: references, registries, archives, and what becomes of their layers.
 
+pub mod archive;
 pub mod auth;
 pub mod config;
 pub mod digest;

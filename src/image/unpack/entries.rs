@@ -110,6 +110,11 @@ impl<'r> Archive<'r> {
         }
     }
 
+    /// Bytes of the stream that were used: after [`Archive::next_entry`], where the entry's data begins.
+    pub fn position(&self) -> u64 {
+        self.source.position
+    }
+
     /// The next piece of the current entry's data; empty at its end. [`Archive::consume`] what was used.
     pub fn data(&mut self) -> io::Result<&[u8]> {
         if self.data_left == 0 {
@@ -274,11 +279,12 @@ struct Source<'r> {
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
+    position: u64,
 }
 
 impl<'r> Source<'r> {
     fn new(reader: &'r mut dyn Read) -> Source<'r> {
-        Source { reader, buffer: vec![0; BUFFER].into_boxed_slice(), start: 0, end: 0 }
+        Source { reader, buffer: vec![0; BUFFER].into_boxed_slice(), start: 0, end: 0, position: 0 }
     }
 
     /// What is buffered, after reading more if that was nothing; empty at the end of the stream.
@@ -298,6 +304,7 @@ impl<'r> Source<'r> {
 
     fn consume(&mut self, amount: usize) {
         self.start += amount;
+        self.position += amount as u64;
     }
 
     /// One whole block, or None at the end of the stream.
