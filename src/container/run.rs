@@ -13,6 +13,7 @@ use crate::launch::{self, Keeper, Launch, Running, run_in_user_namespace};
 use crate::rootfs::mount::MountKind;
 use crate::rootfs::overlay::Driver;
 use crate::rootfs::volumes;
+use crate::net::{self, ResolvedNetwork};
 use crate::store::Store;
 use std::path::PathBuf;
 
@@ -71,17 +72,35 @@ impl Created {
     /// See [`launch::start`].
     pub fn start(self, driver: Driver, window: Option<WindowSize>, notice: &mut dyn FnMut(String)) -> Result<Running> {
         let Created { store, plan, held } = self;
+        let network = match connect(&plan, &held, notice) {
+            Ok(network) => network,
+            Err(failure) => return Err(after_failure(&store, &plan, &held, failure)),
+        };
         let launch = Launch {
             plan: &plan,
             dir: &held.dir,
             layers: layer_paths(&store, &plan),
             volumes: &store.volumes(),
             driver,
+            network: &network,
             window,
         };
         let mut keeper = Recorder { store: &store, plan: &plan, held: &held, state: State::default() };
         launch::start(&launch, &mut keeper, notice).map_err(|failure| after_failure(&store, &plan, &held, failure))
     }
+}
+
+/// Decides the network and writes the files that name things, which describe the host as it is now.
+fn connect(plan: &RunPlan, held: &Held, notice: &mut dyn FnMut(String)) -> Result<ResolvedNetwork> {
+    let (network, notices) = net::plan(&plan.network)?;
+    for line in notices {
+        notice(line.0);
+    }
+    for (name, text) in net::files(&plan.network, &network, &plan.hostname)? {
+        let path = held.dir.join(name);
+        std::fs::write(&path, text).doing(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(network)
 }
 
 /// Where the layers of the plan lie, bottom first.

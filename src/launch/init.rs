@@ -12,7 +12,7 @@ use super::user_namespace::become_root;
 use crate::confine::{capabilities, rlimits, seccomp};
 use crate::error::{Doing, ExitCode, Failure, Result, errno_text};
 use crate::host::ids::InsideId;
-use crate::net::NetworkMode;
+use crate::net::{NetworkMode, ResolvedNetwork};
 use crate::rootfs::cover::{DEFAULT_COVERED, NOTHING_COVERED};
 use crate::rootfs::identity::{Identity, resolve_identity};
 use crate::rootfs::kernel_filesystems::{self, CgroupNamespace, KernelFilesystems, NetworkOwner, Terminal, TtyGroup};
@@ -89,6 +89,9 @@ impl<'a> Isolated<'a> {
         // undumpable, and the monitor could not reach /proc/PID/ns (prctl(2), PR_SET_DUMPABLE).
         rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).doing(|| "cannot become root")?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
+        if *self.launch.network != ResolvedNetwork::Host {
+            crate::net::prepare_namespace(&self.launch.plan.ids.groups)?;
+        }
         Ok(Mapped { launch: self.launch, monitor: self.monitor, layers: self.layers })
     }
 }

@@ -33,6 +33,7 @@ pub use user_namespace::run_in_user_namespace;
 
 use crate::error::{ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
+use crate::net::ResolvedNetwork;
 use crate::rootfs::overlay::Driver;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into};
 use plan::RunPlan;
@@ -53,6 +54,8 @@ pub struct Launch<'a> {
     pub volumes: &'a Path,
     /// Who stacks the layers.
     pub driver: Driver,
+    /// Who carries the container's packets.
+    pub network: &'a ResolvedNetwork,
     /// The size the payload's terminal begins with, with `-t`.
     pub window: Option<WindowSize>,
 }
@@ -60,7 +63,7 @@ pub struct Launch<'a> {
 impl Launch<'_> {
     /// Whether init must wait before the payload starts until a helper has attached the network.
     fn waits_for_network(&self) -> bool {
-        false
+        self.network.is_carried()
     }
 }
 

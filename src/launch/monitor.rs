@@ -63,7 +63,7 @@ impl Starting {
         let (channel, inits_end) = super::protocol::channel_pair()?;
         let mut namespaces =
             Namespaces::MOUNT.and(Namespaces::PID).and(Namespaces::UTS).and(Namespaces::IPC).and(Namespaces::CGROUP);
-        if launch.plan.network.mode != net::NetworkMode::Host {
+        if *launch.network != net::ResolvedNetwork::Host {
             namespaces = namespaces.and(Namespaces::NETWORK);
         }
         match clone_into(namespaces).doing(|| "cannot make the container's namespaces")? {
@@ -85,16 +85,39 @@ impl Starting {
             _ => exit_now(ExitCode::Runner.number()),
         }
         self.channel.send(&ToInit::IdsMapped)?;
+        self.start_attach(launch)?;
         while let Some((message, descriptor)) = self.channel.receive_with()? {
             match message {
                 FromInit::Notice(text) => client.send(&ToClient::Notice(text))?,
                 FromInit::TerminalOpened => self.terminal = descriptor,
                 FromInit::FuseMounted => self.fuse = Some(serve_fuse(launch, descriptor)?),
                 FromInit::Failed(failure) => return Err(failure),
-                FromInit::ReadyToExec => return self.wait_for_exec(client),
+                FromInit::ReadyToExec => {
+                    self.wait_for_network(client)?;
+                    return self.wait_for_exec(client);
+                }
             }
         }
         Err(self.death_of_init("before it was ready"))
+    }
+
+    /// Starts the program that carries the container's packets, while init builds the root file system.
+    fn start_attach(&mut self, launch: &Launch<'_>) -> Result<()> {
+        if launch.waits_for_network() {
+            let path = format!("/proc/{}/ns/net", host_pid(&self.init)?);
+            let namespace = std::fs::File::open(&path).doing(|| format!("cannot open {path}"))?;
+            self.network = net::start_attach(launch.network, namespace.into());
+        }
+        Ok(())
+    }
+
+    /// Holds init back until the network is there.
+    fn wait_for_network(&mut self, client: &ToClientChannel) -> Result<()> {
+        let Some(network) = self.network.take() else { return Ok(()) };
+        if let Some(notice) = network.wait_ready()? {
+            client.send(&ToClient::Notice(notice.0))?;
+        }
+        self.channel.send(&ToInit::NetworkAttached)
     }
 
     /// End of file now means that execve(2) closed the socket.

@@ -6,6 +6,7 @@
 pub mod caps;
 pub mod env;
 pub mod mount;
+pub mod net;
 pub mod process;
 pub mod rlimit;
 pub mod seccomp;

@@ -1,0 +1,334 @@
+//! Starting pasta or slirp4netns for one container.
+//!
+//! Runs in the monitor: in the container's user namespace, in the host's mount and network
+//! namespaces, as process 1 of a pid namespace of its own. Whatever is started here is killed by the
+//! kernel when the monitor ends, so neither program needs to watch for the container's end.
+//!
+//! The program gets the namespace as its standard input and opens `/proc/self/fd/0`. It could not open
+//! `/proc/PID/ns/net`: that takes the rights to trace init, which pasta gives up first thing. And of
+//! other inherited descriptors newer ones close all before looking.
+//!
+//! Where the user's id inside is not 0 (`--userns keep-id`), execve(2) would take the monitor's
+//! capabilities away; they are made ambient around the start (capabilities(7)).
+
+use super::{CONTAINER, Carrier, ForwardDns, GATEWAY, NAME_SERVER, Otherwise, ResolvedNetwork, Tool, loopback_only};
+use crate::error::{Doing, Failure, IntoCause, Notice, Result};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::io::FdFlags;
+use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, PidfdFlags};
+use rustix::thread::CapabilitySet;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The interface's name in the container: Docker's.
+const INTERFACE: &str = "eth0";
+/// The largest MTU both programs take; with 1500, throughput falls to a tenth.
+const MTU: &str = "65520";
+/// How long a program may take to get ready; they need some hundredths of a second.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A network that is being attached. Dropping it leaves the program running.
+#[must_use]
+#[derive(Debug)]
+pub struct Attaching {
+    first: Result<Starting>,
+    others: Vec<Carrier>,
+    otherwise: Otherwise,
+    forward_dns: ForwardDns,
+    namespace: OwnedFd,
+}
+
+/// Starts the program that connects `namespace`, a network namespace's descriptor
+/// (`/proc/PID/ns/net`); None where `network` needs none. A failure is told by
+/// [`Attaching::wait_ready`].
+///
+/// The calling process must be single-threaded, must not have set SIGCHLD to be ignored, and must hold
+/// CAP_SYS_ADMIN and CAP_NET_ADMIN in the user namespace that owns `namespace`.
+pub fn start_attach(network: &ResolvedNetwork, namespace: OwnedFd) -> Option<Attaching> {
+    let ResolvedNetwork::Carried { carriers, otherwise, forward_dns } = network else { return None };
+    let (first, others) = carriers.split_first()?;
+    Some(Attaching {
+        first: start(first, *forward_dns, namespace.as_fd()),
+        others: others.to_vec(),
+        otherwise: *otherwise,
+        forward_dns: *forward_dns,
+        namespace,
+    })
+}
+
+impl Attaching {
+    /// Waits until interface, address and default route are there. A notice where the container has
+    /// loopback only after all.
+    ///
+    /// # Errors
+    /// A program that was asked for by name does not work.
+    pub fn wait_ready(self) -> Result<Option<Notice>> {
+        let mut failures = match self.first.and_then(Starting::wait_ready) {
+            Ok(()) => return Ok(None),
+            Err(failure) => vec![failure],
+        };
+        for carrier in &self.others {
+            match start(carrier, self.forward_dns, self.namespace.as_fd()).and_then(Starting::wait_ready) {
+                Ok(()) => return Ok(None),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        match self.otherwise {
+            Otherwise::Fail => Err(failures.swap_remove(0)),
+            Otherwise::LoopbackOnly => {
+                let all: Vec<String> = failures.iter().map(Failure::to_string).collect();
+                Ok(Some(loopback_only(&all.join("; "))))
+            }
+        }
+    }
+}
+
+/// One program under way.
+#[derive(Debug)]
+struct Starting {
+    tool: Tool,
+    child: Child,
+    /// What it writes to standard error. A file in memory: nobody has to read it, and no SIGPIPE and
+    /// no full pipe stops a program that complains later.
+    said: File,
+    /// Readable when slirp4netns is ready, at end of file when it has ended. pasta has none: its
+    /// first process ends when it is.
+    ready: Option<OwnedFd>,
+}
+
+fn start(carrier: &Carrier, forward_dns: ForwardDns, namespace: BorrowedFd<'_>) -> Result<Starting> {
+    let doing = || format!("cannot start {}", carrier.path.display());
+    let said = rustix::fs::memfd_create("stderr", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).doing(doing)?;
+    let mut command = Command::new(&carrier.path);
+    command
+        .current_dir("/")
+        .stdin(namespace.try_clone_to_owned().doing(doing)?)
+        .stdout(Stdio::null())
+        .stderr(said.try_clone().doing(doing)?);
+    let mut pipe = None;
+    match carrier.tool {
+        Tool::Pasta => command.args(pasta_arguments(forward_dns)),
+        Tool::Slirp4netns => {
+            let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).doing(doing)?;
+            command.args(slirp4netns_arguments(writer.as_raw_fd()));
+            pipe = Some((reader, writer));
+            &mut command
+        }
+    };
+    if let Some((_, writer)) = &pipe {
+        // Inherited by this one child: the process is single-threaded and `writer` ends below.
+        rustix::io::fcntl_setfd(writer, FdFlags::empty()).doing(doing)?;
+    }
+    let child = with_ambient_capabilities(|| command.spawn()).doing(doing)?;
+    Ok(Starting { tool: carrier.tool, child, said: File::from(said), ready: pipe.map(|(reader, _)| reader) })
+}
+
+/// Only options that pasta has had since 2023.
+fn pasta_arguments(forward_dns: ForwardDns) -> Vec<String> {
+    let mut arguments: Vec<String> = [
+        "--quiet",
+        "--config-net",
+        "--ns-ifname",
+        INTERFACE,
+        "--mtu",
+        MTU,
+        "--address",
+        &CONTAINER.to_string(),
+        "--netmask",
+        "24",
+        "--gateway",
+        &GATEWAY.to_string(),
+        // The gateway's address is not the host's loopback, which would lay open what listens there.
+        "--no-map-gw",
+        // Nor are ports carried in either direction unless asked for.
+        "--tcp-ports",
+        "none",
+        "--udp-ports",
+        "none",
+        "--tcp-ns",
+        "none",
+        "--udp-ns",
+        "none",
+        // Newer ones would look whether /proc/self/fd/0 is still there, where self is gone by then.
+        "--no-netns-quit",
+    ]
+    .map(str::to_owned)
+    .into();
+    if forward_dns == ForwardDns::Yes {
+        arguments.extend(["--dns-forward".into(), NAME_SERVER.to_string()]);
+    }
+    arguments.extend(["--netns".into(), "/proc/self/fd/0".into()]);
+    arguments
+}
+
+/// Options of slirp4netns 0.4 (2019) and later.
+fn slirp4netns_arguments(ready: i32) -> Vec<String> {
+    let ready = format!("--ready-fd={ready}");
+    [
+        "--configure",
+        "--mtu",
+        MTU,
+        "--disable-host-loopback",
+        "--enable-sandbox",
+        "--enable-seccomp",
+        &ready,
+        "--netns-type=path",
+        "/proc/self/fd/0",
+        INTERFACE,
+    ]
+    .map(str::to_owned)
+    .into()
+}
+
+impl Starting {
+    fn wait_ready(mut self) -> Result<()> {
+        let tool = self.tool.name();
+        let doing = || format!("cannot connect the container's network with {tool}");
+        let watched = match &self.ready {
+            Some(ready) => ready.try_clone(),
+            None => rustix::process::pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty()).map_err(Into::into),
+        }
+        .doing(doing)?;
+        if !readable_within(watched.as_fd(), PATIENCE).doing(doing)? {
+            let failure = Failure::new(doing(), format!("it was not ready after {} seconds", PATIENCE.as_secs()));
+            self.end();
+            return Err(failure);
+        }
+        let ready = match &self.ready {
+            Some(pipe) => File::from(pipe.try_clone().doing(doing)?).read(&mut [0]).doing(doing)? == 1,
+            None => self.child.wait().doing(doing)?.success(),
+        };
+        if !ready {
+            self.end();
+            return Err(Failure::new(doing(), last_words(&self.said)));
+        }
+        // Enough is written: a program that complains for weeks must not fill the memory.
+        rustix::fs::fcntl_add_seals(&self.said, SealFlags::GROW | SealFlags::SHRINK).doing(doing)
+    }
+
+    /// Kills and reaps it, where that has not happened.
+    fn end(&mut self) {
+        // It has ended before where these fail, which is what they are for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// False where nothing came within `limit`.
+fn readable_within(descriptor: BorrowedFd<'_>, limit: Duration) -> rustix::io::Result<bool> {
+    let limit = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: limit.subsec_nanos().into() };
+    loop {
+        match rustix::event::poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&limit)) {
+            // A signal that was handled: the wait begins again, and so does the limit.
+            Err(rustix::io::Errno::INTR) => {}
+            result => return result.map(|ready| ready > 0),
+        }
+    }
+}
+
+/// The last line of `said` that is about the matter.
+fn last_words(said: &File) -> String {
+    let mut text = vec![0; 64 * 1024];
+    match said.read_at(&mut text, 0) {
+        Ok(length) => last_line(&String::from_utf8_lossy(&text[..length])),
+        Err(error) => format!("it failed, and what it says cannot be read: {}", error.into_cause()),
+    }
+}
+
+fn last_line(text: &str) -> String {
+    // pasta says this of every message where no syslog listens.
+    let matters = |line: &&str| !line.is_empty() && !line.starts_with("Failed to send ");
+    text.lines().map(str::trim).filter(matters).next_back().unwrap_or("it ended without a word").to_owned()
+}
+
+/// Calls `spawn` so that what it executes keeps this process's capabilities whatever its user id.
+fn with_ambient_capabilities<T>(spawn: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
+    if rustix::process::geteuid().is_root() {
+        return spawn();
+    }
+    // For entering the namespace, setting it up, and the sandboxes the programs lock themselves into.
+    let needed = CapabilitySet::SYS_ADMIN
+        | CapabilitySet::NET_ADMIN
+        | CapabilitySet::NET_BIND_SERVICE
+        | CapabilitySet::SYS_CHROOT
+        | CapabilitySet::SETPCAP
+        | CapabilitySet::SETUID
+        | CapabilitySet::SETGID;
+    let before = rustix::thread::capabilities(None)?;
+    let mut inheriting = before;
+    inheriting.inheritable |= needed & before.permitted;
+    rustix::thread::set_capabilities(None, inheriting)?;
+    let raised = (needed & before.permitted)
+        .iter()
+        .try_for_each(|capability| rustix::thread::configure_capability_in_ambient_set(capability, true));
+    let result = raised.map_err(std::io::Error::from).and_then(|()| spawn());
+    rustix::thread::clear_ambient_capability_set()?;
+    rustix::thread::set_capabilities(None, before)?;
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn carrier(path: &str, tool: Tool) -> Carrier {
+        Carrier { tool, path: path.into() }
+    }
+
+    fn null() -> OwnedFd {
+        File::open("/dev/null").unwrap().into()
+    }
+
+    fn attach(carriers: Vec<Carrier>, otherwise: Otherwise) -> Result<Option<Notice>> {
+        let network = ResolvedNetwork::Carried { carriers, otherwise, forward_dns: ForwardDns::No };
+        start_attach(&network, null()).unwrap().wait_ready()
+    }
+
+    // The programs here only fail, or end well as pasta's first process does: what the real ones do is
+    // the integration tests' matter.
+
+    #[test]
+    fn a_failure_carries_the_programs_last_words() {
+        for tool in [Tool::Pasta, Tool::Slirp4netns] {
+            // mv(1) knows none of the options, and GNU's ends with a line of its own.
+            let failure = attach(vec![carrier("/bin/mv", tool)], Otherwise::Fail).unwrap_err();
+            assert_eq!(failure.doing, format!("cannot connect the container's network with {}", tool.name()));
+            assert!(failure.cause.contains("mv"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn private_tries_all_and_then_tells() {
+        let both = vec![carrier("/bin/false", Tool::Pasta), carrier("/nowhere", Tool::Slirp4netns)];
+        let notice = attach(both, Otherwise::LoopbackOnly).unwrap().unwrap().0;
+        assert_eq!(
+            notice,
+            "the container has no network but loopback: cannot connect the container's network with pasta: \
+             it ended without a word; cannot start /nowhere: no such file or directory (ENOENT)"
+        );
+    }
+
+    #[test]
+    fn the_second_program_is_used_where_the_first_fails() {
+        let both = vec![carrier("/bin/false", Tool::Slirp4netns), carrier("/bin/true", Tool::Pasta)];
+        assert_eq!(attach(both, Otherwise::LoopbackOnly), Ok(None));
+    }
+
+    #[test]
+    fn only_loopback_and_host_start_nothing() {
+        assert!(start_attach(&ResolvedNetwork::Host, null()).is_none());
+        assert!(start_attach(&ResolvedNetwork::Loopback, null()).is_none());
+    }
+
+    #[test]
+    fn silence_has_words_too() {
+        assert_eq!(last_line(""), "it ended without a word");
+        assert_eq!(last_line("a\n b \n\nFailed to send 9 bytes to syslog\n"), "b");
+    }
+}
