@@ -10,10 +10,10 @@ use crate::host::process::ProcessName;
 use crate::image::Image;
 use crate::launch::protocol::{Exit, WindowSize};
 use crate::launch::{self, Keeper, Launch, Running, run_in_user_namespace};
+use crate::net::{self, ResolvedNetwork};
 use crate::rootfs::mount::MountKind;
 use crate::rootfs::overlay::Driver;
 use crate::rootfs::volumes;
-use crate::net::{self, ResolvedNetwork};
 use crate::store::Store;
 use std::path::PathBuf;
 

@@ -54,6 +54,7 @@ struct Starting {
     terminal: Option<OwnedFd>,
     fuse: Option<std::process::Child>,
     reaped: Option<Exit>,
+    network: Option<net::Attaching>,
 }
 
 impl Starting {
@@ -73,7 +74,7 @@ impl Starting {
             }
             Cloned::Parent(init) => {
                 drop(inits_end);
-                Ok(Starting { init, channel, terminal: None, fuse: None, reaped: None })
+                Ok(Starting { init, channel, terminal: None, fuse: None, reaped: None, network: None })
             }
         }
     }
@@ -84,8 +85,10 @@ impl Starting {
             Some(ToMonitor::IdsMapped) => {}
             _ => exit_now(ExitCode::Runner.number()),
         }
+        // Opened before init changes its ids: a process that has is not dumpable for a moment (proc(5)).
+        let namespace = self.network_namespace(launch)?;
         self.channel.send(&ToInit::IdsMapped)?;
-        self.start_attach(launch)?;
+        self.network = namespace.and_then(|namespace| net::start_attach(launch.network, namespace));
         while let Some((message, descriptor)) = self.channel.receive_with()? {
             match message {
                 FromInit::Notice(text) => client.send(&ToClient::Notice(text))?,
@@ -101,14 +104,14 @@ impl Starting {
         Err(self.death_of_init("before it was ready"))
     }
 
-    /// Starts the program that carries the container's packets, while init builds the root file system.
-    fn start_attach(&mut self, launch: &Launch<'_>) -> Result<()> {
-        if launch.waits_for_network() {
-            let path = format!("/proc/{}/ns/net", host_pid(&self.init)?);
-            let namespace = std::fs::File::open(&path).doing(|| format!("cannot open {path}"))?;
-            self.network = net::start_attach(launch.network, namespace.into());
+    /// The namespace that a program must be attached to; None where none is needed.
+    fn network_namespace(&self, launch: &Launch<'_>) -> Result<Option<OwnedFd>> {
+        if !launch.waits_for_network() {
+            return Ok(None);
         }
-        Ok(())
+        let path = format!("/proc/{}/ns/net", host_pid(&self.init)?);
+        let namespace = std::fs::File::open(&path).doing(|| format!("cannot open {path}"))?;
+        Ok(Some(namespace.into()))
     }
 
     /// Holds init back until the network is there.
