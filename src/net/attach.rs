@@ -244,7 +244,7 @@ fn last_words(said: &File) -> String {
 fn last_line(text: &str) -> String {
     // pasta says this of every message where no syslog listens.
     let matters = |line: &&str| !line.is_empty() && !line.starts_with("Failed to send ");
-    text.lines().map(str::trim).filter(matters).next_back().unwrap_or("it ended without a word").to_owned()
+    text.lines().map(str::trim).rfind(matters).unwrap_or("it ended without a word").to_owned()
 }
 
 /// Calls `spawn` so that what it executes keeps this process's capabilities whatever its user id.
