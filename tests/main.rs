@@ -5,4 +5,6 @@
 mod support;
 
 mod architecture;
+mod cli;
+mod format;
 mod harness;

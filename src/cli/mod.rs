@@ -51,8 +51,10 @@ fn dispatch(arguments: Vec<OsString>) -> Result<i32> {
     if let Some(directory) = &globals.config {
         usage::use_config_directory(directory)?;
     }
+    // Commands' names are ASCII; a word that is no UTF-8 is an argument, or no command at all.
     let words: Vec<&str> = rest.iter().map_while(|word| word.to_str()).collect();
     match words.as_slice() {
+        [] if !rest.is_empty() => Err(unknown(&rest[0].to_string_lossy(), std::iter::empty())),
         _ if globals.version => output::line(&format!("rr version {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),
         _ if globals.help || words.is_empty() => tree::help(&[]),
         ["help", path @ ..] => tree::help(path),

@@ -27,7 +27,7 @@ pub struct Ps {
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// Show the newest so many, whatever their state
-    #[arg(short = 'n', long, value_name = "COUNT", allow_hyphen_values = true)]
+    #[arg(short = 'n', long, value_name = "COUNT")]
     last: Option<i64>,
     /// Show the newest, whatever its state
     #[arg(short, long)]
@@ -122,7 +122,7 @@ impl Ps {
         let cut = |text: &String| if self.no_trunc { text.clone() } else { human::ellipsis(text, 15) };
         let fields = [
             ("ID", if self.no_trunc { plan.id.clone() } else { short_id(&plan.id).to_owned() }),
-            ("Image", plan.image.as_ref().map(|image| image.name.clone()).unwrap_or_default()),
+            ("Image", plan.image.as_ref().map_or("<no image>".into(), |image| image.name.clone())),
             ("Command", human::quoted(&command)),
             ("RunningFor", format!("{} ago", human::since(plan.created, now))),
             ("CreatedAt", human::date(plan.created)),

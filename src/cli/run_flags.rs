@@ -189,7 +189,7 @@ impl RunFlags {
         let (source, command) = self.source_and_command()?;
         let (groups, keep_groups) = split_keep_groups(&self.group_add)?;
         let options = CreateOptions {
-            entrypoint: self.entrypoint.as_deref().map(entrypoint).transpose()?,
+            entrypoint: self.entrypoint.as_deref().map(entrypoint),
             name: opt("--name", &self.name, values::container_name)?,
             env: self.environment()?,
             workdir: self.workdir.clone(),
@@ -335,14 +335,12 @@ fn all<T>(option: &str, texts: &[String], parse: impl Fn(&str) -> Parsed<T>) -> 
     texts.iter().map(|text| one(option, text, &parse)).collect()
 }
 
-/// A word, or a list of words in JSON as Podman takes it; an empty text is no word at all.
-fn entrypoint(text: &str) -> Result<Vec<String>> {
+/// A word, or a list of words in JSON as Podman takes it; an empty text is no word at all. What is no
+/// such list is a word, as with Podman: `[` is a program.
+fn entrypoint(text: &str) -> Vec<String> {
     match text {
-        "" => Ok(Vec::new()),
-        _ if text.starts_with('[') => {
-            serde_json::from_str(text).doing(|| format!("cannot use --entrypoint {text} as a JSON list of words"))
-        }
-        _ => Ok(vec![text.to_owned()]),
+        "" => Vec::new(),
+        _ => serde_json::from_str(text).unwrap_or_else(|_| vec![text.to_owned()]),
     }
 }
 
@@ -500,4 +498,223 @@ const PLANNED: &[&str] = &[
 /// The option, if it is one of Docker's that is still to come.
 pub fn planned(typed: &str) -> Option<&'static str> {
     PLANNED.iter().find(|option| typed == **option).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::plan::MountKind;
+    use clap::Parser;
+
+    /// As `rr run` declares them.
+    #[derive(Debug, Parser)]
+    struct Run {
+        #[command(flatten)]
+        flags: RunFlags,
+    }
+
+    fn parse(line: &[&str]) -> Result<(CreateOptions, ClientOptions)> {
+        use clap::CommandFactory;
+        let words: Vec<OsString> = line.iter().map(OsString::from).collect();
+        let command = super::super::tree::parser(Run::command());
+        let run: Option<Run> = super::super::usage::parse(command, "rr run", &words, crate::error::ExitCode::Runner)?;
+        run.expect("help was not asked for").flags.into_options()
+    }
+
+    fn options(line: &[&str]) -> CreateOptions {
+        match parse(line) {
+            Ok((options, _)) => options,
+            Err(failure) => panic!("{line:?}: {failure}"),
+        }
+    }
+
+    fn alpine() -> CreateOptions {
+        CreateOptions::new(Source::Image("alpine".into()))
+    }
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    /// One line, and what it changes in the options of `rr run alpine`.
+    type Case = (&'static [&'static str], fn(&mut CreateOptions));
+
+    #[test]
+    fn options_mean_what_dockers_mean() {
+        let table: &[Case] = &[
+            (&["alpine"], |_| {}),
+            (&["-it", "alpine"], |o| (o.interactive, o.tty) = (true, true)),
+            (&["-ti", "--rm", "alpine"], |o| (o.interactive, o.tty, o.remove) = (true, true, true)),
+            (&["-i=false", "-t=true", "alpine"], |o| o.tty = true),
+            (&["--rm", "--rm=false", "alpine"], |_| {}),
+            (&["--rm=1", "--init=T", "--read-only", "alpine"], |o| {
+                (o.remove, o.init, o.read_only) = (true, true, true);
+            }),
+            (&["--name", "web", "alpine"], |o| o.name = Some("web".into())),
+            (&["--name=a1", "--name=b2", "alpine"], |o| o.name = Some("b2".into())),
+            (&["-e", "A=1", "-eB=2", "--env=C==", "-e=D=4", "alpine"], |o| {
+                let set = |name: &str, value: &str| EnvChange::Set(name.into(), value.into());
+                o.env = vec![set("A", "1"), set("B", "2"), set("C", "="), set("D", "4")];
+            }),
+            (&["-e", "RR_TEST_SURELY_NOT_SET", "alpine"], |o| {
+                o.env = vec![EnvChange::Unset("RR_TEST_SURELY_NOT_SET".into())];
+            }),
+            (&["-w", "/srv", "-u", "1000:100", "alpine"], |o| {
+                (o.workdir, o.user) = (Some("/srv".into()), Some("1000:100".into()));
+            }),
+            (&["-h", "box", "alpine"], |o| o.hostname = Some("box".into())),
+            (&["-hbox", "alpine"], |o| o.hostname = Some("box".into())),
+            (&["--entrypoint", "", "alpine"], |o| o.entrypoint = Some(vec![])),
+            (&["--entrypoint=sh", "alpine"], |o| o.entrypoint = Some(texts(&["sh"]))),
+            (&["--entrypoint", "[\"sh\", \"-c\"]", "alpine"], |o| o.entrypoint = Some(texts(&["sh", "-c"]))),
+            (&["--entrypoint", "[", "alpine"], |o| o.entrypoint = Some(texts(&["["]))),
+            (&["alpine", "ls", "-l", "--rm", "-it"], |o| o.command = texts(&["ls", "-l", "--rm", "-it"])),
+            (&["alpine", "--", "x"], |o| o.command = texts(&["--", "x"])),
+            (&["--", "alpine", "--name"], |o| o.command = texts(&["--name"])),
+            (&["alpine", "", "--help"], |o| o.command = texts(&["", "--help"])),
+            (&["--net", "none", "alpine"], |o| o.network = NetworkMode::None),
+            (&["--network=bridge", "alpine"], |o| o.network = NetworkMode::Private),
+            (&["--group-add", "audio", "--group-add=44", "alpine"], |o| o.groups = texts(&["audio", "44"])),
+            (&["--group-add", "keep-groups", "alpine"], |o| o.keep_groups = true),
+            (&["--add-host", "db:10.0.0.1", "--add-host=gw=host-gateway", "alpine"], |o| {
+                o.add_hosts = vec![("db".into(), "10.0.0.1".into()), ("gw".into(), "host-gateway".into())];
+            }),
+            (&["--dns", "9.9.9.9", "--dns-opt=ndots:2", "--dns-search", "lan", "alpine"], |o| {
+                (o.dns, o.dns_options, o.dns_search) = (texts(&["9.9.9.9"]), texts(&["ndots:2"]), texts(&["lan"]));
+            }),
+            (&["--shm-size", "1g", "alpine"], |o| o.shm_size = Some(1 << 30)),
+            (&["--stop-signal", "SIGQUIT", "--stop-timeout=3", "alpine"], |o| {
+                (o.stop_signal, o.stop_timeout) = (Some(3), Some(3));
+            }),
+            (&["--stop-timeout", "-1", "alpine"], |o| o.stop_timeout = Some(u32::MAX)),
+            (&["-l", "a=1", "--label", "b", "-l", "a=2", "alpine"], |o| {
+                o.labels = BTreeMap::from([("a".into(), "2".into()), ("b".into(), String::new())]);
+            }),
+            (&["--expose", "80", "--expose=53-54/udp", "alpine"], |o| o.expose = texts(&["80/tcp", "53-54/udp"])),
+            (&["--cap-drop=ALL", "--cap-add", "CHOWN", "alpine"], |o| {
+                (o.privileges.cap_drop, o.privileges.cap_add) = (texts(&["ALL"]), texts(&["CHOWN"]));
+            }),
+            (&["--privileged", "alpine"], |o| o.privileges.privileged = true),
+            (&["--security-opt", "no-new-privileges", "--security-opt=seccomp=unconfined", "alpine"], |o| {
+                o.privileges.no_new_privileges = true;
+                o.privileges.seccomp = SeccompChoice::Unconfined;
+                o.privileges.security_options = texts(&["no-new-privileges", "seccomp=unconfined"]);
+            }),
+            (&["--userns", "keep-id:uid=5", "alpine"], |o| {
+                o.userns = UsernsRequest::KeepId { uid: Some(5), gid: None };
+            }),
+        ];
+        for (line, change) in table {
+            let mut expected = alpine();
+            change(&mut expected);
+            assert_eq!(options(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn client_options_have_dockers_defaults() {
+        let (_, client) = parse(&["alpine"]).unwrap();
+        let expected = ClientOptions {
+            cidfile: None,
+            sig_proxy: true,
+            detach_keys: vec![16, 17],
+            pull: PullPolicy::Missing,
+            platform: None,
+            quiet: false,
+        };
+        assert_eq!(client, expected);
+        let line = [
+            "--cidfile=/c",
+            "--sig-proxy=false",
+            "--detach-keys",
+            "ctrl-a",
+            "--pull=newer",
+            "--platform",
+            "linux/arm64",
+            "-q",
+            "x",
+        ];
+        let (_, client) = parse(&line).unwrap();
+        let expected = ClientOptions {
+            cidfile: Some("/c".into()),
+            sig_proxy: false,
+            detach_keys: vec![1],
+            pull: PullPolicy::Newer,
+            platform: Some("linux/arm64".into()),
+            quiet: true,
+        };
+        assert_eq!(client, expected);
+    }
+
+    #[test]
+    fn a_root_directory_takes_the_images_place() {
+        let options = options(&["--rootfs", "/", "--rm", "ls", "-l"]);
+        assert_eq!((options.source, options.command), (Source::Directory("/".into()), texts(&["ls", "-l"])));
+        assert_eq!(self::options(&["--rootfs=/:O", "ls"]).source, Source::OverlaidDirectory("/".into()));
+        let failure = parse(&["--rootfs", "/surely/not/there", "ls"]).unwrap_err();
+        assert_eq!(failure.to_string(), "cannot use --rootfs /surely/not/there: no such file or directory (ENOENT)");
+    }
+
+    #[test]
+    fn mounts_of_all_three_spellings_are_kept() {
+        let options =
+            options(&["-v", "/tmp:/a:ro", "--mount", "type=tmpfs,dst=/b", "--tmpfs", "/c:size=1m", "-v/d", "alpine"]);
+        let targets: Vec<&str> = options.mounts.iter().map(|mount| mount.target.as_str()).collect();
+        assert_eq!(targets, ["/a", "/d", "/b", "/c"]);
+        assert!(matches!(options.mounts[1].kind, MountKind::Volume { anonymous: true, .. }));
+        assert_eq!(options.rlimits, []);
+        assert_eq!(self::options(&["--ulimit", "nofile=1:2", "alpine"]).rlimits.len(), 1);
+    }
+
+    #[test]
+    fn files_of_variables_and_labels_come_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("env");
+        std::fs::write(&file, "A=file\nB=file\nRR_TEST_SURELY_NOT_SET\n").unwrap();
+        let file = file.to_str().unwrap();
+        let made = options(&["-e", "B=typed", "--env-file", file, "-l", "B=typed", "alpine"]);
+        let set = |name: &str, value: &str| EnvChange::Set(name.into(), value.into());
+        assert_eq!(made.env, [set("A", "file"), set("B", "file"), set("B", "typed")]);
+        let made = options(&["-l", "B=typed", "--label-file", file, "alpine"]);
+        let labels = [("A", "file"), ("B", "typed"), ("RR_TEST_SURELY_NOT_SET", "")];
+        assert_eq!(made.labels, labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+
+    #[test]
+    fn bad_values_name_option_and_cause() {
+        for (line, doing, cause) in [
+            (&["--name", "-a b", "x"][..], "cannot use --name -a b", "invalid container name"),
+            (&["--shm-size", "lots", "x"], "cannot use --shm-size lots", "invalid size"),
+            (&["--stop-signal=SIGFOO", "x"], "cannot use --stop-signal SIGFOO", "no signal"),
+            (&["--stop-timeout=x", "x"], "cannot use --stop-timeout x", "seconds"),
+            (&["--network", "nope", "x"], "cannot use --network nope", "private"),
+            (&["--add-host", "a", "x"], "cannot use --add-host a", "name:address"),
+            (&["--dns", "a", "x"], "cannot use --dns a", "IP address"),
+            (&["--pull", "maybe", "x"], "cannot use --pull maybe", "always"),
+            (&["-e", "=1", "x"], "cannot use --env =1", "no name"),
+            (&["--label", "=1", "x"], "cannot use --label =1", "no name"),
+            (&["--env-file", "/surely/not", "x"], "cannot use --env-file /surely/not", "ENOENT"),
+            (&["--expose", "0", "x"], "cannot use --expose 0", "PORT"),
+            (&["--expose", "9-1", "x"], "cannot use --expose 9-1", "PORT"),
+            (&["--ulimit", "nope=1", "x"], "cannot use --ulimit nope=1", "nope"),
+            (&["--detach-keys", "ctrl-1", "x"], "cannot use --detach-keys ctrl-1", "ctrl-"),
+            (&["--security-opt", "nope", "x"], "cannot use --security-opt nope", "no such"),
+            (&["--security-opt", "seccomp=/f", "x"], "cannot use --security-opt seccomp=/f", "later"),
+            (&["--group-add", "keep-groups", "--group-add=1", "x"], "cannot use --group-add", "joined"),
+            (&["-v", "a:b:c:d", "x"], "cannot use --volume a:b:c:d", ""),
+            (&["--userns", "nope", "x"], "cannot use --userns nope", ""),
+            (&["--rm=maybe", "x"], "cannot understand the arguments of `rr run`", "neither true nor false"),
+            (&["--nope", "x"], "cannot understand the arguments of `rr run`", "there is no option --nope"),
+            (&["-dp", "80:80", "x"], "cannot understand the arguments of `rr run`", "does not have yet"),
+            (&["--memory=1g", "x"], "cannot understand the arguments of `rr run`", "--memory is an option of Docker's"),
+            (&["--name"], "cannot understand the arguments of `rr run`", "--name needs a value"),
+            (&[], "cannot understand the arguments of `rr run`", "IMAGE is missing"),
+            (&[""], "cannot use the image's name", "empty"),
+        ] {
+            let failure = parse(line).expect_err(&format!("{line:?}"));
+            assert_eq!(failure.doing, doing, "{line:?}: {failure}");
+            assert!(failure.cause.contains(cause), "{line:?}: {failure}");
+            assert_eq!(failure.code.number(), 125, "{line:?}");
+        }
+    }
 }

@@ -20,6 +20,10 @@ pub fn parser(command: Command) -> Command {
             .default_missing_value("true")
             .default_value("false")
             .value_parser(values::boolean),
+        // The word after an option is its value whatever it looks like: `--stop-timeout -1`.
+        ArgAction::Set | ArgAction::Append if !arg.is_positional() && !arg.is_require_equals_set() => {
+            arg.allow_hyphen_values(true)
+        }
         _ => arg,
     })
 }
@@ -66,7 +70,9 @@ pub fn help(path: &[&str]) -> Result<i32> {
             Failure::new("cannot show help", cause).hint("`rr help` lists the commands").code(ExitCode::General)
         })?;
     }
-    output::text(&command.clone().render_help().to_string()).map(|()| 0)
+    output::text(&command.clone().render_help().to_string())
+        .map(|()| 0)
+        .map_err(|failure| failure.code(ExitCode::General))
 }
 
 /// The help of one command, without building the others.

@@ -1,0 +1,228 @@
+//! What `ps`, `images` and `inspect` print: for people, for `--format`, and as the real `docker`
+//! client prints the same things where it is installed.
+
+use crate::support::{Answer, HostileServer, Rr, command_exists, requires};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// A root file system with busybox in it: containers without an image.
+fn rootfs(rr: &Rr) -> Result<PathBuf, String> {
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| std::fs::exists(path).unwrap_or(false));
+    let busybox = busybox.ok_or("busybox-static is not installed")?;
+    let root = rr.directory("rootfs");
+    let bin = root.join("bin");
+    std::fs::create_dir_all(&bin).map_err(|error| error.to_string())?;
+    std::fs::copy(busybox, bin.join("sh")).map_err(|error| error.to_string())?;
+    Ok(root)
+}
+
+/// Two containers that have ended: `web` (status 0, labels) and `db` (status 3).
+fn two_containers(rr: &Rr) -> Result<(), String> {
+    let root = rootfs(rr)?.display().to_string();
+    let web = [
+        "run",
+        "--network=none",
+        "--name=web",
+        "-l",
+        "role=front",
+        "-l",
+        "tier=1",
+        "--rootfs",
+        &root,
+        "sh",
+        "-c",
+        "exit 0",
+    ];
+    rr.run(web).succeeds();
+    let db = ["run", "--network=none", "--name=db", "-e", "A=1", "--stop-signal=QUIT", "-w", "/tmp", "--cap-drop=ALL"];
+    rr.run(db.into_iter().chain(["--rootfs", &root, "sh", "-c", "exit 3"])).exits(3);
+    Ok(())
+}
+
+#[test]
+fn ps_lists_and_filters() {
+    let rr = Rr::new();
+    requires!(two_containers(&rr));
+    let lines = |arguments: &[&str]| -> Vec<String> {
+        let arguments = ["ps"].iter().chain(arguments);
+        rr.run(arguments).succeeds_quietly().stdout.lines().map(str::to_owned).collect()
+    };
+    assert_eq!(lines(&[]).len(), 1, "ended containers are shown with -a only");
+    let all = lines(&["-a"]);
+    assert!(all[0].starts_with("CONTAINER ID   IMAGE        COMMAND          CREATED"), "{all:#?}");
+    assert!(all[1].contains("   <no image>   \"sh -c exit 3\"   "), "{all:#?}");
+    assert!(all[1].contains("Exited (3) ") && all[1].ends_with("db"), "the newest first: {all:#?}");
+    assert!(all[2].contains("Exited (0) ") && all[2].ends_with("web"), "{all:#?}");
+    let names = |filters: &[&str]| {
+        let filters: Vec<String> = filters.iter().map(|filter| format!("--filter={filter}")).collect();
+        let mut arguments = vec!["-a", "--format={{.Names}}"];
+        arguments.extend(filters.iter().map(String::as_str));
+        lines(&arguments).join(" ")
+    };
+    assert_eq!(names(&[]), "db web");
+    assert_eq!(names(&["label=role"]), "web");
+    assert_eq!(names(&["label=role=back"]), "");
+    assert_eq!(names(&["name=^we"]), "web");
+    assert_eq!(names(&["exited=3"]), "db");
+    assert_eq!(names(&["status=exited", "status=created"]), "db web");
+    assert_eq!(names(&["status=running"]), "");
+    assert_eq!(names(&["before=db"]), "web");
+    assert_eq!(names(&["since=web"]), "db");
+    assert_eq!(lines(&["-l", "--format={{.Names}}"]), ["db"]);
+    assert_eq!(lines(&["-n", "2", "--format={{.Names}}"]), ["db", "web"]);
+    let ids = lines(&["-aq"]);
+    assert!(ids.len() == 2 && ids.iter().all(|id| id.len() == 12), "{ids:?}");
+    let whole = lines(&["-aq", "--no-trunc"]);
+    assert!(whole.iter().zip(&ids).all(|(whole, id)| whole.len() == 64 && whole.starts_with(id)), "{whole:?}");
+    assert_eq!(lines(&["-a", "--format={{.Label \"tier\"}}."]), [".", "1."]);
+    let json: Value = serde_json::from_str(&lines(&["-l", "--format=json"])[0]).expect("a line of JSON");
+    assert_eq!((&json["Names"], &json["State"]), (&json!("db"), &json!("exited")));
+    assert!(lines(&["-as"])[1].contains("B (virtual "), "{:?}", lines(&["-as"]));
+    rr.run(["ps", "--filter=status=nope"]).fails_with(1, "status=nope");
+    rr.run(["ps", "--format", "{{.Nope}}", "-a"]).fails_with(1, "Nope");
+}
+
+#[test]
+fn inspect_has_dockers_fields() {
+    let rr = Rr::new();
+    requires!(two_containers(&rr));
+    let show = |format: &str| rr.run(["inspect", "--format", format, "db"]).succeeds_quietly().line().to_owned();
+    assert_eq!(show("{{.Name}} {{.State.Status}} {{.State.ExitCode}} {{.State.Running}}"), "/db exited 3 false");
+    assert_eq!(show("{{json .Config.Cmd}} {{.Path}} {{json .Args}}"), r#"["sh","-c","exit 3"] sh ["-c","exit 3"]"#);
+    assert_eq!(show("{{.Config.WorkingDir}} {{.Config.StopSignal}}"), "/tmp SIGQUIT");
+    assert_eq!(show("{{range .Config.Env}}{{println .}}{{end}}").lines().last(), Some("A=1"));
+    assert_eq!(show("{{.HostConfig.NetworkMode}} {{.HostConfig.CapDrop}}"), "none [ALL]");
+    assert_eq!(show(r#"{{index .Config.Labels "none"}}."#), ".");
+    // What is not there is told, what is there is shown.
+    let outcome = rr.run(["inspect", "db", "nope", "web"]).fails_with(1, "No such object: nope");
+    let found: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    assert_eq!((&found[0]["Name"], &found[1]["Name"]), (&json!("/db"), &json!("/web")));
+    assert_eq!(rr.run(["inspect", "nope"]).exits(1).stdout, "[]\n");
+    rr.run(["inspect", "--type=image", "db"]).fails_with(1, "No such image: db");
+    rr.run(["container", "inspect", "nope"]).fails_with(1, "No such container: nope");
+    rr.run(["inspect", "--format", "{{.Nope}}", "db"]).fails_with(1, "Nope");
+}
+
+#[test]
+fn rm_removes_what_it_can() {
+    let rr = Rr::new();
+    requires!(two_containers(&rr));
+    let outcome = rr.run(["rm", "web", "nope", "db"]).fails_with(1, "No such container: nope");
+    assert_eq!(outcome.stdout, "web\ndb\n");
+    rr.run(["rm", "-f", "nope"]).succeeds();
+    assert_eq!(rr.run(["ps", "-aq"]).succeeds_quietly().stdout, "");
+    rr.nothing_is_left();
+}
+
+/// The real docker client, asking a server that says what rr said: what it prints of that is what
+/// rr itself should have printed.
+struct Docker<'a> {
+    rr: &'a Rr,
+    server: HostileServer,
+}
+
+impl Docker<'_> {
+    /// A server that knows rr's containers.
+    fn of(rr: &Rr) -> Docker<'_> {
+        let inspected: Vec<Value> = ["db", "web"]
+            .into_iter()
+            .map(|name| {
+                let text = rr.run(["inspect", "--format", "json", name]).succeeds_quietly().stdout;
+                serde_json::from_str(&text).expect("inspect prints JSON")
+            })
+            .collect();
+        let status = |name: &str| {
+            let format = "{{.Status}}";
+            rr.run(["ps", "-a", "--filter", &format!("name=^{name}$"), "--format", format]).succeeds().line().to_owned()
+        };
+        let listed: Vec<Value> = inspected
+            .iter()
+            .map(|container| {
+                let created: jiff::Timestamp = container["Created"].as_str().unwrap().parse().expect("RFC 3339");
+                let name = container["Name"].as_str().unwrap();
+                let words: Vec<&str> =
+                    container["Config"]["Cmd"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+                json!({
+                    "Id": container["Id"], "Names": [name], "Image": "", "ImageID": "", "Command": words.join(" "),
+                    "Created": created.as_second(), "Ports": [], "Labels": container["Config"]["Labels"],
+                    "State": "exited", "Status": status(&name[1..]), "Mounts": [],
+                    "NetworkSettings": { "Networks": container["NetworkSettings"]["Networks"] },
+                    "HostConfig": { "NetworkMode": "none" },
+                })
+            })
+            .collect();
+        let server = HostileServer::start(move |request| {
+            let path = request.path.split('?').next().unwrap_or_default();
+            if path.ends_with("/_ping") {
+                return Answer::new(200, "text/plain", "OK").header("Api-Version", "1.44").header("OSType", "linux");
+            }
+            if path.ends_with("/containers/json") {
+                return Answer::new(200, "application/json", json!(listed).to_string());
+            }
+            let wanted = path.strip_suffix("/json").and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+            match inspected.iter().find(|container| container["Name"] == format!("/{wanted}")) {
+                Some(container) => Answer::new(200, "application/json", container.to_string()),
+                None => Answer::new(404, "application/json", json!({"message": "not here"}).to_string()),
+            }
+        });
+        Docker { rr, server }
+    }
+
+    fn prints(&self, arguments: &[&str]) -> String {
+        let host = format!("tcp://{}", self.server.address());
+        let command = self.rr.any_command("docker", arguments).env("DOCKER_HOST", host).env("TZ", "UTC");
+        command.output().succeeds().stdout
+    }
+}
+
+#[test]
+fn tables_and_templates_are_those_of_the_docker_client() {
+    if !command_exists("docker") {
+        // Not among what contrib/test installs, so not promised: the other tests stand alone.
+        eprintln!("the docker client is not installed");
+        return;
+    }
+    let rr = Rr::new();
+    requires!(two_containers(&rr));
+    // So that both say "N seconds ago" of everything, whichever comes first.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let docker = Docker::of(&rr);
+    for arguments in [
+        &["ps", "-a"][..],
+        &["ps", "-aq"],
+        &["ps", "-a", "--no-trunc"],
+        &["ps", "-a", "--format", "table {{.ID}}\\t{{.Names}}\\t{{.Status}}"],
+        &["ps", "-a", "--format", "table {{.Names}}\\t{{.Labels}}\\t{{.CreatedAt}}"],
+        &["ps", "-a", "--format", "{{.ID}}: {{.Command}} {{.RunningFor}} {{.State}}"],
+        &["ps", "-a", "--format", "{{upper .Names}} {{truncate .ID 4}} {{pad .Names 2 3}}| {{title .State}}"],
+        &["ps", "-a", "--format", "{{.Label \"role\"}} {{json .Names}} {{join (split .Names \"e\") \"-\"}}"],
+        &["inspect", "--format", "{{.Name}} {{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}}", "db", "web"],
+        &["inspect", "--format", "{{json .Config.Env}} {{json .Config.Labels}} {{json .Config.Entrypoint}}", "db"],
+        &[
+            "inspect",
+            "--format",
+            "{{range .Config.Env}}{{println .}}{{end}}{{len .Mounts}} {{.HostConfig.ShmSize}}",
+            "db",
+        ],
+        &["inspect", "--format", "{{index .Config.Labels \"role\"}}/{{index .Config.Labels \"nope\"}}", "web"],
+        &["inspect", "--format", "{{.HostConfig.CapDrop}} {{.Config.Cmd}} {{.Args}} {{.HostConfig.AutoRemove}}", "db"],
+        &["inspect", "--format", "{{range $k, $v := .NetworkSettings.Networks}}{{$k}}={{.IPAddress}};{{end}}", "db"],
+        &["inspect", "--format", "{{if .State.Running}}up{{else}}down{{end}} {{.State.Pid}} {{.RestartCount}}", "db"],
+        &["inspect", "--format", "{{json .State}}", "db"],
+    ] {
+        let ours = rr.run(arguments).succeeds_quietly().stdout;
+        let theirs = docker.prints(arguments);
+        // A second may pass between the two.
+        let steady = |text: &str| text.replace(|letter: char| letter.is_ascii_digit(), "0");
+        let (ours, theirs) = match arguments.contains(&"{{json .State}}") {
+            // The order of fields is not part of JSON.
+            true => (sorted(&ours), sorted(&theirs)),
+            false => (steady(&ours), steady(&theirs)),
+        };
+        assert_eq!(ours, theirs, "{arguments:?}");
+    }
+}
+
+fn sorted(text: &str) -> String {
+    serde_json::from_str::<Value>(text).expect("JSON").to_string()
+}
