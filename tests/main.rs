@@ -8,3 +8,5 @@ mod architecture;
 mod cli;
 mod format;
 mod harness;
+mod rootfs;
+mod volumes;

@@ -234,6 +234,10 @@ fn open_target(root: &Root<'_>, tree: BorrowedFd<'_>, source: &Path, mount: &Mou
     let stat = rustix::fs::fstat(tree).doing(doing)?;
     let directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
     let path = Path::new(&mount.target);
+    // Said in words before procfs says ENOENT, as it does to whoever makes a file in it.
+    if path.starts_with("/proc") && mount.target != "/proc" && !COVERABLE_OF_PROC.contains(&mount.target.as_str()) {
+        return Err(inside_proc(mount));
+    }
     let opened = if directory { root.make_dir_all(path, 0o755) } else { root.make_file(path) };
     let target = match opened {
         Ok(target) => target,
@@ -261,7 +265,11 @@ fn refuse_proc(target: BorrowedFd<'_>, tree: BorrowedFd<'_>, inode: u64, mount: 
     if mount.target == "/proc" && on_proc(tree).doing(doing)? && inode == PROC_ROOT_INODE {
         return Ok(());
     }
-    Err(Failure::new(doing(), "that is inside /proc, where nothing may be mounted"))
+    Err(inside_proc(mount))
+}
+
+fn inside_proc(mount: &Mount) -> Failure {
+    Failure::new(target_doing(mount), "that is inside /proc, where nothing may be mounted")
 }
 
 fn target_doing(mount: &Mount) -> String {
@@ -516,6 +524,7 @@ mod tests {
                 machine.bind("", "/all"),
                 machine.bind("", "/proc"),
                 machine.bind("", "/proc/self"),
+                machine.bind("", "/proc/new"),
                 machine.bind("file", "/proc/self/status"),
                 tmpfs("/data", None, None),
                 volume("vol", "/data"),

@@ -13,6 +13,7 @@ mod leftovers;
 mod registry;
 mod rr;
 mod skip;
+mod small_root;
 mod terminal;
 
 pub use command::{Outcome, RrCommand, Running};
@@ -20,6 +21,7 @@ pub use hostile::{Answer, HostileServer, Request, Shelf};
 pub use registry::{Access, Registry};
 pub use rr::{Rr, wait_until};
 pub use skip::{command_exists, skip};
+pub use small_root::small_root;
 pub use terminal::Terminal;
 
 pub(crate) use skip::requires;
