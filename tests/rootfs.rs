@@ -54,6 +54,22 @@ fn with_a_terminal_dev_console_is_that_terminal() {
 }
 
 #[test]
+fn a_payload_that_is_not_root_can_open_its_streams_anew() {
+    let rr = Rr::new();
+    let root = requires!(small_root(&rr));
+    let script = "echo out >/dev/stdout && echo err >/dev/stderr";
+    let outcome = sh(&rr, &root, &["-u", "games"], script).succeeds();
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("out\n", "err\n"));
+    let source = format!("{}:O", root.display());
+    let words = ["run", "--rm", "-t", "-u", "games", "--network", "none", "--rootfs", &source, "sh", "-c", script];
+    let mut terminal = rr.command(words).terminal(24, 80);
+    terminal.expect("out");
+    terminal.expect("err");
+    assert!(terminal.wait().success());
+    rr.nothing_is_left();
+}
+
+#[test]
 fn an_image_whose_proc_is_a_link_is_refused() {
     let rr = Rr::new();
     let root = requires!(small_root(&rr));

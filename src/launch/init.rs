@@ -318,6 +318,30 @@ impl<'a> Rooted<'a> {
                 rustix::fs::openat(CWD, "/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing(doing)?;
             rustix::stdio::dup2_stdin(&null).doing(doing)?;
         }
+        self.let_payload_reopen_stdio()
+    }
+
+    /// A payload that is not root opens /dev/stdout anew (a log file of many images leads there), which
+    /// asks for the permissions of what is behind it. The terminal is the container's own and becomes the
+    /// payload's, as with Docker. A pipe is shared with the user's other programs, so it keeps its owner and
+    /// is opened to all: only who may look into a process that has it can reach it. Files and terminals
+    /// of the host stay as they are.
+    fn let_payload_reopen_stdio(&self) -> Result<()> {
+        if self.identity.uid == 0 {
+            return Ok(());
+        }
+        if let Some(terminal) = &self.terminal {
+            let owner = rustix::fs::Uid::from_raw(self.identity.uid);
+            return rustix::fs::fchown(terminal, Some(owner), None).doing(|| "cannot give the terminal to the payload");
+        }
+        for stream in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+            // PIPEFS_MAGIC (statfs(2)): not a FIFO with a name, which is a file of the user's.
+            let pipe = rustix::fs::fstatfs(stream).is_ok_and(|stat| stat.f_type as u64 == 0x5049_5045);
+            if pipe && let Err(errno) = rustix::fs::fchmod(stream, Mode::from_raw_mode(0o666)) {
+                // Made by another user (sudo): the payload can use it, but not open it anew.
+                log::debug!("a pipe stays closed to the payload: {errno}");
+            }
+        }
         Ok(())
     }
 }

@@ -1,4 +1,8 @@
-//! (skeleton)
+//! The container's root file system: layers stacked ([`overlay`], [`fuse`], [`copy`]), what the kernel
+//! fills ([`kernel_filesystems`], [`cover`]), what the user asked for ([`mount`], [`volumes`]), rr's own files
+//! ([`etc`]), and the step inside ([`pivot`]).
+//!
+//! The image is hostile: whatever is looked up in it goes through [`resolve`].
 
 mod chown;
 pub mod copy;
