@@ -8,6 +8,7 @@
 //! errors and notices, only [`output`] writes answers.
 
 mod attach;
+mod cidfile;
 mod filter;
 pub mod format;
 mod generate;

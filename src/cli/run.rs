@@ -1,6 +1,7 @@
 //! `rr run`
 
 use super::attach::{self, Attach, Input, SignalProxy};
+use super::cidfile::CidFile;
 use super::report;
 use super::run_flags::{ClientOptions, RunFlags};
 use super::verbs::Verb;
@@ -12,8 +13,6 @@ use crate::host::ids::IdMaps;
 use crate::host::userns::plan_maps;
 use crate::image::{self, Image, reference::ImageName};
 use crate::store::Store;
-use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 /// Create and run a new container from an image
@@ -30,6 +29,7 @@ impl Verb for Run {
     fn run(self) -> Result<i32> {
         let (options, client) = self.flags.into_options()?;
         let store = Store::open(&Dirs::from_environment()?)?;
+        let cidfile = client.cidfile.as_deref().map(CidFile::new).transpose()?;
         let (ids, notices) = plan_maps(&options.userns)?;
         for notice in notices {
             report::notice(&notice.0);
@@ -46,8 +46,8 @@ impl Verb for Run {
         let image = image.as_ref().map(|(name, image)| (name.as_str(), image));
         let created = run::create(&store, options, image, ids)?;
         drop(in_use);
-        if let Some(path) = &client.cidfile {
-            write_cidfile(path, &created.plan().id)?;
+        if let Some(cidfile) = cidfile {
+            cidfile.write(&created.plan().id)?;
         }
         let window = if tty { attach::window() } else { None };
         let stop_timeout = Duration::from_secs(created.plan().stop_timeout.into());
@@ -73,11 +73,4 @@ fn image_for(store: &Store, name: &str, ids: &IdMaps, _client: &ClientOptions) -
         Some(image) if image::is_unpacked(store, &image, ids) => Ok(image),
         _ => Err(Failure::new(doing(), "pulling is not wired yet")),
     }
-}
-
-/// Docker refuses to overwrite one, since another container's id may be in it.
-fn write_cidfile(path: &Path, id: &str) -> Result<()> {
-    let doing = || format!("cannot write the container's id to {}", path.display());
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).doing(doing)?;
-    file.write_all(id.as_bytes()).doing(doing)
 }
