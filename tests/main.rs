@@ -6,6 +6,7 @@ mod support;
 
 mod architecture;
 mod cli;
+mod confine;
 mod format;
 mod harness;
 mod rootfs;

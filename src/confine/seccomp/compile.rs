@@ -22,8 +22,6 @@
 //! This file uses nothing of the rest of rr: build.rs compiles it too, to make the filter for the
 //! default capabilities when rr is built. Others are made by the same code when they are asked for.
 
-use std::collections::BTreeMap;
-
 /// Operation not permitted (errno(3)).
 pub const EPERM: u16 = 1;
 /// No such system call (errno(3)).
@@ -292,33 +290,33 @@ impl Program {
 
     /// One table's search over numbers; the number is loaded already.
     fn table(&mut self, table: &Table<'_>, defaults: Defaults, capabilities: u64) -> Target {
-        let mut calls: BTreeMap<u32, Vec<&Entry<'_>>> = BTreeMap::new();
-        for entry in table.entries.iter().filter(|entry| entry.counts(capabilities)) {
-            for number in entry.numbers {
-                calls.entry(*number).or_default().push(entry);
-            }
-        }
+        let counting = table.entries.iter().filter(|entry| entry.counts(capabilities));
+        let mut calls: Vec<(u32, &Entry<'_>)> =
+            counting.flat_map(|entry| entry.numbers.iter().map(move |number| (*number, entry))).collect();
+        // Stable: the rules of one call stay in their order.
+        calls.sort_by_key(|(number, _)| *number);
         let mut runs = Runs(vec![(table.from, Target::Return(defaults.known))]);
         let mut unmentioned = table.from;
-        for (number, entries) in calls {
+        for rules in calls.chunk_by(|a, b| a.0 == b.0) {
+            let number = rules[0].0;
             runs.gap(unmentioned, number, table.unknown_from, defaults);
-            runs.add(number, self.verdict(&entries, table.words, defaults.known));
+            runs.add(number, self.verdict(rules, table.words, defaults.known));
             unmentioned = number + 1;
         }
         runs.gap(unmentioned, u32::MAX, table.unknown_from, defaults);
         self.search(&runs.0)
     }
 
-    /// What happens to one call: its rules in order.
-    fn verdict(&mut self, entries: &[&Entry<'_>], words: Words, default: Action) -> Target {
-        if let Some(entry) = entries.iter().find(|entry| entry.conditions.is_empty()) {
+    /// What happens to one call: its rules, in order, each with the call's number.
+    fn verdict(&mut self, rules: &[(u32, &Entry<'_>)], words: Words, default: Action) -> Target {
+        if let Some((_, entry)) = rules.iter().find(|(_, entry)| entry.conditions.is_empty()) {
             return Target::Return(entry.action);
         }
-        if let Some(target) = self.ranges(entries, words, default) {
+        if let Some(target) = self.ranges(rules, words, default) {
             return target;
         }
         let mut next = Target::Return(default);
-        for entry in entries.iter().rev() {
+        for (_, entry) in rules.iter().rev() {
             let mut holds = Target::Return(entry.action);
             for condition in entry.conditions.iter().rev() {
                 holds = self.condition(*condition, words, holds, next);
@@ -330,9 +328,9 @@ impl Program {
 
     /// The rules of one call as a search over the values of one argument, where all of them compare
     /// that one with 32-bit values. None where they are of another kind.
-    fn ranges(&mut self, entries: &[&Entry<'_>], words: Words, default: Action) -> Option<Target> {
+    fn ranges(&mut self, rules: &[(u32, &Entry<'_>)], words: Words, default: Action) -> Option<Target> {
         let mut conditions = Vec::new();
-        for entry in entries {
+        for (_, entry) in rules {
             let [condition] = entry.conditions else { return None };
             let masked = matches!(condition.comparison, Comparison::MaskedEqual { .. });
             if masked || condition.value > u64::from(u32::MAX) {
