@@ -60,6 +60,8 @@ fn sequence(launch: &Launch<'_>, monitor: &ToMonitor) -> Result<Infallible> {
 struct Isolated<'a> {
     launch: &'a Launch<'a>,
     monitor: &'a ToMonitor,
+    /// `containers/<id>`, from before the root file system is mounted upon it.
+    container: OwnedFd,
     layers: Option<Layers>,
 }
 
@@ -74,7 +76,8 @@ impl<'a> Isolated<'a> {
             RootSource::OverlaidDirectory { path } => Some(Layers::open(std::slice::from_ref(path), launch.dir)?),
             RootSource::Directory { .. } => None,
         };
-        Ok(Isolated { launch, monitor, layers })
+        let container = overlay::open_directory(launch.dir)?;
+        Ok(Isolated { launch, monitor, container, layers })
     }
 
     /// Waits until the client has written the maps, then takes id 0.
@@ -92,7 +95,7 @@ impl<'a> Isolated<'a> {
         if *self.launch.network != ResolvedNetwork::Host {
             crate::net::prepare_namespace(&self.launch.plan.ids.groups)?;
         }
-        Ok(Mapped { launch: self.launch, monitor: self.monitor, layers: self.layers })
+        Ok(Mapped { launch: self.launch, monitor: self.monitor, container: self.container, layers: self.layers })
     }
 }
 
@@ -103,6 +106,8 @@ impl<'a> Isolated<'a> {
 struct Mapped<'a> {
     launch: &'a Launch<'a>,
     monitor: &'a ToMonitor,
+    /// `containers/<id>`, from before the root file system is mounted upon it.
+    container: OwnedFd,
     layers: Option<Layers>,
 }
 
@@ -208,7 +213,9 @@ impl<'a> Mapped<'a> {
         for notice in volumes::bind_volumes(&root, mounts, &surroundings)? {
             self.notice(notice.0)?;
         }
-        etc::bind_files(&root, self.launch.dir, |path| mounts.iter().any(|mount| Path::new(&mount.target) == path))
+        etc::bind_files(&root, self.container.as_fd(), |path| {
+            mounts.iter().any(|mount| Path::new(&mount.target) == path)
+        })
     }
 
     /// Who the payload is, by the container's own files.

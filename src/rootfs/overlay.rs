@@ -215,7 +215,11 @@ fn name_of(fd: impl AsFd) -> String {
     format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd())
 }
 
-fn open_directory(path: &Path) -> Result<OwnedFd> {
+/// Opens a directory as a place (O_PATH).
+///
+/// # Errors
+/// The system's, with the path.
+pub fn open_directory(path: &Path) -> Result<OwnedFd> {
     rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .doing(|| format!("cannot open {}", path.display()))
 }
