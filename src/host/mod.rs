@@ -3,6 +3,7 @@
 pub mod dirs;
 pub mod helpers;
 pub mod ids;
+pub mod names;
 pub mod process;
 pub mod subid;
 pub mod userns;

@@ -136,7 +136,6 @@ impl LayoutIndex {
 
 /// What rr notes down in an index entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code)]
 pub(super) struct Notes {
     /// Digest of the config.
     pub(super) image_id: Digest,
@@ -168,7 +167,6 @@ impl Descriptor {
     }
 
     /// Writes the notes into this index entry.
-    #[allow(dead_code)]
     pub(super) fn note(&mut self, notes: &Notes) {
         self.annotations.insert(IMAGE_ID.to_owned(), notes.image_id.to_string());
         self.annotations.insert(SOURCE_DIGEST.to_owned(), notes.source.to_string());

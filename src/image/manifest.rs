@@ -63,6 +63,8 @@ pub struct Descriptor {
 /// An image manifest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
+    /// Its own media type.
+    pub media_type: String,
     /// The image config's blob.
     pub config: Descriptor,
     /// The layers, bottom first.
@@ -78,6 +80,8 @@ pub struct Index {
 
 /// What a registry answers to a manifest's GET.
 #[derive(Debug, Clone, PartialEq)]
+// One at a time, taken apart at once: a box would only make it harder to use.
+#[allow(clippy::large_enum_variant)]
 pub enum Document {
     /// One image.
     Manifest(Manifest),
@@ -132,7 +136,11 @@ impl Document {
             return Ok(Document::Index(Index { manifests }));
         }
         let config = raw.config.ok_or("the manifest has no `config`")?;
-        let manifest = Manifest { config, layers: raw.layers.unwrap_or_default() };
+        let own_type = match media_type {
+            media_type::DOCKER_MANIFEST => media_type::DOCKER_MANIFEST,
+            _ => media_type::OCI_MANIFEST,
+        };
+        let manifest = Manifest { media_type: own_type.to_owned(), config, layers: raw.layers.unwrap_or_default() };
         manifest.check_is_image(raw.artifact_type.as_deref())?;
         Ok(Document::Manifest(manifest))
     }

@@ -1,0 +1,475 @@
+//! Layers into the store: one streaming pass each, side by side.
+//!
+//! ```text
+//! source ─→ hash ─→ tmp/blob-… ─→ inflate ─→ hash ─→ unpack into tmp/layer-…
+//!            blob digest                     diff id
+//! ```
+//!
+//! Runs as root of the user namespace whose ids the layers are unpacked under. A blob and a tree appear
+//! in the store only when both digests are right. The partial blob of a broken download stays in `tmp/`;
+//! the next pass reads it first and asks for the rest only. Each tree and each blob is locked while it is
+//! made, so a second rr that wants the same waits and finds it done.
+
+use super::digest::{Digest, Hasher};
+use super::http::{Trouble, TroubleKind};
+use super::local::Layer;
+use super::progress::{Event, LayerState, Progress};
+use super::stream::{CorruptStream, HashingReader, auto_decoder};
+use super::unpack::{UnmappedIds, UnpackOptions, UnpackReport, unpack_layer};
+use crate::error::{Doing, Failure, IntoCause, Result};
+use crate::host::ids::IdMaps;
+use crate::store::{Store, TempDir, TempFile};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Where blobs come from.
+pub(super) trait BlobSource: Sync {
+    /// The bytes of a blob of `size` bytes from `offset` on. The reader's errors carry a [`Trouble`] where
+    /// they are the source's fault.
+    ///
+    /// # Errors
+    /// The source does not have it.
+    fn open(&self, digest: &Digest, size: u64, offset: u64) -> std::result::Result<Box<dyn Read + Send + '_>, Trouble>;
+}
+
+/// What is known about an unpacked layer; lies beside its tree as `<diff id>.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LayerRecord {
+    /// Length of the tar stream, bytes.
+    pub(super) tar_bytes: u64,
+    /// What came of unpacking it.
+    pub(super) report: UnpackReport,
+}
+
+/// Everything a transfer needs to know.
+pub(super) struct Transfer<'a> {
+    pub(super) store: &'a Store,
+    /// Asked in turn.
+    pub(super) sources: &'a [&'a dyn BlobSource],
+    pub(super) maps: &'a IdMaps,
+    pub(super) unmapped: UnmappedIds,
+    pub(super) progress: &'a dyn Progress,
+}
+
+/// Progress is told every so many bytes.
+const TELL_EVERY: u64 = 512 << 10;
+
+impl Transfer<'_> {
+    /// Brings all `layers` into the store; those that are there are passed over.
+    ///
+    /// # Errors
+    /// Of the first layer that failed; the others are stopped then.
+    pub(super) fn run(&self, layers: &[Layer]) -> Result<()> {
+        let mut tasks = distinct(layers);
+        // The longest first, so that it is not alone at the end.
+        tasks.sort_by_key(|&place| std::cmp::Reverse(layers[place].size));
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (next, stop, first_error) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(None));
+        let work = || {
+            while let Some(&place) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let task = Task { transfer: self, layer: &layers[place], place, stop: &stop };
+                if let Err(failure) = task.run() {
+                    stop.store(true, Ordering::Relaxed);
+                    first_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..tasks.len().min(cores + 1) {
+                scope.spawn(work);
+            }
+        });
+        first_error.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+}
+
+/// The places of the layers, each content once.
+fn distinct(layers: &[Layer]) -> Vec<usize> {
+    let mut seen = std::collections::BTreeSet::new();
+    (0..layers.len()).filter(|&place| seen.insert((layers[place].diff_id, layers[place].blob))).collect()
+}
+
+/// Reads a layer's record; one that is missing or damaged is as good as none, since it only informs.
+pub(super) fn read_record(store: &Store, key: &str, diff_id: &Digest) -> Option<LayerRecord> {
+    let path = record_path(store, key, diff_id);
+    let text = std::fs::read(&path).ok()?;
+    serde_json::from_slice(&text).inspect_err(|error| log::debug!("{}: {error}", path.display())).ok()
+}
+
+fn record_path(store: &Store, key: &str, diff_id: &Digest) -> std::path::PathBuf {
+    store.layer(key, &format!("{}.json", diff_id.hex()))
+}
+
+/// Why one attempt at a layer failed: decides what becomes of the partial blob, and whether another
+/// source may do better.
+enum Setback {
+    /// The source gave up. What came of it so far is kept.
+    Lost(Trouble),
+    /// What came was not what the manifest says. It is thrown away.
+    Bad(Failure),
+    /// It is this machine's fault, or someone else has failed and all stop.
+    Local(Failure),
+}
+
+impl From<Failure> for Setback {
+    fn from(failure: Failure) -> Setback {
+        Setback::Local(failure)
+    }
+}
+
+/// One layer.
+struct Task<'a> {
+    transfer: &'a Transfer<'a>,
+    layer: &'a Layer,
+    place: usize,
+    stop: &'a AtomicBool,
+}
+
+impl Task<'_> {
+    fn tell(&self, state: LayerState) {
+        self.transfer.progress.event(Event::Layer { index: self.place, state });
+    }
+
+    fn run(&self) -> Result<()> {
+        let store = self.transfer.store;
+        let (key, hex) = (self.transfer.maps.key(), self.layer.diff_id.hex());
+        let tree = store.layer(&key, &hex);
+        let blob = store.blob(&self.layer.blob.hex());
+        if tree.exists() && blob.exists() {
+            self.tell(LayerState::Exists);
+            return Ok(());
+        }
+        self.tell(LayerState::Waiting);
+        let mut new_tree = TempDir::named(store, &format!("layer-{key}-{hex}"))?;
+        let mut new_blob = TempFile::named(store, &format!("blob-{}", self.layer.blob.hex()))?;
+        // Looked at again, now that whoever made them before has let go of the locks.
+        let needs = Needs { tree: !tree.exists(), blob: !blob.exists() };
+        if !needs.tree && !needs.blob {
+            self.tell(LayerState::Exists);
+            return Ok(());
+        }
+        let outcome = self.make(&needs, &mut new_tree, &mut new_blob);
+        let record = match outcome {
+            Ok(record) => record,
+            Err(Setback::Lost(trouble)) => {
+                new_blob.keep();
+                return Err(trouble.while_doing(self.doing()));
+            }
+            Err(Setback::Bad(failure) | Setback::Local(failure)) => return Err(failure),
+        };
+        if needs.blob {
+            new_blob.publish(&blob)?;
+        }
+        if let Some(record) = record {
+            self.publish_tree(new_tree, &record, &key)?;
+        }
+        self.tell(LayerState::Done);
+        Ok(())
+    }
+
+    fn doing(&self) -> String {
+        format!("cannot get the layer {}", self.layer.blob)
+    }
+
+    fn publish_tree(&self, tree: TempDir, record: &LayerRecord, key: &str) -> Result<()> {
+        let store = self.transfer.store;
+        let folder = store.layers().join(key);
+        let doing = || format!("cannot make {}", folder.display());
+        match std::fs::create_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error).doing(doing),
+            _ => {}
+        }
+        let text = serde_json::to_vec(record).doing(doing)?;
+        let mut file = TempFile::new(store, "file")?;
+        file.file().write_all(&text).doing(doing)?;
+        file.publish(&record_path(store, key, &self.layer.diff_id))?;
+        tree.publish(&folder.join(self.layer.diff_id.hex()))
+    }
+
+    /// Makes what is needed, from the first source that can. A record where the tree was made.
+    fn make(
+        &self,
+        needs: &Needs,
+        tree: &mut TempDir,
+        blob: &mut TempFile,
+    ) -> std::result::Result<Option<LayerRecord>, Setback> {
+        if !needs.blob {
+            let kept = KeptBlob { path: self.transfer.store.blob(&self.layer.blob.hex()) };
+            return self.attempt(&kept, needs, tree, blob);
+        }
+        let mut last = Setback::Local(Failure::new(
+            self.doing(),
+            format!("the store does not have blob {}, and nobody may be asked for it", self.layer.blob),
+        ));
+        for source in self.transfer.sources {
+            let resumed = blob.file().metadata().doing(|| self.doing())?.len() > 0;
+            last = match self.attempt(*source, needs, tree, blob) {
+                // What an earlier rr left may have been damaged since: once more from the start.
+                Err(Setback::Bad(_)) if resumed => match self.attempt(*source, needs, tree, blob) {
+                    Err(setback) => setback,
+                    done => return done,
+                },
+                Err(setback) => setback,
+                done => return done,
+            };
+            if matches!(last, Setback::Local(_)) {
+                break;
+            }
+        }
+        Err(last)
+    }
+
+    /// One pass over the blob from `source`.
+    fn attempt(
+        &self,
+        source: &dyn BlobSource,
+        needs: &Needs,
+        tree: &mut TempDir,
+        blob: &mut TempFile,
+    ) -> std::result::Result<Option<LayerRecord>, Setback> {
+        let mut input = Input::open(self, source, needs, blob)?;
+        let result = if needs.tree {
+            tree.make()?;
+            self.unpack(&mut input, tree).map(Some)
+        } else {
+            io::copy(&mut input, &mut io::sink()).doing(|| self.doing()).map(|_| None)
+        };
+        let result = self.verify(&mut input, result);
+        drop(input);
+        if matches!(result, Err(Setback::Bad(_))) && needs.blob {
+            blob.file().set_len(0).doing(|| self.doing())?;
+        }
+        result
+    }
+
+    /// What the pass over the input amounts to. The digest of the blob is looked at before anything else
+    /// that is wrong: what has another digest is the source's fault, and all else follows from it.
+    fn verify(
+        &self,
+        input: &mut Input<'_>,
+        result: Result<Option<Unpacked>>,
+    ) -> std::result::Result<Option<LayerRecord>, Setback> {
+        let corrupt = result.is_err() && input.trouble.is_none() && input.corrupt;
+        if result.is_ok() || corrupt {
+            // The rest of a corrupt stream, or what the decoder had no need to look at.
+            let drained = io::copy(input, &mut io::sink());
+            if let (Err(error), None) = (drained, &input.trouble) {
+                return Err(Setback::Local(Failure::new(self.doing(), error.into_cause())));
+            }
+        }
+        // What the input met explains more than what the decoder or the unpacker made of it.
+        if let Some(setback) = input.trouble.take() {
+            return Err(setback);
+        }
+        if result.is_ok() || corrupt {
+            input.check().map_err(Setback::Bad)?;
+        }
+        // The blob is what was asked for, so no other source can do better from here on.
+        let unpacked = result.map_err(|failure| failure.while_doing(self.doing()))?;
+        let Some(Unpacked { diff_id, record }) = unpacked else { return Ok(None) };
+        if diff_id != self.layer.diff_id {
+            let cause =
+                format!("its content has the digest {diff_id}, and the image's config says {}", self.layer.diff_id);
+            return Err(Failure::new(self.doing(), cause).into());
+        }
+        Ok(Some(record))
+    }
+
+    /// Inflates, hashes and unpacks the input.
+    fn unpack(&self, input: &mut Input<'_>, tree: &TempDir) -> Result<Unpacked> {
+        let options = UnpackOptions { ids: self.transfer.maps, unmapped: self.transfer.unmapped };
+        let mut corrupt = false;
+        let result = self.unpack_noting(input, tree, &options, &mut corrupt);
+        input.corrupt = corrupt;
+        result
+    }
+
+    fn unpack_noting(
+        &self,
+        input: &mut Input<'_>,
+        tree: &TempDir,
+        options: &UnpackOptions<'_>,
+        corrupt: &mut bool,
+    ) -> Result<Unpacked> {
+        let mut note = |error: &io::Error| *corrupt |= CorruptStream::in_error(error).is_some();
+        let decoder = auto_decoder(input).inspect_err(&mut note);
+        let (_, decoder) = decoder.doing(|| "cannot read its beginning")?;
+        let mut tar = HashingReader::new(Watched { reader: decoder, note });
+        let report = unpack_layer(&mut tar, tree.path(), options)?;
+        let (diff_id, tar_bytes) = tar.drain().doing(|| "cannot read it to its end")?;
+        Ok(Unpacked { diff_id, record: LayerRecord { tar_bytes, report } })
+    }
+}
+
+/// A tree that was made, and the digest of its tar stream.
+struct Unpacked {
+    diff_id: Digest,
+    record: LayerRecord,
+}
+
+/// Shows errors to `note` on their way.
+struct Watched<R, F> {
+    reader: R,
+    note: F,
+}
+
+impl<R: Read, F: FnMut(&io::Error)> Read for Watched<R, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer).inspect_err(&mut self.note)
+    }
+}
+
+/// What of a layer is missing.
+struct Needs {
+    tree: bool,
+    blob: bool,
+}
+
+/// A blob that the store has.
+struct KeptBlob {
+    path: std::path::PathBuf,
+}
+
+impl BlobSource for KeptBlob {
+    fn open(&self, _: &Digest, _: u64, _: u64) -> std::result::Result<Box<dyn Read + Send + '_>, Trouble> {
+        let file = File::open(&self.path).doing(|| format!("cannot read {}", self.path.display()));
+        Ok(Box::new(file.map_err(|failure| Trouble::new(TroubleKind::Wrong, failure.to_string()))?))
+    }
+}
+
+/// The compressed stream: first what is left of an earlier download, then the source. Hashes all of it,
+/// and appends what the source gives to the partial blob.
+struct Input<'a> {
+    task: &'a Task<'a>,
+    source: &'a dyn BlobSource,
+    /// What an earlier download left, to be read before the source is asked.
+    kept: io::Take<File>,
+    kept_length: u64,
+    from_source: Option<Box<dyn Read + Send + 'a>>,
+    /// Where the source's bytes are appended to.
+    partial: Option<&'a mut File>,
+    hasher: Hasher,
+    bytes: u64,
+    told: u64,
+    /// The decoder found the stream corrupt.
+    corrupt: bool,
+    /// What went wrong here: decoders and the unpacker pass it on as text only.
+    trouble: Option<Setback>,
+}
+
+impl<'a> Input<'a> {
+    fn open(
+        task: &'a Task<'a>,
+        source: &'a dyn BlobSource,
+        needs: &Needs,
+        blob: &'a mut TempFile,
+    ) -> std::result::Result<Input<'a>, Setback> {
+        let doing = || format!("cannot read {}", blob.path().display());
+        let kept = File::open(blob.path()).doing(doing)?;
+        let mut kept_length = kept.metadata().doing(doing)?.len();
+        let mut partial = None;
+        if needs.blob {
+            let file = blob.file();
+            if kept_length > task.layer.size {
+                file.set_len(0).doing(|| task.doing())?;
+                kept_length = 0;
+            }
+            file.seek(SeekFrom::End(0)).doing(|| task.doing())?;
+            partial = Some(file);
+        }
+        Ok(Input {
+            task,
+            source,
+            kept: kept.take(kept_length),
+            kept_length,
+            from_source: None,
+            partial,
+            hasher: Hasher::new(),
+            bytes: 0,
+            told: 0,
+            corrupt: false,
+            trouble: None,
+        })
+    }
+
+    fn read_some(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, Setback> {
+        let layer = self.task.layer;
+        if self.task.stop.load(Ordering::Relaxed) {
+            return Err(Setback::Lost(Trouble::new(TroubleKind::Temporary, "another layer failed")));
+        }
+        if self.bytes < self.kept_length {
+            let count = self.kept.read(buffer).doing(|| self.task.doing())?;
+            if count == 0 {
+                return Err(Failure::new(self.task.doing(), "the partial download shrank while it was read").into());
+            }
+            return Ok(count);
+        }
+        if self.from_source.is_none() {
+            let opened = self.source.open(&layer.blob, layer.size, self.kept_length).map_err(Setback::Lost)?;
+            self.from_source = Some(opened);
+        }
+        let Some(source) = &mut self.from_source else { return Ok(0) };
+        let count = source.read(buffer).map_err(|error| match Trouble::in_error(&error) {
+            Some(trouble) if trouble.kind == TroubleKind::Wrong => {
+                Setback::Bad(trouble.clone().while_doing(self.task.doing()))
+            }
+            Some(trouble) => Setback::Lost(trouble.clone()),
+            None => Setback::Local(Failure::new(self.task.doing(), error.into_cause())),
+        })?;
+        if let Some(partial) = &mut self.partial {
+            partial.write_all(&buffer[..count]).doing(|| self.task.doing())?;
+        }
+        Ok(count)
+    }
+
+    fn tell(&mut self) {
+        self.told = self.bytes;
+        let done = self.bytes;
+        self.task.tell(match self.partial {
+            Some(_) => LayerState::Downloading { done },
+            None => LayerState::Extracting { done },
+        });
+    }
+
+    /// Whether what was read to its end is the blob.
+    fn check(&self) -> Result<()> {
+        let layer = self.task.layer;
+        if self.bytes != layer.size {
+            let cause = format!("it has {} bytes, and the manifest says {}", self.bytes, layer.size);
+            return Err(Failure::new(self.task.doing(), cause));
+        }
+        let digest = self.hasher.clone().finish();
+        if digest != layer.blob {
+            return Err(Failure::new(self.task.doing(), format!("what came has the wrong digest, {digest}")));
+        }
+        Ok(())
+    }
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.trouble.is_some() {
+            return Err(io::Error::other("the input has failed before"));
+        }
+        match self.read_some(buffer) {
+            Ok(count) => {
+                self.hasher.update(&buffer[..count]);
+                self.bytes += count as u64;
+                if self.bytes - self.told >= TELL_EVERY || count == 0 {
+                    self.tell();
+                }
+                Ok(count)
+            }
+            Err(setback) => {
+                self.trouble = Some(setback);
+                Err(io::Error::other("the input failed"))
+            }
+        }
+    }
+}
