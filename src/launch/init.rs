@@ -8,7 +8,7 @@ use super::Launch;
 use super::plan::{KernelPaths, RootSource, RunPlan};
 use super::protocol::{Channel, FromInit, ToInit};
 use super::reaper;
-use super::user_namespace::become_root;
+use super::user_namespace::{OldGroups, become_root};
 use crate::confine::{capabilities, rlimits, seccomp};
 use crate::error::{Doing, ExitCode, Failure, Result, errno_text};
 use crate::host::ids::InsideId;
@@ -87,7 +87,8 @@ impl<'a> Isolated<'a> {
             Some(other) => return Err(Failure::new("cannot start init", format!("unexpected message {other:?}"))),
             None => exit_now(ExitCode::Runner.number()),
         }
-        become_root()?;
+        let keep = self.launch.plan.process.keep_groups;
+        become_root(if keep { OldGroups::Kept } else { OldGroups::Dropped })?;
         // Where id 0 is another id than the user's (`keep-id`), the change has made this process
         // undumpable, and the monitor could not reach /proc/PID/ns (prctl(2), PR_SET_DUMPABLE).
         rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).doing(|| "cannot become root")?;

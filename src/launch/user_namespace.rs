@@ -63,7 +63,7 @@ fn enter(parent: rustix::process::Pid, mut to_parent: &File, from_parent: &mut F
     to_parent.write_all(b"U").doing(|| "cannot reach the parent process")?;
     let mut answer = [0];
     from_parent.read_exact(&mut answer).doing(|| "cannot reach the parent process")?;
-    become_root()?;
+    become_root(OldGroups::Dropped)?;
     // Credentials changed: the parent-death signal was cleared with them (prctl(2)).
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .doing(|| "cannot tie a process to its parent")?;
@@ -71,14 +71,25 @@ fn enter(parent: rustix::process::Pid, mut to_parent: &File, from_parent: &mut F
     Ok(())
 }
 
-/// Takes id 0 of the namespace for all user and group ids, and no supplementary groups.
-pub(super) fn become_root() -> Result<()> {
+/// What becomes of the supplementary groups that rr was started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OldGroups {
+    /// They go; where setgroups(2) is denied, in a map of one id, they stay all the same.
+    Dropped,
+    /// `--group-add keep-groups`
+    Kept,
+}
+
+/// Takes id 0 of the namespace for all user and group ids.
+pub(super) fn become_root(groups: OldGroups) -> Result<()> {
     use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
     let doing = || "cannot become root of the user namespace";
     // Denied where the map has one id (write_id_maps denies setgroups); the groups then stay, unmapped.
-    match set_thread_groups(&[]) {
-        Ok(()) | Err(rustix::io::Errno::PERM) => {}
-        Err(error) => return Err(error).doing(doing),
+    if groups == OldGroups::Dropped {
+        match set_thread_groups(&[]) {
+            Ok(()) | Err(rustix::io::Errno::PERM) => {}
+            Err(error) => return Err(error).doing(doing),
+        }
     }
     let (uid, gid) = (rustix::process::Uid::ROOT, rustix::process::Gid::ROOT);
     set_thread_res_gid(gid, gid, gid).doing(doing)?;
