@@ -84,7 +84,11 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
             entrypoint_words,
             env,
             cwd: working_dir(options.workdir.as_deref(), &defaults.working_dir).doing(|| DOING)?,
-            user: options.user.unwrap_or(defaults.user),
+            user: options
+                .user
+                .or(Some(defaults.user).filter(|user| !user.is_empty()))
+                .or_else(|| options.userns.kept_user())
+                .unwrap_or_default(),
             additional_groups: options.groups,
             keep_groups: options.keep_groups,
             capabilities: granted(&options.privileges)?,

@@ -126,6 +126,17 @@ impl UsernsRequest {
     }
 }
 
+impl UsernsRequest {
+    /// Who the payload is where neither `--user` nor the image says: with `keep-id` the user, as in
+    /// podman; else None, which means root.
+    pub fn kept_user(&self) -> Option<String> {
+        let UsernsRequest::KeepId { uid, gid } = self else { return None };
+        let uid = uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+        let gid = gid.unwrap_or_else(|| rustix::process::getegid().as_raw());
+        Some(format!("{uid}:{gid}"))
+    }
+}
+
 fn keep_id_options(options: &str) -> std::result::Result<UsernsRequest, String> {
     let (mut uid, mut gid) = (None, None);
     for option in options.split(',') {
@@ -144,11 +155,20 @@ fn keep_id_options(options: &str) -> std::result::Result<UsernsRequest, String> 
 /// Makes the maps for the user rr runs as, and says what could not be had.
 ///
 /// # Errors
-/// A file of subordinate ids that cannot be read; `nomap` or an explicit map that asks for ids the
-/// user does not have; explicit ranges that overlap.
+/// A file of subordinate ids that cannot be read; an explicit map that asks for ids the user does not
+/// have; explicit ranges that overlap; `nomap`, see below.
 pub fn plan_maps(request: &UsernsRequest) -> Result<(IdMaps, Vec<Notice>)> {
-    let situation = Situation::here()?;
-    situation.plan(request)
+    let planned = Situation::here()?.plan(request)?;
+    if *request == UsernsRequest::NoMap {
+        // Init makes the root file system as root of this namespace, and the store is the user's, 0700:
+        // capabilities do not reach files of ids that are not mapped (capable_wrt_inode_uidgid).
+        return Err(Failure::new(
+            "cannot use --userns nomap",
+            "not supported yet: the container's root, who makes its files, could not reach yours",
+        )
+        .hint("--userns keep-id:uid=65000,gid=65000 --user 0 puts your own id where the payload does not use it"));
+    }
+    Ok(planned)
 }
 
 /// Who writes the maps of a new user namespace.
@@ -635,6 +655,8 @@ mod tests {
         let maps = ["0:0:1".to_owned()];
         assert!(UsernsRequest::parse(Some("keep-id"), &maps, &[]).is_err());
         assert!(UsernsRequest::parse(None, &[], &maps).is_ok());
+        assert_eq!(parse("keep-id:uid=5,gid=6").unwrap().kept_user().as_deref(), Some("5:6"));
+        assert_eq!(parse("host").unwrap().kept_user(), None);
         for bad in ["", "0", "0:0:0", "0:0:1:2", "a:0:1", "0:@:1", "0:-1:1", "+0:0:1", "0:0:4294967296"] {
             assert!(UsernsRequest::parse(None, &[bad.to_owned()], &[]).is_err(), "{bad}");
         }

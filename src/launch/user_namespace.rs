@@ -92,7 +92,11 @@ pub(super) fn become_root(groups: OldGroups) -> Result<()> {
         }
     }
     let (uid, gid) = (rustix::process::Uid::ROOT, rustix::process::Gid::ROOT);
-    set_thread_res_gid(gid, gid, gid).doing(doing)?;
+    match set_thread_res_gid(gid, gid, gid) {
+        // No id 0: `keep-id` of a user with one id. They stay who they are, capabilities included.
+        Err(rustix::io::Errno::INVAL) => return Ok(()),
+        result => result.doing(doing)?,
+    }
     set_thread_res_uid(uid, uid, uid).doing(doing)
 }
 
