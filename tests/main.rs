@@ -5,8 +5,10 @@
 mod support;
 
 mod architecture;
+mod bad_input;
 mod cli;
 mod confine;
+mod crossing;
 mod exit_codes;
 mod format;
 mod harness;

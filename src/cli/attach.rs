@@ -67,7 +67,8 @@ const FORWARDED: [Signal; 9] = [
     Signal::SIGUSR2,
 ];
 
-/// Follows the container to its end, or until the user detaches; returns rr's exit status.
+/// Follows the container to its end, or until the user detaches; returns rr's exit status. The caller
+/// called [`hold_signals`] before it started the container.
 ///
 /// # Errors
 /// The monitor was killed; or the terminal cannot be used, which ends the container.
@@ -98,11 +99,19 @@ pub fn follow(running: Running, attach: &Attach) -> Result<i32> {
     }
 }
 
-/// A descriptor that delivers [`FORWARDED`], which are blocked from now on.
+/// Holds back [`FORWARDED`] until [`follow`] reads them. Called before the container starts: a signal
+/// that comes once the payload runs, however early, is the payload's and must not end the client.
+///
+/// # Errors
+/// The system's.
+pub fn hold_signals() -> Result<()> {
+    FORWARDED.into_iter().collect::<SigSet>().thread_block().doing(|| "cannot listen for signals")
+}
+
+/// A descriptor that delivers [`FORWARDED`], which [`hold_signals`] has blocked.
 fn signal_descriptor() -> Result<SignalFd> {
     let set: SigSet = FORWARDED.into_iter().collect();
     let doing = || "cannot listen for signals";
-    set.thread_block().doing(doing)?;
     SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).doing(doing)
 }
 

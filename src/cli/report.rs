@@ -28,10 +28,25 @@ pub fn line(text: &str) {
     to_stderr(&format!("{text}\n"));
 }
 
-/// One write, so that lines of several processes do not mix.
+/// One write, so that lines of several processes do not mix. Names of images, files and registries come
+/// from outside: what could steer a terminal is shown, not sent.
 fn to_stderr(text: &str) {
+    let text = escape_controls(text);
     // Where standard error is closed or full there is nowhere left to complain.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Escapes control characters (`\u{1b}`) other than newlines and tabs.
+fn escape_controls(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\t' => shown.push(letter),
+            letter if letter.is_control() => shown.extend(letter.escape_debug()),
+            letter => shown.push(letter),
+        }
+    }
+    shown
 }
 
 /// Lets the `log` of the layers below through: `--log-level`, `--debug`, or else RR_LOG.

@@ -51,6 +51,7 @@ impl Verb for Run {
         }
         let window = if tty { attach::window() } else { None };
         let stop_timeout = Duration::from_secs(created.plan().stop_timeout.into());
+        attach::hold_signals()?;
         let running = created.start(driver, window, &mut |text| report::notice(&text))?;
         attach::follow(running, &Attach { stop_timeout, ..how })
     }

@@ -191,6 +191,9 @@ impl Drop for Running {
 
 /// Waits for `child`; None, with the child killed and reaped, once `limit` is over.
 pub(super) fn wait_bounded(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    if let Some(status) = child.try_wait().expect("a child can be waited for") {
+        return Some(status);
+    }
     let pidfd = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).expect("a child has a pidfd");
     let timeout = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: i64::from(limit.subsec_nanos()) };
     // A pidfd polls readable once the process has ended (pidfd_open(2)).
@@ -252,14 +255,15 @@ impl Outcome {
     }
 
     /// rr itself failed with `code` and said so once in its one form, `text` being part of it:
-    /// `rr: cannot …: cause`, then only `hint: ` lines. No panic, no backtrace.
+    /// `rr: cannot …: cause`, then only `hint: ` lines; notices may come before. No panic, no backtrace.
     #[track_caller]
     pub fn fails_with(self, code: i32, text: &str) -> Outcome {
         let outcome = self.exits(code);
         let lines: Vec<&str> = outcome.stderr.lines().collect();
-        let errors = lines.iter().filter(|line| line.starts_with("rr: ")).count();
-        assert_eq!(errors, 1, "one `rr: ` line, not {errors}: {outcome}");
-        let at = lines.iter().position(|line| line.starts_with("rr: ")).unwrap_or_default();
+        let cannot = lines.iter().filter(|line| line.starts_with("rr: cannot ")).count();
+        assert!(cannot <= 1, "one error, not {cannot}: {outcome}");
+        let at = lines.iter().rposition(|line| line.starts_with("rr: "));
+        let at = at.unwrap_or_else(|| panic!("no line says what failed: {outcome}"));
         assert!(lines[at + 1..].iter().all(|line| line.starts_with("hint: ")), "only hints after the error: {outcome}");
         assert!(outcome.stderr.contains(text), "the error should have {text:?}: {outcome}");
         assert!(!outcome.stderr.contains("panicked"), "a panic is a bug: {outcome}");

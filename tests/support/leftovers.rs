@@ -28,7 +28,7 @@ pub fn find(base: &Path) -> Vec<String> {
     found
 }
 
-/// The processes of the home at `base`.
+/// The processes of the home at `base`, oldest first as far as ids tell.
 pub fn processes(base: &Path) -> Vec<Process> {
     let needle = base.as_os_str().as_encoded_bytes();
     let ours = std::process::id() as i32;
@@ -42,6 +42,7 @@ pub fn processes(base: &Path) -> Vec<Process> {
         .filter(|ns| Some(ns) != own.as_ref())
         .collect();
     found.extend(others.into_iter().filter(|p| p.pid_namespace.as_ref().is_some_and(|ns| namespaces.contains(ns))));
+    found.sort_by_key(|process| process.pid);
     found
 }
 
@@ -72,7 +73,10 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
 }
 
 fn numbers_in_proc() -> Vec<i32> {
-    entries(Path::new("/proc")).iter().filter_map(|path| path.file_name()?.to_str()?.parse().ok()).collect()
+    let names = entries(Path::new("/proc"));
+    let mut numbers: Vec<i32> = names.iter().filter_map(|path| path.file_name()?.to_str()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 /// None for one that has ended, zombies included: they wait for their parent, and hold nothing.

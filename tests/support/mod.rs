@@ -18,6 +18,7 @@ mod terminal;
 
 pub use command::{Outcome, RrCommand, Running};
 pub use hostile::{Answer, HostileServer, Request, Shelf};
+pub use leftovers::Process;
 pub use registry::{Access, Registry};
 pub use rr::{Rr, wait_until};
 pub use skip::{command_exists, skip};

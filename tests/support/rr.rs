@@ -1,7 +1,7 @@
 //! The binary under test with a home of its own.
 
 use super::command::{Outcome, RrCommand};
-use super::{Registry, leftovers};
+use super::{Registry, leftovers, small_root};
 use std::ffi::OsStr;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -50,6 +50,26 @@ impl Rr {
         let directory = self.config_home().join("containers");
         std::fs::create_dir_all(&directory).expect("the config directory can be made");
         std::fs::write(directory.join("registries.conf"), text).expect("registries.conf can be written");
+    }
+
+    /// A user with the real alpine image at hand: [`Rr::sh`] and the words of [`Rr::ALPINE`] run it.
+    pub fn with_alpine() -> Result<Rr, String> {
+        let rr = Rr::new();
+        small_root(&rr)?;
+        Ok(rr)
+    }
+
+    /// The words after `run` and its options that name alpine, in the working directory commands have.
+    pub const ALPINE: [&'static str; 2] = ["--rootfs", "rootfs:O"];
+
+    /// `run --rm --network none OPTIONS alpine COMMAND`, not yet started.
+    pub fn alpine(&self, options: &[&str], command: &[&str]) -> RrCommand {
+        self.command([&["run", "--rm", "--network", "none"], options, &Rr::ALPINE, command].concat())
+    }
+
+    /// Runs a shell script in alpine as [`Rr::alpine`] does, to its end.
+    pub fn sh(&self, options: &[&str], script: &str) -> Outcome {
+        self.alpine(options, &["sh", "-c", script]).output()
     }
 
     /// The program file under test.

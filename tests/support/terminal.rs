@@ -77,8 +77,10 @@ impl Terminal {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if screen.closed || left.is_zero() {
-                let fresh = String::from_utf8_lossy(fresh);
-                panic!("`{}` on a terminal: expected {text:?}, got {fresh:?} (closed: {})", self.line, screen.closed);
+                let (fresh, closed) = (String::from_utf8_lossy(fresh).into_owned(), screen.closed);
+                // The reader needs the lock, and must not find it poisoned.
+                drop(screen);
+                panic!("`{}` on a terminal: expected {text:?}, got {fresh:?} (closed: {closed})", self.line);
             }
             screen = news.wait_timeout(screen, left).expect("the reader does not panic").0;
         }
