@@ -8,7 +8,7 @@ fn bare_rr_and_help_list_the_commands() {
     let bare = rr.run::<[&str; 0], &str>([]).succeeds_quietly().stdout;
     assert_eq!(bare, rr.run(["help"]).succeeds_quietly().stdout);
     assert_eq!(bare, rr.run(["--help"]).succeeds_quietly().stdout);
-    for command in ["run", "images", "ps", "rm", "rmi", "tag", "inspect", "info", "version"] {
+    for command in ["run", "pull", "images", "ps", "rm", "rmi", "tag", "inspect", "info", "version"] {
         assert!(bare.lines().any(|line| line.trim_start().starts_with(command)), "{command} is missing:\n{bare}");
     }
     assert!(!bare.contains("man  "), "the packagers' command is not for everybody:\n{bare}");

@@ -1,7 +1,7 @@
 //! What `ps`, `images` and `inspect` print: for people, for `--format`, and as the real `docker`
 //! client prints the same things where it is installed.
 
-use crate::support::{Answer, HostileServer, Rr, command_exists, requires};
+use crate::support::{Answer, HostileServer, Registry, Rr, command_exists, requires};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -112,6 +112,110 @@ fn rm_removes_what_it_can() {
     rr.run(["rm", "-f", "nope"]).succeeds();
     assert_eq!(rr.run(["ps", "-aq"]).succeeds_quietly().stdout, "");
     rr.nothing_is_left();
+}
+
+#[test]
+fn pull_says_what_it_does_off_a_terminal() {
+    let registry = requires!(Registry::shared());
+    let rr = Rr::new().with_mirror(registry);
+    let first = rr.run(["pull", "alpine:3.20.3"]).succeeds();
+    assert_eq!(first.stdout, "docker.io/library/alpine:3.20.3\n");
+    let lines: Vec<&str> = first.stderr.lines().collect();
+    assert!(lines.iter().any(|line| line.ends_with(": Pulling fs layer")), "{first}");
+    assert!(lines.iter().any(|line| line.ends_with(": Pull complete")), "{first}");
+    assert!(lines.iter().any(|line| line.starts_with("Digest: sha256:")), "{first}");
+    assert_eq!(lines.last(), Some(&"Status: Downloaded newer image for alpine:3.20.3"));
+    assert!(!first.stderr.contains('\x1b') && !first.stderr.contains('\r'), "{first}");
+    let again = rr.run(["pull", "alpine:3.20.3"]).succeeds();
+    assert_eq!(again.stderr.lines().last(), Some("Status: Image is up to date for alpine:3.20.3"));
+    let quiet = rr.run(["pull", "-q", "alpine:3.20.3"]).succeeds_quietly();
+    assert_eq!(quiet.stdout, first.stdout);
+    // A name that fails does not keep the others from being pulled.
+    let some = rr.run(["pull", "-q", "nope/nope:1", "busybox"]).exits(1);
+    assert_eq!(some.stdout, "docker.io/library/busybox:latest\n");
+    rr.nothing_is_left();
+}
+
+#[test]
+fn pull_draws_bars_on_a_terminal() {
+    let registry = requires!(Registry::shared());
+    let rr = Rr::new().with_mirror(registry);
+    let mut terminal = rr.command(["pull", "alpine:3.20.3"]).env("TERM", "xterm").terminal(24, 100);
+    terminal.expect(": Pull complete");
+    terminal.expect("docker.io/library/alpine:3.20.3");
+    assert!(terminal.wait().success());
+    assert!(terminal.screen().contains('\x1b'), "bars are redrawn in place");
+}
+
+#[test]
+fn images_are_listed_tagged_and_removed() {
+    let registry = requires!(Registry::shared());
+    let rr = Rr::new().with_mirror(registry);
+    rr.run(["pull", "-q", "alpine:3.20.3", "busybox"]).succeeds_quietly();
+    let lines = |arguments: &[&str]| -> Vec<String> {
+        let arguments = ["images"].iter().chain(arguments);
+        rr.run(arguments).succeeds_quietly().stdout.lines().map(str::to_owned).collect()
+    };
+    let all = lines(&[]);
+    assert!(all[0].starts_with("REPOSITORY   TAG       IMAGE ID       CREATED"), "{all:#?}");
+    assert_eq!(all.len(), 3, "{all:#?}");
+    let alpine = all.iter().find(|line| line.starts_with("alpine       3.20.3    ")).expect("alpine's line");
+    assert!(alpine.contains(" years ago   ") && alpine.ends_with("MB"), "{alpine}");
+    assert_eq!(lines(&["-q"]).len(), 2);
+    assert!(lines(&["-q", "--no-trunc"]).iter().all(|id| id.len() == 71 && id.starts_with("sha256:")));
+    assert!(lines(&["--digests"])[1].contains("sha256:"));
+    rr.run(["tag", "alpine:3.20.3", "localhost:5000/mine:1"]).succeeds_quietly();
+    let names = |arguments: &[&str]| {
+        let arguments: Vec<&str> = ["--format={{.Repository}}:{{.Tag}}"].iter().chain(arguments).copied().collect();
+        let mut names = lines(&arguments);
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(names(&["alpine"]), "alpine:3.20.3");
+    assert_eq!(names(&["--filter=reference=*/mine:*"]), "localhost:5000/mine:1");
+    assert_eq!(names(&["--filter=reference=al*", "--filter=reference=busy*"]), "alpine:3.20.3 busybox:latest");
+    assert_eq!(names(&["--filter=dangling=true"]), "");
+    let show =
+        |format: &str| rr.run(["inspect", "--format", format, "alpine:3.20.3"]).succeeds_quietly().line().to_owned();
+    assert_eq!(show("{{.Architecture}}/{{.Os}} {{json .Config.Cmd}}"), r#"amd64/linux ["/bin/sh"]"#);
+    assert_eq!(show("{{json .RepoTags}}"), r#"["alpine:3.20.3","localhost:5000/mine:1"]"#);
+    assert!(show("{{index .RepoDigests 0}}").starts_with("alpine@sha256:"));
+    assert_eq!(show("{{.RootFS.Type}} {{len .RootFS.Layers}}"), "layers 1");
+    let id = show("{{.Id}}");
+    // By id only with -f, as it has two names; by name one of them goes.
+    rr.run(["rmi", &id]).fails_with(1, "cannot remove the image");
+    assert_eq!(rr.run(["rmi", "localhost:5000/mine:1"]).succeeds_quietly().stdout, "Untagged: localhost:5000/mine:1\n");
+    let removed = rr.run(["rmi", "nope:1", "alpine:3.20.3"]).fails_with(1, "no such image").stdout;
+    assert_eq!(removed, format!("Untagged: alpine:3.20.3\nDeleted: {id}\n"));
+    assert_eq!(names(&[]), "busybox:latest");
+}
+
+#[test]
+fn an_image_in_use_stays() {
+    let registry = requires!(Registry::shared());
+    let rr = Rr::new().with_mirror(registry);
+    rr.run(["run", "-q", "--network=none", "--name=user", "busybox", "true"]).succeeds_quietly();
+    rr.run(["rmi", "busybox"]).fails_with(1, "cannot remove the image");
+    assert_eq!(rr.run(["ps", "-a", "--format={{.Image}}", "--filter=ancestor=busybox"]).succeeds().line(), "busybox");
+    assert!(rr.run(["ps", "-as"]).succeeds().stdout.contains("(virtual "));
+    rr.run(["rm", "user"]).succeeds_quietly();
+    rr.run(["rmi", "busybox"]).succeeds_quietly();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn cidfile_holds_the_id_and_is_never_overwritten() {
+    let registry = requires!(Registry::shared());
+    let rr = Rr::new().with_mirror(registry);
+    let path = rr.path("cid").display().to_string();
+    let run = ["run", "-q", "--network=none", "--cidfile", &path, "busybox", "hostname"];
+    let id = rr.run(run).succeeds_quietly().line().to_owned();
+    let kept = std::fs::read_to_string(&path).expect("the cidfile");
+    assert!(kept.len() == 64 && kept.starts_with(&id), "{kept} {id}");
+    rr.run(run).fails_with(125, "exists already");
+    let other = rr.path("other").display().to_string();
+    rr.run(["run", "--pull=never", "--cidfile", &other, "nope:1"]).fails_with(125, "not in the store");
+    assert!(!rr.path("other").exists(), "nothing was created");
 }
 
 /// The real docker client, asking a server that says what rr said: what it prints of that is what
@@ -225,4 +329,70 @@ fn tables_and_templates_are_those_of_the_docker_client() {
 
 fn sorted(text: &str) -> String {
     serde_json::from_str::<Value>(text).expect("JSON").to_string()
+}
+
+#[test]
+fn images_look_like_the_docker_clients() {
+    if !command_exists("docker") {
+        eprintln!("the docker client is not installed");
+        return;
+    }
+    let registry = requires!(Registry::shared());
+    let rr = Rr::new().with_mirror(registry);
+    rr.run(["pull", "-q", "alpine:3.20.3", "busybox"]).succeeds_quietly();
+    rr.run(["tag", "busybox", "quay.io/a/b:1"]).succeeds_quietly();
+    let text = rr.run(["image", "inspect", "--format=json", "alpine:3.20.3", "busybox"]).succeeds_quietly().stdout;
+    let mut images: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let created = |image: &Value| image["Created"].as_str().unwrap().parse::<jiff::Timestamp>().expect("RFC 3339");
+    // As a daemon lists them, and as rr does: the newest first.
+    images.sort_by_key(|image| std::cmp::Reverse(created(image)));
+    let listed: Vec<Value> = images
+        .iter()
+        .map(|image| {
+            json!({
+                "Id": image["Id"], "ParentId": "", "RepoTags": image["RepoTags"], "RepoDigests": image["RepoDigests"],
+                "Created": created(image).as_second(), "Size": image["Size"], "SharedSize": -1, "Containers": -1,
+                "Labels": image["Config"]["Labels"],
+            })
+        })
+        .collect();
+    let server = HostileServer::start(move |request| {
+        let path = request.path.split('?').next().unwrap_or_default();
+        if path.ends_with("/_ping") {
+            return Answer::new(200, "text/plain", "OK").header("Api-Version", "1.44").header("OSType", "linux");
+        }
+        if path.ends_with("/images/json") {
+            return Answer::new(200, "application/json", json!(listed).to_string());
+        }
+        let wanted = images.iter().find(|image| {
+            let names = image["RepoTags"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            names.into_iter().any(|name| path.ends_with(&format!("/images/{name}/json")))
+        });
+        match wanted {
+            Some(image) => Answer::new(200, "application/json", image.to_string()),
+            None => Answer::new(404, "application/json", json!({"message": "not here"}).to_string()),
+        }
+    });
+    let docker = Docker { rr: &rr, server };
+    for arguments in [
+        &["images"][..],
+        &["images", "-q"],
+        &["images", "--no-trunc", "-q"],
+        &["images", "--format", "table {{.ID}}\\t{{.Repository}}\\t{{.Tag}}\\t{{.Size}}"],
+        &["images", "--format", "{{.Repository}}:{{.Tag}} {{.CreatedSince}} {{.CreatedAt}} {{.Size}}"],
+        &["images", "--no-trunc", "--format", "table {{.ID}}\\t{{.CreatedSince}}"],
+        &["image", "inspect", "--format", "{{.Id}} {{.Architecture}} {{.Os}} {{.Size}}", "alpine:3.20.3"],
+        &[
+            "image",
+            "inspect",
+            "--format",
+            "{{json .RepoTags}} {{json .RootFS.Layers}} {{.RepoDigests}}",
+            "busybox:latest",
+        ],
+        &["image", "inspect", "--format", "{{json .Config.Cmd}} {{json .Config.Env}} {{.Created}}", "busybox:latest"],
+        &["image", "inspect", "--format", "{{json .Config.Labels}} {{.Config.WorkingDir}}", "alpine:3.20.3"],
+    ] {
+        let ours = rr.run(arguments).succeeds_quietly().stdout;
+        assert_eq!(ours, docker.prints(arguments), "{arguments:?}");
+    }
 }

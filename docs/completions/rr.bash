@@ -40,6 +40,9 @@ _rr() {
             rr,ps)
                 cmd="rr__subcmd__ps"
                 ;;
+            rr,pull)
+                cmd="rr__subcmd__pull"
+                ;;
             rr,rm)
                 cmd="rr__subcmd__rm"
                 ;;
@@ -76,6 +79,9 @@ _rr() {
             rr__subcmd__image,ls)
                 cmd="rr__subcmd__image__subcmd__ls"
                 ;;
+            rr__subcmd__image,pull)
+                cmd="rr__subcmd__image__subcmd__pull"
+                ;;
             rr__subcmd__image,rm)
                 cmd="rr__subcmd__image__subcmd__rm"
                 ;;
@@ -92,7 +98,7 @@ _rr() {
 
     case "${cmd}" in
         rr)
-            opts="-D -h -v --debug --log-level --config --help --version run ps rm images rmi tag inspect info version completion man container image system"
+            opts="-D -h -v --debug --log-level --config --help --version run ps rm pull images rmi tag inspect info version completion man container image system"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -212,7 +218,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__run)
-            opts="-e -h -i -l -q -t -u -v -w --add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --mount --name --net --network --platform --privileged --pull --quiet --read-only --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --tmpfs --tty --uidmap --ulimit --user --userns --volume --workdir --help"
+            opts="-e -h -i -l -q -t -u -v -w --add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --mount --name --net --network --platform --privileged --pull --quiet --read-only --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -398,7 +404,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__image)
-            opts="ls rm tag inspect"
+            opts="pull ls rm tag inspect"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -449,6 +455,24 @@ _rr() {
                     return 0
                     ;;
                 --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__image__subcmd__pull)
+            opts="-q -h --platform --quiet --strict-ids --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --platform)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -609,6 +633,24 @@ _rr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rr__subcmd__pull)
+            opts="-q -h --platform --quiet --strict-ids --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rr__subcmd__rm)
             opts="-f -v -h --force --volumes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -638,7 +680,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__run)
-            opts="-e -h -i -l -q -t -u -v -w --add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --mount --name --net --network --platform --privileged --pull --quiet --read-only --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --tmpfs --tty --uidmap --ulimit --user --userns --volume --workdir --help"
+            opts="-e -h -i -l -q -t -u -v -w --add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --mount --name --net --network --platform --privileged --pull --quiet --read-only --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -29,6 +29,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand run 'Create and run a new container from an image'
             cand ps 'List containers'
             cand rm 'Remove one or more containers'
+            cand pull 'Download an image from a registry and unpack it'
             cand images 'List images'
             cand rmi 'Remove one or more images'
             cand tag 'Give an image another name'
@@ -93,6 +94,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --quiet 'Print no progress of a pull'
             cand --read-only 'Mount the root file system read-only'
             cand --rm 'Remove the container when it ends'
+            cand --strict-ids 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
             cand -t 'Give the container a terminal'
             cand --tty 'Give the container a terminal'
             cand --help 'Print help'
@@ -120,6 +122,14 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --force 'Kill running containers first; one that does not exist is no failure'
             cand -v 'Remove the containers'' anonymous volumes, which rr always does'
             cand --volumes 'Remove the containers'' anonymous volumes, which rr always does'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;pull'= {
+            cand --platform 'Choose the platform of a multi-platform image'
+            cand -q 'Print only the image''s name'
+            cand --quiet 'Print only the image''s name'
+            cand --strict-ids 'Fail where a file belongs to an id that is not mapped, instead of giving it to root'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -234,6 +244,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --quiet 'Print no progress of a pull'
             cand --read-only 'Mount the root file system read-only'
             cand --rm 'Remove the container when it ends'
+            cand --strict-ids 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
             cand -t 'Give the container a terminal'
             cand --tty 'Give the container a terminal'
             cand --help 'Print help'
@@ -273,10 +284,19 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --help 'Print help'
         }
         &'rr;image'= {
+            cand pull 'Download an image from a registry and unpack it'
             cand ls 'List images'
             cand rm 'Remove one or more images'
             cand tag 'Give an image another name'
             cand inspect 'Show everything about images'
+        }
+        &'rr;image;pull'= {
+            cand --platform 'Choose the platform of a multi-platform image'
+            cand -q 'Print only the image''s name'
+            cand --quiet 'Print only the image''s name'
+            cand --strict-ids 'Fail where a file belongs to an id that is not mapped, instead of giving it to root'
+            cand -h 'Print help'
+            cand --help 'Print help'
         }
         &'rr;image;ls'= {
             cand -f 'Show only what matches: dangling, label, reference, before, since'

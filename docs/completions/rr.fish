@@ -32,6 +32,7 @@ complete -c rr -n "__fish_rr_needs_command" -s v -l version -d 'Print the versio
 complete -c rr -n "__fish_rr_needs_command" -f -a "run" -d 'Create and run a new container from an image'
 complete -c rr -n "__fish_rr_needs_command" -f -a "ps" -d 'List containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "rm" -d 'Remove one or more containers'
+complete -c rr -n "__fish_rr_needs_command" -f -a "pull" -d 'Download an image from a registry and unpack it'
 complete -c rr -n "__fish_rr_needs_command" -f -a "images" -d 'List images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "rmi" -d 'Remove one or more images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "tag" -d 'Give an image another name'
@@ -84,6 +85,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l privileged -d 'Give every 
 complete -c rr -n "__fish_rr_using_subcommand run" -s q -l quiet -d 'Print no progress of a pull'
 complete -c rr -n "__fish_rr_using_subcommand run" -l read-only -d 'Mount the root file system read-only'
 complete -c rr -n "__fish_rr_using_subcommand run" -l rm -d 'Remove the container when it ends'
+complete -c rr -n "__fish_rr_using_subcommand run" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand run" -s t -l tty -d 'Give the container a terminal'
 complete -c rr -n "__fish_rr_using_subcommand run" -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand ps" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since' -r
@@ -98,6 +100,10 @@ complete -c rr -n "__fish_rr_using_subcommand ps" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand rm" -s f -l force -d 'Kill running containers first; one that does not exist is no failure'
 complete -c rr -n "__fish_rr_using_subcommand rm" -s v -l volumes -d 'Remove the containers\' anonymous volumes, which rr always does'
 complete -c rr -n "__fish_rr_using_subcommand rm" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand pull" -l platform -d 'Choose the platform of a multi-platform image' -r
+complete -c rr -n "__fish_rr_using_subcommand pull" -s q -l quiet -d 'Print only the image\'s name'
+complete -c rr -n "__fish_rr_using_subcommand pull" -l strict-ids -d 'Fail where a file belongs to an id that is not mapped, instead of giving it to root'
+complete -c rr -n "__fish_rr_using_subcommand pull" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand images" -s f -l filter -d 'Show only what matches: dangling, label, reference, before, since' -r
 complete -c rr -n "__fish_rr_using_subcommand images" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
 complete -c rr -n "__fish_rr_using_subcommand images" -s a -l all -d 'Show all images; rr keeps no intermediate ones, so this changes nothing'
@@ -164,6 +170,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Print no progress of a pull'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Mount the root file system read-only'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container when it ends'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'Give the container a terminal'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since' -r
@@ -181,10 +188,15 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d '`json` or a Go template, such as `{{.State.Status}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Measure what containers have written'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from ls rm tag inspect" -f -a "ls" -d 'List images'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from ls rm tag inspect" -f -a "rm" -d 'Remove one or more images'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from ls rm tag inspect" -f -a "tag" -d 'Give an image another name'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from ls rm tag inspect" -f -a "inspect" -d 'Show everything about images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls rm tag inspect" -f -a "pull" -d 'Download an image from a registry and unpack it'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls rm tag inspect" -f -a "ls" -d 'List images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls rm tag inspect" -f -a "rm" -d 'Remove one or more images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls rm tag inspect" -f -a "tag" -d 'Give an image another name'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls rm tag inspect" -f -a "inspect" -d 'Show everything about images'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Choose the platform of a multi-platform image' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only the image\'s name'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l strict-ids -d 'Fail where a file belongs to an id that is not mapped, instead of giving it to root'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: dangling, label, reference, before, since' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s a -l all -d 'Show all images; rr keeps no intermediate ones, so this changes nothing'

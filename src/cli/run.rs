@@ -2,16 +2,17 @@
 
 use super::attach::{self, Attach, Input, SignalProxy};
 use super::cidfile::CidFile;
+use super::pull::Fetch;
 use super::report;
 use super::run_flags::{ClientOptions, RunFlags};
 use super::verbs::Verb;
 use crate::container::options::{CreateOptions, Source};
 use crate::container::run;
-use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::error::{Doing, ExitCode, Result};
 use crate::host::dirs::Dirs;
 use crate::host::ids::IdMaps;
 use crate::host::userns::plan_maps;
-use crate::image::{self, Image, reference::ImageName};
+use crate::image::{Image, reference::ImageName};
 use crate::store::Store;
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ impl Verb for Run {
 
     fn run(self) -> Result<i32> {
         let (options, client) = self.flags.into_options()?;
-        let store = Store::open(&Dirs::from_environment()?)?;
+        let dirs = Dirs::from_environment()?;
+        let store = Store::open(&dirs)?;
         let cidfile = client.cidfile.as_deref().map(CidFile::new).transpose()?;
         let (ids, notices) = plan_maps(&options.userns)?;
         for notice in notices {
@@ -37,7 +39,7 @@ impl Verb for Run {
         // Held until the record names the layers: nothing that collects garbage takes them meanwhile.
         let in_use = store.lock_shared()?;
         let image = match &options.source {
-            Source::Image(name) => Some((name.clone(), image_for(&store, name, &ids, &client)?)),
+            Source::Image(name) => Some((name.clone(), image_for(&store, &dirs, name, &ids, &client)?)),
             Source::Directory(_) | Source::OverlaidDirectory(_) => None,
         };
         let how = how_to_attach(&options, &client);
@@ -67,11 +69,16 @@ fn how_to_attach(options: &CreateOptions, client: &ClientOptions) -> Attach {
 }
 
 /// The image, complete and unpacked.
-fn image_for(store: &Store, name: &str, ids: &IdMaps, _client: &ClientOptions) -> Result<Image> {
-    let doing = || format!("cannot run {name}");
-    let parsed = ImageName::parse(name).doing(doing)?;
-    match image::find(store, &parsed)? {
-        Some(image) if image::is_unpacked(store, &image, ids) => Ok(image),
-        _ => Err(Failure::new(doing(), "pulling is not wired yet")),
-    }
+fn image_for(store: &Store, dirs: &Dirs, name: &str, ids: &IdMaps, client: &ClientOptions) -> Result<Image> {
+    let parsed = ImageName::parse(name).doing(|| format!("cannot run {}", name.escape_debug()))?;
+    let fetch = Fetch {
+        store,
+        dirs,
+        maps: ids,
+        policy: client.pull,
+        platform: client.platform.clone(),
+        unmapped: client.unmapped,
+        verbosity: client.verbosity,
+    };
+    fetch.get(&parsed)
 }

@@ -4,12 +4,17 @@
 //! error: `rr: cannot use --shm-size foo: …`. The files of `--env-file` and `--label-file` and rr's
 //! own environment are read here and nowhere later.
 
+use super::progress::Verbosity;
+use super::pull;
 use crate::container::mount_options;
 use crate::container::options::{CreateOptions, EnvChange, Privileges, Source};
 use crate::container::plan::{KernelPaths, Mount, NetworkMode, SeccompChoice};
 use crate::container::values::{self, Parsed};
 use crate::error::{Doing, Failure, Result};
 use crate::host::userns::UsernsRequest;
+use crate::image::PullPolicy;
+use crate::image::platform::Platform;
+use crate::image::unpack::UnmappedIds;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -123,6 +128,9 @@ pub struct RunFlags {
     /// Seconds between that signal and SIGKILL [default: 10]
     #[arg(long, value_name = "SECONDS")]
     stop_timeout: Option<String>,
+    /// Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root
+    #[arg(long)]
+    strict_ids: bool,
     /// Mount a tmpfs
     #[arg(long, value_name = "DIR[:OPTIONS]")]
     tmpfs: Vec<String>,
@@ -164,22 +172,11 @@ pub struct ClientOptions {
     /// `--pull`
     pub pull: PullPolicy,
     /// `--platform`
-    pub platform: Option<String>,
+    pub platform: Option<Platform>,
+    /// `--strict-ids`
+    pub unmapped: UnmappedIds,
     /// `--quiet`: no progress of a pull.
-    pub quiet: bool,
-}
-
-/// `--pull`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PullPolicy {
-    /// Ask the registry each time.
-    Always,
-    /// Only what is not here.
-    Missing,
-    /// Not at all.
-    Never,
-    /// If the registry has another one; what is here does if it cannot be asked.
-    Newer,
+    pub verbosity: Verbosity,
 }
 
 impl RunFlags {
@@ -229,8 +226,9 @@ impl RunFlags {
             sig_proxy: self.sig_proxy.unwrap_or(true),
             detach_keys: one("--detach-keys", keys, values::detach_keys)?,
             pull: opt("--pull", &self.pull, pull_policy)?.unwrap_or(PullPolicy::Missing),
-            platform: self.platform.clone(),
-            quiet: self.quiet,
+            platform: pull::parse_platform(self.platform.as_deref())?,
+            unmapped: if self.strict_ids { UnmappedIds::Refuse } else { UnmappedIds::Squash },
+            verbosity: if self.quiet { Verbosity::Quiet } else { Verbosity::Usual },
         })
     }
 
@@ -620,7 +618,8 @@ mod tests {
             detach_keys: vec![16, 17],
             pull: PullPolicy::Missing,
             platform: None,
-            quiet: false,
+            unmapped: UnmappedIds::Squash,
+            verbosity: Verbosity::Usual,
         };
         assert_eq!(client, expected);
         let line = [
@@ -631,6 +630,7 @@ mod tests {
             "--pull=newer",
             "--platform",
             "linux/arm64",
+            "--strict-ids",
             "-q",
             "x",
         ];
@@ -640,8 +640,9 @@ mod tests {
             sig_proxy: false,
             detach_keys: vec![1],
             pull: PullPolicy::Newer,
-            platform: Some("linux/arm64".into()),
-            quiet: true,
+            platform: Some(Platform::new("linux", "arm64", None)),
+            unmapped: UnmappedIds::Refuse,
+            verbosity: Verbosity::Quiet,
         };
         assert_eq!(client, expected);
     }

@@ -28,6 +28,7 @@ pub const VERBS: &[Entry] = &[
     entry::<super::run::Run>(&["run", "container run"]),
     entry::<super::ps::Ps>(&["ps", "container ls", "container list", "container ps"]),
     entry::<super::rm::Rm>(&["rm", "container rm", "container remove"]),
+    entry::<super::pull::Pull>(&["pull", "image pull"]),
     entry::<super::images::Images>(&["images", "image ls", "image list"]),
     entry::<super::rmi::Rmi>(&["rmi", "image rm", "image remove"]),
     entry::<super::tag::Tag>(&["tag", "image tag"]),

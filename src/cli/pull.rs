@@ -1,0 +1,166 @@
+//! `rr pull`, and the pull before a run.
+
+use super::progress::{self, Verbosity};
+use super::verbs::Verb;
+use super::{each, output, report};
+use crate::container::values::Parsed;
+use crate::error::{Doing, Result};
+use crate::host::dirs::Dirs;
+use crate::host::ids::IdMaps;
+use crate::host::userns::{UsernsRequest, plan_maps};
+use crate::image::platform::Platform;
+use crate::image::reference::{ImageName, Reference};
+use crate::image::unpack::UnmappedIds;
+use crate::image::{self, Image, PullPolicy, PullRequest};
+use crate::store::Store;
+
+/// Download an image from a registry and unpack it
+#[derive(Debug, clap::Parser)]
+pub struct Pull {
+    /// Choose the platform of a multi-platform image
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<String>,
+    /// Print only the image's name
+    #[arg(short, long)]
+    quiet: bool,
+    /// Fail where a file belongs to an id that is not mapped, instead of giving it to root
+    #[arg(long)]
+    strict_ids: bool,
+    /// Names of images
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<String>,
+}
+
+impl Verb for Pull {
+    fn run(self) -> Result<i32> {
+        let dirs = Dirs::from_environment()?;
+        let store = Store::open(&dirs)?;
+        let platform = parse_platform(self.platform.as_deref())?;
+        let (maps, notices) = plan_maps(&UsernsRequest::Auto)?;
+        notices.iter().for_each(|notice| report::notice(&notice.0));
+        let verbosity = if self.quiet { Verbosity::Quiet } else { Verbosity::Usual };
+        let fetch = Fetch {
+            store: &store,
+            dirs: &dirs,
+            maps: &maps,
+            policy: PullPolicy::Always,
+            platform,
+            unmapped: if self.strict_ids { UnmappedIds::Refuse } else { UnmappedIds::Squash },
+            verbosity,
+        };
+        Ok(each(&self.images, |text| {
+            let name = ImageName::parse(text).doing(|| format!("cannot pull {}", text.escape_debug()))?;
+            let before = image::find(&store, &name)?.map(|image| image.id);
+            let image = fetch.get(&name)?;
+            let known_as = known_as(&image, &name);
+            if verbosity == Verbosity::Usual {
+                report::line(&format!("Digest: {}", image.source_digest));
+                report::line(&match before == Some(image.id) {
+                    true => format!("Status: Image is up to date for {name}"),
+                    false => format!("Status: Downloaded newer image for {name}"),
+                });
+            }
+            output::line(&known_as)
+        }))
+    }
+}
+
+/// How images are fetched.
+pub struct Fetch<'a> {
+    /// Where to.
+    pub store: &'a Store,
+    /// Where configuration and credentials are.
+    pub dirs: &'a Dirs,
+    /// The ids that layers are unpacked under.
+    pub maps: &'a IdMaps,
+    /// Whether the registry is asked.
+    pub policy: PullPolicy,
+    /// `--platform`
+    pub platform: Option<Platform>,
+    /// What becomes of files of other ids.
+    pub unmapped: UnmappedIds,
+    /// How much is shown.
+    pub verbosity: Verbosity,
+}
+
+impl Fetch<'_> {
+    /// The image, complete and unpacked.
+    pub fn get(&self, name: &ImageName) -> Result<Image> {
+        let progress = progress::shown(self.verbosity);
+        let request = PullRequest {
+            name,
+            policy: self.policy,
+            platform: self.platform.clone(),
+            maps: self.maps,
+            unmapped: self.unmapped,
+            progress: progress.as_ref(),
+            dirs: self.dirs,
+        };
+        image::pull(self.store, &request)
+    }
+}
+
+/// What the image is called in full, as `docker pull` prints it last: `docker.io/library/alpine:latest`.
+fn known_as(image: &Image, typed: &ImageName) -> String {
+    let full = |name: &Reference| format!("{}{}", name.repository(), suffix(name));
+    let same = |name: &&Reference| match typed {
+        ImageName::Registry { reference, .. } => name.path() == reference.path() && name.tag() == reference.tag(),
+        _ => true,
+    };
+    image.names.iter().find(same).map_or_else(|| image.id.to_string(), full)
+}
+
+fn suffix(name: &Reference) -> String {
+    match (name.tag(), name.digest()) {
+        (Some(tag), _) => format!(":{tag}"),
+        (None, Some(digest)) => format!("@{digest}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// The value of `--platform`.
+pub fn parse_platform(text: Option<&str>) -> Result<Option<Platform>> {
+    text.map(|text| platform(text).doing(|| format!("cannot use --platform {}", text.escape_debug()))).transpose()
+}
+
+/// Operating systems that may stand alone, meaning this machine's architecture.
+const SYSTEMS: [&str; 5] = ["linux", "windows", "freebsd", "darwin", "wasi"];
+
+/// `linux/arm64/v8`, `linux/amd64`, `arm64`, `linux` (containerd's platforms.Parse).
+fn platform(text: &str) -> Parsed<Platform> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let good = |part: &&str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+    };
+    match parts.as_slice() {
+        parts if !parts.iter().all(good) => Err("it is not of the form OS/ARCH[/VARIANT]".into()),
+        [one] if SYSTEMS.contains(&one.to_ascii_lowercase().as_str()) => {
+            Ok(Platform { os: one.to_ascii_lowercase(), ..Platform::host() })
+        }
+        [architecture] => Ok(Platform::new("linux", architecture, None)),
+        [os, architecture] => Ok(Platform::new(os, architecture, None)),
+        [os, architecture, variant] => Ok(Platform::new(os, architecture, Some(variant))),
+        _ => Err("it has more parts than OS/ARCH/VARIANT".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_may_be_short() {
+        let shown = |text: &str| platform(text).map(|platform| (platform.os, platform.architecture, platform.variant));
+        let is = |os: &str, architecture: &str, variant: Option<&str>| {
+            Ok((os.to_owned(), architecture.to_owned(), variant.map(str::to_owned)))
+        };
+        assert_eq!(shown("linux/x86_64"), is("linux", "amd64", None));
+        assert_eq!(shown("Linux/ARM64/v8"), is("linux", "arm64", None));
+        assert_eq!(shown("linux/arm/6"), is("linux", "arm", Some("v6")));
+        assert_eq!(shown("s390x"), is("linux", "s390x", None));
+        assert_eq!(shown("linux").unwrap().1, Platform::host().architecture);
+        for bad in ["", "/", "linux/", "a b", "a/b/c/d", "linux//v8"] {
+            assert!(platform(bad).is_err(), "{bad}");
+        }
+    }
+}
