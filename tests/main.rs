@@ -17,5 +17,6 @@ mod rootfs;
 mod run;
 mod signals;
 mod terminal;
+mod unpack_equal;
 mod users;
 mod volumes;
