@@ -5,9 +5,12 @@ use super::{each, output, store};
 use crate::container::record::{self, Status};
 use crate::container::values::short_id;
 use crate::error::{Doing, Result};
+use crate::host::userns::{UsernsRequest, plan_maps};
 use crate::image::reference::ImageName;
-use crate::image::{self, Force, ImageUser};
+use crate::image::{self, Force, ImageUser, UsedLayer};
+use crate::launch::plan::RootSource;
 use crate::store::Store;
+use std::collections::BTreeSet;
 
 /// Remove one or more images
 #[derive(Debug, clap::Parser)]
@@ -27,7 +30,7 @@ impl Verb for Rmi {
     fn run(self) -> Result<i32> {
         let store = store()?;
         let force = if self.force { Force::Yes } else { Force::No };
-        Ok(each(&self.images, |text| {
+        let status = each(&self.images, |text| {
             let name = ImageName::parse(text).doing(|| format!("cannot remove the image {}", text.escape_debug()))?;
             let removed = image::remove(&store, &name, force, &|id| users_of(&store, id))?;
             for name in &removed.untagged {
@@ -37,8 +40,30 @@ impl Verb for Rmi {
                 Some(id) => output::line(&format!("Deleted: {id}")),
                 None => Ok(()),
             }
-        }))
+        });
+        free_space(&store)?;
+        Ok(status)
     }
+}
+
+/// Deletes the blobs and layers that nothing uses any more. Where a pull or a starting container has the
+/// store, the next removal does it.
+fn free_space(store: &Store) -> Result<()> {
+    let (maps, _) = plan_maps(&UsernsRequest::Auto)?;
+    image::collect_garbage(store, &maps, &|| layers_in_use(store)).map(|_| ())
+}
+
+/// The layers' trees that containers stand on.
+fn layers_in_use(store: &Store) -> Result<BTreeSet<UsedLayer>> {
+    let mut used = BTreeSet::new();
+    for container in record::list(store)? {
+        let key = container.plan.ids.key();
+        if let RootSource::Layers { diff_ids } = &container.plan.root {
+            let hex = |diff_id: &String| diff_id.trim_start_matches("sha256:").to_owned();
+            used.extend(diff_ids.iter().map(|diff_id| (key.clone(), hex(diff_id))));
+        }
+    }
+    Ok(used)
 }
 
 /// The containers made from the image with this id.
