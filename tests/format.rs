@@ -115,6 +115,23 @@ fn rm_removes_what_it_can() {
 }
 
 #[test]
+fn rm_takes_volumes_of_other_ids_along() {
+    let registry = requires!(Registry::shared());
+    let rr = Rr::new().with_mirror(registry);
+    let script = "mkdir -m 700 /data/x && touch /data/x/f && chown -R 1000:1000 /data/x";
+    for userns in ["auto", "keep-id"] {
+        let userns = format!("--userns={userns}");
+        let run =
+            ["run", "-q", "--network=none", "--name=it", &userns, "-u0", "-v", "/data", "busybox", "sh", "-c", script];
+        rr.run(run).succeeds_quietly();
+        rr.run(["rm", "it"]).succeeds_quietly();
+        let left = std::fs::read_dir(rr.store().join("volumes")).expect("the store").count();
+        assert_eq!(left, 0, "{userns}");
+    }
+    rr.nothing_is_left();
+}
+
+#[test]
 fn pull_says_what_it_does_off_a_terminal() {
     let registry = requires!(Registry::shared());
     let rr = Rr::new().with_mirror(registry);
@@ -199,7 +216,13 @@ fn an_image_in_use_stays() {
     assert_eq!(rr.run(["ps", "-a", "--format={{.Image}}", "--filter=ancestor=busybox"]).succeeds().line(), "busybox");
     assert!(rr.run(["ps", "-as"]).succeeds().stdout.contains("(virtual "));
     rr.run(["rm", "user"]).succeeds_quietly();
+    let count = |directory: &str| std::fs::read_dir(rr.store().join(directory)).expect("the store").count();
+    assert!(count("oci/blobs/sha256") > 0);
     rr.run(["rmi", "busybox"]).succeeds_quietly();
+    assert_eq!(count("oci/blobs/sha256"), 0, "an image that is gone takes no space");
+    let trees = std::fs::read_dir(rr.store().join("layers")).expect("the store").flatten();
+    let trees: Vec<_> = trees.flat_map(|key| std::fs::read_dir(key.path()).expect("own directory").flatten()).collect();
+    assert!(trees.is_empty(), "{trees:?}");
     rr.nothing_is_left();
 }
 
@@ -340,7 +363,8 @@ fn images_look_like_the_docker_clients() {
     let registry = requires!(Registry::shared());
     let rr = Rr::new().with_mirror(registry);
     rr.run(["pull", "-q", "alpine:3.20.3", "busybox"]).succeeds_quietly();
-    rr.run(["tag", "busybox", "quay.io/a/b:1"]).succeeds_quietly();
+    // Of the same repository: docker shows several repositories of one image in any order.
+    rr.run(["tag", "busybox", "busybox:other"]).succeeds_quietly();
     let text = rr.run(["image", "inspect", "--format=json", "alpine:3.20.3", "busybox"]).succeeds_quietly().stdout;
     let mut images: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let created = |image: &Value| image["Created"].as_str().unwrap().parse::<jiff::Timestamp>().expect("RFC 3339");

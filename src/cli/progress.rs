@@ -48,7 +48,9 @@ impl Progress for Lines {
                 *shown = layers.iter().map(|layer| Shown { short: layer.short(), state: "" }).collect();
             }
             Event::Layer { index, state } => {
+                // That nothing happens yet is no news.
                 if let Some(layer) = lock(&self.0).get_mut(index)
+                    && state != LayerState::Waiting
                     && layer.state != word(state)
                 {
                     layer.state = word(state);
@@ -177,7 +179,7 @@ mod tests {
         let bars = Bars::default();
         bars.event(Event::Layer { index: 3, state: LayerState::Done });
         bars.event(Event::Finished);
-        bars.event(Event::Layers(&[layer.clone()]));
+        bars.event(Event::Layers(std::slice::from_ref(&layer)));
         bars.event(Event::Layer { index: 0, state: LayerState::Downloading { done: 99 } });
         bars.event(Event::Layer { index: 1, state: LayerState::Done });
         let drawn = lock(&bars.0);

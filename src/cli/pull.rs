@@ -8,6 +8,7 @@ use crate::error::{Doing, Result};
 use crate::host::dirs::Dirs;
 use crate::host::ids::IdMaps;
 use crate::host::userns::{UsernsRequest, plan_maps};
+use crate::image::digest::Digest;
 use crate::image::platform::Platform;
 use crate::image::reference::{ImageName, Reference};
 use crate::image::unpack::UnmappedIds;
@@ -50,18 +51,27 @@ impl Verb for Pull {
         };
         Ok(each(&self.images, |text| {
             let name = ImageName::parse(text).doing(|| format!("cannot pull {}", text.escape_debug()))?;
-            let before = image::find(&store, &name)?.map(|image| image.id);
+            let before = ids_of(&store, &name)?;
             let image = fetch.get(&name)?;
             let known_as = known_as(&image, &name);
             if verbosity == Verbosity::Usual {
                 report::line(&format!("Digest: {}", image.source_digest));
-                report::line(&match before == Some(image.id) {
+                report::line(&match before.contains(&image.id) {
                     true => format!("Status: Image is up to date for {name}"),
                     false => format!("Status: Downloaded newer image for {name}"),
                 });
             }
             output::line(&known_as)
         }))
+    }
+}
+
+/// The ids of the images that may turn out to be what `name` means.
+fn ids_of(store: &Store, name: &ImageName) -> Result<Vec<Digest>> {
+    match name {
+        // What an archive holds is known only when it is read.
+        ImageName::Archive { .. } => Ok(image::list(store)?.images.iter().map(|image| image.id).collect()),
+        _ => Ok(image::find(store, name)?.iter().map(|image| image.id).collect()),
     }
 }
 

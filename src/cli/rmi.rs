@@ -7,10 +7,8 @@ use crate::container::values::short_id;
 use crate::error::{Doing, Result};
 use crate::host::userns::{UsernsRequest, plan_maps};
 use crate::image::reference::ImageName;
-use crate::image::{self, Force, ImageUser, UsedLayer};
-use crate::launch::plan::RootSource;
+use crate::image::{self, Force, ImageUser};
 use crate::store::Store;
-use std::collections::BTreeSet;
 
 /// Remove one or more images
 #[derive(Debug, clap::Parser)]
@@ -50,20 +48,7 @@ impl Verb for Rmi {
 /// store, the next removal does it.
 fn free_space(store: &Store) -> Result<()> {
     let (maps, _) = plan_maps(&UsernsRequest::Auto)?;
-    image::collect_garbage(store, &maps, &|| layers_in_use(store)).map(|_| ())
-}
-
-/// The layers' trees that containers stand on.
-fn layers_in_use(store: &Store) -> Result<BTreeSet<UsedLayer>> {
-    let mut used = BTreeSet::new();
-    for container in record::list(store)? {
-        let key = container.plan.ids.key();
-        if let RootSource::Layers { diff_ids } = &container.plan.root {
-            let hex = |diff_id: &String| diff_id.trim_start_matches("sha256:").to_owned();
-            used.extend(diff_ids.iter().map(|diff_id| (key.clone(), hex(diff_id))));
-        }
-    }
-    Ok(used)
+    image::collect_garbage(store, &maps, &|| record::used_layers(store)).map(|_| ())
 }
 
 /// The containers made from the image with this id.

@@ -15,15 +15,17 @@
 //! Process ids in the state are used only together with start time and boot id.
 
 use super::names;
-use super::plan::RunPlan;
+use super::plan::{RootSource, RunPlan};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
+use crate::image::UsedLayer;
 use crate::launch::protocol::Exit;
 use crate::launch::run_in_user_namespace;
 use crate::rootfs::mount::MountKind;
 use crate::store::{Store, remove_tree};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -257,12 +259,18 @@ fn remove_directory(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
     }
     release_name(store, &plan.name, &plan.id);
     let mut result = Ok(());
-    for mount in &plan.mounts {
-        if let MountKind::Volume { name, anonymous: true, .. } = &mount.kind {
-            result = result.and(remove_tree(&store.volumes().join(name)));
-        }
+    for name in anonymous_volumes(plan) {
+        result = result.and(remove_tree(&store.volumes().join(name)));
     }
     remove_tree(dir).and(result)
+}
+
+/// Names of the volumes that go with the container.
+fn anonymous_volumes(plan: &RunPlan) -> impl Iterator<Item = &str> {
+    plan.mounts.iter().filter_map(|mount| match &mount.kind {
+        MountKind::Volume { name, anonymous: true, .. } => Some(name.as_str()),
+        _ => None,
+    })
 }
 
 impl Container {
@@ -311,15 +319,15 @@ impl Container {
 
     /// Removes the files of a container nobody holds.
     fn remove_files(&self, store: &Store) -> Result<()> {
-        let remove = || remove_directory(store, &self.dir, &self.plan);
-        if !WRITABLE.iter().any(|name| self.dir.join(name).exists()) {
-            return remove();
+        let writable = WRITABLE.map(|name| self.dir.join(name));
+        let volumes = anonymous_volumes(&self.plan).map(|name| store.volumes().join(name).join("_data"));
+        let owned: Vec<PathBuf> = writable.into_iter().chain(volumes).filter(|path| path.exists()).collect();
+        if !owned.is_empty() {
+            // They belong to ids of the container. The user may not be one of them (nomap), so the plan
+            // and the directories themselves are removed from outside.
+            run_in_user_namespace(&self.plan.ids, || owned.iter().try_for_each(|path| remove_tree(path)))?;
         }
-        // They belong to ids of the container. The user may not be one of them (nomap), so the plan
-        // and the directory itself are removed from outside.
-        let paths = WRITABLE.map(|name| self.dir.join(name));
-        run_in_user_namespace(&self.plan.ids, || paths.iter().try_for_each(|path| remove_tree(path)))?;
-        remove()
+        remove_directory(store, &self.dir, &self.plan)
     }
 
     /// Ends the payload with SIGKILL and waits until its monitor has cleaned up.
@@ -361,6 +369,23 @@ pub fn list(store: &Store) -> Result<Vec<Container>> {
     }
     containers.sort_by_key(|container| std::cmp::Reverse(container.plan.created));
     Ok(containers)
+}
+
+/// The layers' trees that containers stand on, for [`crate::image::collect_garbage`].
+///
+/// # Errors
+/// The store cannot be read. Unlike in [`list`], one unreadable plan is an error: its layers are
+/// unknown, and must not be taken for garbage.
+pub fn used_layers(store: &Store) -> Result<BTreeSet<UsedLayer>> {
+    let mut used = BTreeSet::new();
+    for id in ids(store)? {
+        let plan = read_json::<RunPlan>(&store.containers().join(&id).join("plan.json"))?;
+        if let Some(RunPlan { root: RootSource::Layers { diff_ids }, ids, .. }) = plan {
+            let key = ids.key();
+            used.extend(diff_ids.iter().map(|id| (key.clone(), id.trim_start_matches("sha256:").to_owned())));
+        }
+    }
+    Ok(used)
 }
 
 /// Removes a directory whose maker died before it wrote the plan.
