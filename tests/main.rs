@@ -10,6 +10,7 @@ mod cli;
 mod confine;
 mod crossing;
 mod exit_codes;
+mod faults;
 mod format;
 mod harness;
 mod network;
