@@ -29,7 +29,9 @@ fn rrs_own_failures_are_125_126_and_127() {
     run(&["-u", "nobodyknows", "alpine", "true"]).fails_with(125, "nobodyknows");
     run(&["-u", "99999999", "alpine", "true"]).fails_with(125, "99999999");
     run(&["-w", "/etc/passwd", "alpine", "true"]).fails_with(125, "/etc/passwd");
-    run(&["--entrypoint", "", "alpine"]).exits(0);
+    // As Docker: an emptied entrypoint takes the image's command with it.
+    run(&["--entrypoint", "", "alpine"]).fails_with(125, "no command");
+    run(&["--entrypoint", "", "alpine", "true"]).exits(0);
     rr.run(["run", "--no-such-flag", "alpine"]).exits(125);
     rr.run(["run"]).exits(125);
     rr.nothing_is_left();

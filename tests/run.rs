@@ -80,7 +80,7 @@ fn the_six_nodes_and_links_of_dev_work() {
     let script = "set -e; for n in null zero full random urandom tty; do test -c /dev/$n; done
         head -c 4 /dev/zero | wc -c; head -c 4 /dev/urandom | wc -c
         test -d /dev/shm -a -d /dev/mqueue -a -c /dev/pts/ptmx
-        readlink /dev/fd /dev/stdin /dev/stdout /dev/stderr /dev/ptmx
+        for l in fd stdin stdout stderr ptmx; do readlink /dev/$l; done
         df -k /dev/shm | tail -1 | awk '{print $2}'
         echo x 2>/dev/null > /dev/full || echo full";
     let outcome = rr.run(["run", "--rm", "--network", "none", "alpine", "sh", "-c", script]).succeeds();
@@ -132,7 +132,7 @@ fn flags_change_what_the_payload_sees() {
         run(&["--read-only", "--tmpfs", "/t"], "touch /x 2>/dev/null || echo ro; touch /t/x && echo rw"),
         "ro\nrw\n"
     );
-    assert_eq!(run(&["--init"], "ps -o pid,comm | grep ' sh'| awk '{print $1}'"), "2\n");
+    assert_eq!(run(&["--init"], "echo $$"), "2\n");
     rr.nothing_is_left();
 }
 

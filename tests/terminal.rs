@@ -73,27 +73,28 @@ fn the_terminals_mode_comes_back_on_every_way_out() {
     terminal.wait();
     assert_eq!(mode(&terminal), before);
     // By the monitor's death.
-    let mut terminal = shell(&rr, &["--name", "m"]);
+    let mut terminal = shell(&rr, &["--name", "mm"]);
     let path = format!("/proc/{0}/task/{0}/children", terminal.pid().as_raw_nonzero());
     let monitor: i32 = std::fs::read_to_string(path).unwrap().trim().parse().unwrap();
     rustix::process::kill_process(rustix::process::Pid::from_raw(monitor).unwrap(), Signal::KILL).unwrap();
     assert_eq!(terminal.wait().code(), Some(125));
     assert_eq!(mode(&terminal), before);
-    rr.run(["rm", "m"]).succeeds();
+    rr.run(["rm", "mm"]).succeeds();
     rr.nothing_is_left();
 }
 
 #[test]
 fn the_detach_keys_leave_the_container_running() {
     let rr = Rr::new().with_mirror(requires!(Registry::shared()));
-    for (flags, keys) in [(&["--name", "d"][..], "\x10\x11"), (&["--name", "d", "--detach-keys", "ctrl-x,y"], "\x18y")]
+    for (flags, keys) in
+        [(&["--name", "left"][..], "\x10\x11"), (&["--name", "left", "--detach-keys", "ctrl-x,y"], "\x18y")]
     {
         let mut terminal = shell(&rr, flags);
         terminal.send(keys);
         assert_eq!(terminal.wait().code(), Some(0), "{}", terminal.screen());
-        let status = rr.run(["inspect", "-f", "{{.State.Status}}", "d"]).succeeds();
+        let status = rr.run(["inspect", "-f", "{{.State.Status}}", "left"]).succeeds();
         assert_eq!(status.line(), "running");
-        rr.run(["rm", "-f", "d"]).succeeds();
+        rr.run(["rm", "-f", "left"]).succeeds();
         rr.nothing_is_left();
     }
 }

@@ -27,8 +27,6 @@ pub struct Child {
 pub struct Namespaces(u64);
 
 impl Namespaces {
-    /// None: the child shares all of the caller's.
-    pub const NONE: Namespaces = Namespaces(0);
     /// user_namespaces(7)
     pub const USER: Namespaces = Namespaces(libc::CLONE_NEWUSER as u64);
     /// mount_namespaces(7)
