@@ -42,12 +42,20 @@ pub(super) fn main(launch: &Launch<'_>, monitor: &ToMonitor) -> ! {
 /// The page to read: everything between a new set of namespaces and the payload.
 fn sequence(launch: &Launch<'_>, monitor: &ToMonitor) -> Result<Infallible> {
     let isolated = Isolated::new(launch, monitor)?;
+    log::debug!("become_ns_root");
     let mapped = isolated.become_ns_root()?;
+    log::debug!("make_mounts_private");
     mapped.make_mounts_private()?;
+    log::debug!("mount_overlay");
     let tree = mapped.mount_overlay()?;
+    log::debug!("mount_kernel_filesystems");
     let terminal = mapped.mount_kernel_filesystems(&tree)?;
+    log::debug!("bind_volumes");
     mapped.bind_volumes(&tree)?;
+    log::debug!("pivot, detach_old_root");
     let rooted = mapped.pivot(tree, terminal)?;
+    // The last line: from here on standard error is the payload's.
+    log::debug!("confine, exec_payload");
     let confined = rooted.confine()?;
     confined.exec_payload()
 }

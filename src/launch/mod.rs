@@ -105,7 +105,9 @@ pub enum Event {
 /// Whatever stage failed, in its words; then no process of the container is left. The keeper has not
 /// been called: what becomes of the record is the caller's to decide.
 pub fn start(launch: &Launch<'_>, keeper: &mut dyn Keeper, notice: &mut dyn FnMut(String)) -> Result<Running> {
+    log::debug!("spawn_child");
     let mut running = spawn_child(launch, keeper)?;
+    log::debug!("write_id_maps");
     id_maps::write_id_maps(running.monitor.child.pid, &launch.plan.ids)?.wait()?;
     running.channel.send(&ToMonitor::IdsMapped)?;
     loop {

@@ -36,6 +36,7 @@ pub(super) fn main(launch: &Launch<'_>, keeper: &mut dyn Keeper, client: ToClien
 
 fn monitor(launch: &Launch<'_>, keeper: &mut dyn Keeper, client: &ToClientChannel) -> Result<Exit> {
     rustix::process::setsid().doing(|| "cannot make a session for the monitor")?;
+    log::debug!("unshare_rest");
     let mut container = Starting::unshare_rest(launch)?;
     let terminal = container.start(launch, client).and_then(|()| container.announce(keeper, client));
     let supervised = terminal.map(|terminal| pump::supervise(&container.init, client, terminal));
