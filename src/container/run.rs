@@ -34,7 +34,7 @@ pub fn create(store: &Store, options: CreateOptions, image: Option<(&str, &Image
     let name_choice = if options.name.is_some() { NameChoice::Given } else { NameChoice::Suggested };
     let facts = image.map(|(name, image)| ImageFacts {
         used: ImageUse { name: name.to_owned(), id: image.id.to_string(), manifest: image.manifest_digest.to_string() },
-        diff_ids: image.layers.iter().map(|layer| layer.diff_id.to_string()).collect(),
+        diff_ids: image.visible_layers().iter().map(|layer| layer.diff_id.to_string()).collect(),
         defaults: image.config.config.clone(),
     });
     let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();

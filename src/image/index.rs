@@ -22,6 +22,9 @@ const SOURCE_DIGEST: &str = "rr.source.digest";
 /// Bytes of all layers' tar streams.
 const UNPACKED_SIZE: &str = "rr.unpacked.size";
 
+/// How many layers at the bottom are hidden by an opaque top of one above them.
+const HIDDEN_LAYERS: &str = "rr.layers.hidden";
+
 /// The index of the store's OCI layout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -143,6 +146,8 @@ pub(super) struct Notes {
     pub(super) source: Digest,
     /// Bytes of the layers' tar streams, where they were counted.
     pub(super) unpacked: Option<u64>,
+    /// How many layers at the bottom are hidden.
+    pub(super) hidden: usize,
 }
 
 impl Descriptor {
@@ -166,12 +171,20 @@ impl Descriptor {
         self.annotations.get(UNPACKED_SIZE)?.parse().ok()
     }
 
+    /// How many layers at the bottom are hidden.
+    pub(super) fn hidden_layers(&self) -> usize {
+        self.annotations.get(HIDDEN_LAYERS).and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
     /// Writes the notes into this index entry.
     pub(super) fn note(&mut self, notes: &Notes) {
         self.annotations.insert(IMAGE_ID.to_owned(), notes.image_id.to_string());
         self.annotations.insert(SOURCE_DIGEST.to_owned(), notes.source.to_string());
         if let Some(bytes) = notes.unpacked {
             self.annotations.insert(UNPACKED_SIZE.to_owned(), bytes.to_string());
+        }
+        if notes.hidden > 0 {
+            self.annotations.insert(HIDDEN_LAYERS.to_owned(), notes.hidden.to_string());
         }
     }
 }

@@ -29,12 +29,22 @@ pub struct Image {
     pub config: ImageConfig,
     /// Its layers, bottom first.
     pub layers: Vec<Layer>,
+    /// How many of them, from the bottom, are hidden altogether: a layer above them has an opaque top,
+    /// which overlay does not look for. See [`Image::visible_layers`].
+    pub hidden_layers: usize,
     /// What its blobs take, bytes.
     pub size: u64,
     /// What its layers' tar streams take, bytes; None where rr did not count them.
     pub unpacked_size: Option<u64>,
     /// Whom it is for.
     pub platform: Platform,
+}
+
+impl Image {
+    /// The layers that a root file system is stacked from, bottom first.
+    pub fn visible_layers(&self) -> &[Layer] {
+        self.layers.get(self.hidden_layers..).unwrap_or_default()
+    }
 }
 
 /// One layer of an image.
@@ -252,6 +262,7 @@ fn load_parts(store: &Store, index: &LayoutIndex, entry: &Descriptor) -> Result<
         source_digest: entry.source_digest().unwrap_or(entry.digest),
         names: index.names_of(&entry.digest),
         layers,
+        hidden_layers: entry.hidden_layers(),
         size: manifest.blobs_size(),
         unpacked_size: entry.unpacked_size(),
         platform: config.platform(),

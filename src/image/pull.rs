@@ -92,7 +92,8 @@ pub fn pull(store: &Store, request: &PullRequest<'_>) -> Result<Image> {
         let opened = ImageArchive::open(*kind, path, name.as_deref(), &wanted.or_host(), &store.tmp());
         let archive = opened.map_err(|failure| failure.while_doing(doing()))?;
         let resolved = resolve_archive(&archive, request.platform.as_ref()).doing(doing)?;
-        return finish(store, request, resolved, &[&archive], &[]);
+        let image = finish(store, request, resolved, &[&archive], &[]);
+        return image.map_err(|failure| failure.while_doing(doing()));
     }
     let found = local::find(store, request.name)?.filter(|image| wanted.accepts(image));
     match (request.policy, found) {
@@ -349,12 +350,11 @@ fn finish(
     sources: &[&dyn BlobSource],
     repositories: &[&Repository],
 ) -> Result<Image> {
-    let doing = || format!("cannot pull {}", request.name);
-    let layers = local::pair_layers(&resolved.manifest, &resolved.config).doing(doing)?;
+    let layers = local::pair_layers(&resolved.manifest, &resolved.config).doing(|| "cannot use its manifest")?;
     note_platform(request, &resolved.config);
     let fresh: Vec<Repository> = repositories.iter().map(|repository| repository.afresh()).collect();
-    transfer_layers(store, request, &layers, sources, &fresh).map_err(|failure| failure.while_doing(doing()))?;
-    publish(store, request, &resolved, &layers).map_err(|failure| failure.while_doing(doing()))
+    transfer_layers(store, request, &layers, sources, &fresh)?;
+    publish(store, request, &resolved, &layers)
 }
 
 fn note_platform(request: &PullRequest<'_>, config: &ImageConfig) {
@@ -408,6 +408,8 @@ fn publish(store: &Store, request: &PullRequest<'_>, resolved: &Resolved, layers
     let records: Vec<_> =
         layers.iter().filter_map(|layer| transfer::read_record(store, &key, &layer.diff_id)).collect();
     let unpacked = (records.len() == layers.len()).then(|| records.iter().map(|record| record.tar_bytes).sum());
+    let is_opaque = |record: &transfer::LayerRecord| record.report.root_is_opaque;
+    let hidden = if unpacked.is_some() { records.iter().rposition(is_opaque).unwrap_or(0) } else { 0 };
     tell_about(request.progress, &records);
     let mut entry = Descriptor {
         media_type: resolved.manifest.media_type.clone(),
@@ -417,7 +419,7 @@ fn publish(store: &Store, request: &PullRequest<'_>, resolved: &Resolved, layers
         annotations: std::collections::BTreeMap::new(),
         other: serde_json::Map::new(),
     };
-    entry.note(&Notes { image_id, source: resolved.source_digest, unpacked });
+    entry.note(&Notes { image_id, source: resolved.source_digest, unpacked, hidden });
     let index = LayoutIndex::update(store, |index| {
         index.add(&entry, None);
         resolved.names.iter().for_each(|name| index.add(&entry, Some(name)));

@@ -56,7 +56,7 @@ pub(crate) fn put_image(store: &Store, name: &str, layers: &[&str]) -> Digest {
         annotations: [].into(),
         other: serde_json::Map::new(),
     };
-    entry.note(&Notes { image_id: config_digest, source: digest, unpacked: None });
+    entry.note(&Notes { image_id: config_digest, source: digest, unpacked: None, hidden: 0 });
     LayoutIndex::update(store, |index| {
         index.add(&entry, Some(&name.parse().unwrap()));
         Ok(())

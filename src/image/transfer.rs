@@ -14,7 +14,7 @@ use super::digest::{Digest, Hasher};
 use super::http::{Trouble, TroubleKind};
 use super::local::Layer;
 use super::progress::{Event, LayerState, Progress};
-use super::stream::{CorruptStream, HashingReader, auto_decoder};
+use super::stream::{HashingReader, auto_decoder};
 use super::unpack::{UnmappedIds, UnpackOptions, UnpackReport, unpack_layer};
 use crate::error::{Doing, Failure, IntoCause, Result};
 use crate::host::ids::IdMaps;
@@ -158,7 +158,9 @@ impl Task<'_> {
         let record = match outcome {
             Ok(record) => record,
             Err(Setback::Lost(trouble)) => {
-                new_blob.keep();
+                if new_blob.file().metadata().is_ok_and(|metadata| metadata.len() > 0) {
+                    new_blob.keep();
+                }
                 return Err(trouble.while_doing(self.doing()));
             }
             Err(Setback::Bad(failure) | Setback::Local(failure)) => return Err(failure),
@@ -255,21 +257,16 @@ impl Task<'_> {
         input: &mut Input<'_>,
         result: Result<Option<Unpacked>>,
     ) -> std::result::Result<Option<LayerRecord>, Setback> {
-        let corrupt = result.is_err() && input.trouble.is_none() && input.corrupt;
-        if result.is_ok() || corrupt {
-            // The rest of a corrupt stream, or what the decoder had no need to look at.
-            let drained = io::copy(input, &mut io::sink());
-            if let (Err(error), None) = (drained, &input.trouble) {
-                return Err(Setback::Local(Failure::new(self.doing(), error.into_cause())));
-            }
+        // The rest of what could not be unpacked, or what the decoder had no need to look at.
+        let drained = io::copy(input, &mut io::sink());
+        if let (Err(error), None) = (drained, &input.trouble) {
+            return Err(Setback::Local(Failure::new(self.doing(), error.into_cause())));
         }
         // What the input met explains more than what the decoder or the unpacker made of it.
         if let Some(setback) = input.trouble.take() {
             return Err(setback);
         }
-        if result.is_ok() || corrupt {
-            input.check().map_err(Setback::Bad)?;
-        }
+        input.check().map_err(Setback::Bad)?;
         // The blob is what was asked for, so no other source can do better from here on.
         let unpacked = result.map_err(|failure| failure.while_doing(self.doing()))?;
         let Some(Unpacked { diff_id, record }) = unpacked else { return Ok(None) };
@@ -284,24 +281,9 @@ impl Task<'_> {
     /// Inflates, hashes and unpacks the input.
     fn unpack(&self, input: &mut Input<'_>, tree: &TempDir) -> Result<Unpacked> {
         let options = UnpackOptions { ids: self.transfer.maps, unmapped: self.transfer.unmapped };
-        let mut corrupt = false;
-        let result = self.unpack_noting(input, tree, &options, &mut corrupt);
-        input.corrupt = corrupt;
-        result
-    }
-
-    fn unpack_noting(
-        &self,
-        input: &mut Input<'_>,
-        tree: &TempDir,
-        options: &UnpackOptions<'_>,
-        corrupt: &mut bool,
-    ) -> Result<Unpacked> {
-        let mut note = |error: &io::Error| *corrupt |= CorruptStream::in_error(error).is_some();
-        let decoder = auto_decoder(input).inspect_err(&mut note);
-        let (_, decoder) = decoder.doing(|| "cannot read its beginning")?;
-        let mut tar = HashingReader::new(Watched { reader: decoder, note });
-        let report = unpack_layer(&mut tar, tree.path(), options)?;
+        let (_, decoder) = auto_decoder(input).doing(|| "cannot read its beginning")?;
+        let mut tar = HashingReader::new(decoder);
+        let report = unpack_layer(&mut tar, tree.path(), &options)?;
         let (diff_id, tar_bytes) = tar.drain().doing(|| "cannot read it to its end")?;
         Ok(Unpacked { diff_id, record: LayerRecord { tar_bytes, report } })
     }
@@ -311,18 +293,6 @@ impl Task<'_> {
 struct Unpacked {
     diff_id: Digest,
     record: LayerRecord,
-}
-
-/// Shows errors to `note` on their way.
-struct Watched<R, F> {
-    reader: R,
-    note: F,
-}
-
-impl<R: Read, F: FnMut(&io::Error)> Read for Watched<R, F> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.reader.read(buffer).inspect_err(&mut self.note)
-    }
 }
 
 /// What of a layer is missing.
@@ -357,8 +327,6 @@ struct Input<'a> {
     hasher: Hasher,
     bytes: u64,
     told: u64,
-    /// The decoder found the stream corrupt.
-    corrupt: bool,
     /// What went wrong here: decoders and the unpacker pass it on as text only.
     trouble: Option<Setback>,
 }
@@ -393,7 +361,6 @@ impl<'a> Input<'a> {
             hasher: Hasher::new(),
             bytes: 0,
             told: 0,
-            corrupt: false,
             trouble: None,
         })
     }

@@ -161,6 +161,10 @@ fn serve(
 }
 
 fn read_request(reader: &mut impl BufRead) -> std::io::Result<Option<Request>> {
+    // Whoever tries TLS first (its records start with byte 22) hears at once that there is none.
+    if reader.fill_buf()?.first() == Some(&22) {
+        return Ok(None);
+    }
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -301,6 +305,13 @@ impl Shelf {
         for name in [tag, &sha256(&bytes)] {
             self.things.insert(format!("/v2/{repository}/manifests/{name}"), (media_type.to_owned(), bytes.clone()));
         }
+    }
+
+    /// The repository's longest blob: its layer, where it has one and that is longer than the config.
+    pub fn layer_blob(&self, repository: &str) -> Option<Vec<u8>> {
+        let prefix = format!("/v2/{repository}/blobs/");
+        let blobs = self.things.iter().filter(|(path, _)| path.starts_with(&prefix));
+        blobs.map(|(_, (_, bytes))| bytes.clone()).max_by_key(Vec::len)
     }
 
     /// What a good registry answers: `/v2/`, manifests and blobs by GET and HEAD, ranges of blobs.

@@ -17,7 +17,7 @@ mod small_root;
 mod terminal;
 
 pub use command::{Outcome, RrCommand, Running};
-pub use hostile::{Answer, HostileServer, Request, Shelf};
+pub use hostile::{Answer, HostileServer, Request, Shelf, sha256};
 pub use leftovers::Process;
 pub use registry::{Access, Registry};
 pub use rr::{Rr, wait_until};
