@@ -16,6 +16,7 @@ mod harness;
 mod images;
 mod network;
 mod pull;
+mod readme;
 mod rootfs;
 mod run;
 mod signals;
