@@ -7,8 +7,9 @@
 use super::monitor::ToClientChannel;
 use super::protocol::{ToMonitor, WindowSize};
 use crate::error::{Doing, Result};
+use crate::sys::memory::release_program_pages;
 use crate::sys::process::Child;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::Signal;
@@ -148,6 +149,7 @@ impl Buffer {
 pub(super) fn supervise(init: &Child, client: &ToClientChannel, terminal: Option<Terminal>) {
     let mut terminal = terminal;
     let mut attached = true;
+    let mut settle = Some(Timespec { tv_sec: 1, tv_nsec: 0 });
     loop {
         let mut fds = vec![PollFd::new(&init.pidfd, PollFlags::IN)];
         let client_at = attached.then(|| {
@@ -160,7 +162,15 @@ pub(super) fn supervise(init: &Child, client: &ToClientChannel, terminal: Option
                 fds.push(PollFd::new(socket, interest(&terminal.input, &terminal.output)));
             }
         }
-        match poll(&mut fds, None) {
+        let mut happened = poll(&mut fds, settle.as_ref());
+        if happened == Ok(0) {
+            // A payload that still runs after a while may run for long: this process gets small, and
+            // waits on right here, where little of the program is needed.
+            settle = None;
+            release_program_pages();
+            happened = poll(&mut fds, None);
+        }
+        match happened {
             Ok(_) | Err(Errno::INTR) => {}
             // Out of memory: without poll the end is all that can still be waited for.
             Err(_) => return,

@@ -5,6 +5,7 @@
 
 pub mod caps;
 pub mod env;
+pub mod memory;
 pub mod mount;
 pub mod net;
 pub mod process;
