@@ -20,7 +20,7 @@ fn options_with_bad_values_say_which_and_why() {
         (&["--dns", "not-an-address"], "not-an-address"),
         (&["--workdir", "relative"], "relative"),
         (&["--userns", "odd"], "odd"),
-        (&["--uidmap", "1:2"], "uidmap"),
+        (&["--uidmap", "1:2:3:4"], "1:2:3:4"),
         (&["--security-opt", "odd=1"], "odd"),
         (&["--detach-keys", "ctrl-"], "ctrl-"),
         (&["--tmpfs", "relative"], "relative"),

@@ -88,42 +88,45 @@ fn tar() -> TarBytes {
 
 #[test]
 fn every_kind_of_entry_is_made() {
-    let place = Place::new();
-    let report = place
-        .unpack(
-            tar()
-                .mode(0o700)
-                .dir("./")
-                .plain_mode()
-                .dir("usr/")
-                .mode(0o1777)
-                .dir("usr/tmp")
-                .mode(0o4711)
-                .file("usr/su", b"#!")
-                .mode(0o000)
-                .file("/usr/none", b"")
-                .plain_mode()
-                .symlink("bin", "usr/bin")
-                .hard_link("usr/hard", "./usr/su")
-                .entry(b'6', "usr/fifo", b"")
-                .entry(b'3', "dev/null", b"")
-                .hard_link("dev/zero", "dev/null")
-                .file("deep/er/file", b"text"),
-        )
-        .unwrap();
-    assert_eq!(place.mode("."), 0o40700);
-    assert_eq!((place.mode("usr"), place.mode("usr/tmp")), (0o40755, 0o41777));
-    assert_eq!((place.mode("usr/su"), place.mode("usr/none")), (0o104711, 0o100000));
-    assert_eq!(fs::read_link(place.at("bin")).unwrap(), Path::new("usr/bin"));
-    assert_eq!(fs::metadata(place.at("usr/hard")).unwrap().ino(), fs::metadata(place.at("usr/su")).unwrap().ino());
-    assert_eq!(place.mode("usr/fifo"), 0o010644);
-    assert!(!place.at("dev/null").exists());
-    assert_eq!((report.devices_skipped, report.first_device.as_deref()), (2, Some("dev/null")));
-    assert_eq!((report.entries, report.bytes, report.implied_directories), (11, 6, 2));
-    assert!(report.has_root_entry);
-    for path in [".", "usr", "usr/tmp", "usr/su", "bin", "usr/fifo"] {
-        assert_eq!(fs::symlink_metadata(place.at(path)).unwrap().mtime(), 1_500_000_000, "{path}");
-    }
+    // An entry for the top gives it an owner, which takes root, if only of a namespace.
+    in_new_namespaces(|| {
+        let place = Place::new();
+        let report = place
+            .unpack(
+                tar()
+                    .mode(0o700)
+                    .dir("./")
+                    .plain_mode()
+                    .dir("usr/")
+                    .mode(0o1777)
+                    .dir("usr/tmp")
+                    .mode(0o4711)
+                    .file("usr/su", b"#!")
+                    .mode(0o000)
+                    .file("/usr/none", b"")
+                    .plain_mode()
+                    .symlink("bin", "usr/bin")
+                    .hard_link("usr/hard", "./usr/su")
+                    .entry(b'6', "usr/fifo", b"")
+                    .entry(b'3', "dev/null", b"")
+                    .hard_link("dev/zero", "dev/null")
+                    .file("deep/er/file", b"text"),
+            )
+            .unwrap();
+        assert_eq!(place.mode("."), 0o40700);
+        assert_eq!((place.mode("usr"), place.mode("usr/tmp")), (0o40755, 0o41777));
+        assert_eq!((place.mode("usr/su"), place.mode("usr/none")), (0o104711, 0o100000));
+        assert_eq!(fs::read_link(place.at("bin")).unwrap(), Path::new("usr/bin"));
+        assert_eq!(fs::metadata(place.at("usr/hard")).unwrap().ino(), fs::metadata(place.at("usr/su")).unwrap().ino());
+        assert_eq!(place.mode("usr/fifo"), 0o010644);
+        assert!(!place.at("dev/null").exists());
+        assert_eq!((report.devices_skipped, report.first_device.as_deref()), (2, Some("dev/null")));
+        assert_eq!((report.entries, report.bytes, report.implied_directories), (11, 6, 2));
+        assert!(report.has_root_entry);
+        for path in [".", "usr", "usr/tmp", "usr/su", "bin", "usr/fifo"] {
+            assert_eq!(fs::symlink_metadata(place.at(path)).unwrap().mtime(), 1_500_000_000, "{path}");
+        }
+    });
 }
 
 #[test]
@@ -285,35 +288,38 @@ fn where_devices_are_refused_whiteouts_are_attributes() {
 
 #[test]
 fn the_later_entry_wins() {
-    let place = Place::new();
-    place
-        .unpack(
-            tar()
-                .file("twice", b"first, longer")
-                .file("twice", b"second")
-                .file("dir-to-file/sub/deep/f", b"")
-                .dir("dir-to-file/sub/empty")
-                .file("dir-to-file", b"file now")
-                .file("file-to-dir", b"")
-                .dir("file-to-dir")
-                .file("file-to-dir/f", b"in")
-                .symlink("link-to-file", "twice")
-                .file("link-to-file", b"not through the link")
-                .file("kept-dir/f", b"kept")
-                .mode(0o700)
-                .mtime(1000)
-                .dir("kept-dir")
-                .plain_mode()
-                .hard_link("kept-dir/f", "twice")
-                .hard_link("kept-dir/f", "kept-dir/f")
-                .hard_link("twice", "kept-dir/f"),
-        )
-        .unwrap();
-    assert_eq!(place.text("twice"), "second");
-    assert_eq!((place.text("dir-to-file"), place.text("file-to-dir/f")), ("file now".into(), "in".into()));
-    assert_eq!(place.text("link-to-file"), "not through the link");
-    assert_eq!((place.mode("kept-dir"), place.text("kept-dir/f")), (0o40700, "second".into()));
-    assert_eq!(fs::metadata(place.at("kept-dir")).unwrap().mtime(), 1000);
+    // An entry for the top gives it an owner, which takes root, if only of a namespace.
+    in_new_namespaces(|| {
+        let place = Place::new();
+        place
+            .unpack(
+                tar()
+                    .file("twice", b"first, longer")
+                    .file("twice", b"second")
+                    .file("dir-to-file/sub/deep/f", b"")
+                    .dir("dir-to-file/sub/empty")
+                    .file("dir-to-file", b"file now")
+                    .file("file-to-dir", b"")
+                    .dir("file-to-dir")
+                    .file("file-to-dir/f", b"in")
+                    .symlink("link-to-file", "twice")
+                    .file("link-to-file", b"not through the link")
+                    .file("kept-dir/f", b"kept")
+                    .mode(0o700)
+                    .mtime(1000)
+                    .dir("kept-dir")
+                    .plain_mode()
+                    .hard_link("kept-dir/f", "twice")
+                    .hard_link("kept-dir/f", "kept-dir/f")
+                    .hard_link("twice", "kept-dir/f"),
+            )
+            .unwrap();
+        assert_eq!(place.text("twice"), "second");
+        assert_eq!((place.text("dir-to-file"), place.text("file-to-dir/f")), ("file now".into(), "in".into()));
+        assert_eq!(place.text("link-to-file"), "not through the link");
+        assert_eq!((place.mode("kept-dir"), place.text("kept-dir/f")), (0o40700, "second".into()));
+        assert_eq!(fs::metadata(place.at("kept-dir")).unwrap().mtime(), 1000);
+    });
 }
 
 #[test]
@@ -387,32 +393,35 @@ fn what_leads_out_is_refused_and_what_can_be_kept_inside_stays_inside() {
 
 #[test]
 fn nonsense_is_refused_with_its_name() {
-    let long_path = b"d/".repeat(3000);
-    for (archive, expected) in [
-        (tar().file("./", b"x"), "a directory"),
-        (tar().symlink("/", "x"), "directory can have this name"),
-        (tar().file("f", b"").file("f/g", b""), "parent `f` is not a directory"),
-        (tar().hard_link("h", "nowhere"), "`nowhere`, which is not in this layer"),
-        (tar().hard_link("h", "no/where"), "`no/where`, which is not in this layer"),
-        (tar().hard_link("h", "/"), "links to the layer itself"),
-        (tar().dir("d").hard_link("h", "d"), "EPERM"),
-        (tar().symlink("l", "l").file("l/f", b""), "ELOOP"),
-        (tar().pax(&[("path", &[b'n'; 256])]).file("x", b""), "ENAMETOOLONG"),
-        (tar().pax(&[("path", &long_path)]).file("x", b""), "ENAMETOOLONG"),
-        (tar().pax(&[("SCHILY.xattr.user.big", &[0; 70_000])]).file("x", b""), "64 KiB"),
-        (tar().gnu_sparse("bomb", &[(0, 1)], 0o77777777777, b"").file("x", b""), "sparse map"),
-        (tar().pax(&[("GNU.sparse.realsize", b"9223372036854775807")]).file("bomb", b""), "sparse file's size"),
-        (tar().header_only(b'0', "cut", 5000), "ends in the middle of a file"),
-    ] {
-        // A regular file with a trailing slash is a directory to every tar since v7.
-        let result = Place::new().unpack(archive);
-        if expected == "a directory" {
-            result.unwrap();
-            continue;
+    // An entry for the top gives it an owner, which takes root, if only of a namespace.
+    in_new_namespaces(|| {
+        let long_path = b"d/".repeat(3000);
+        for (archive, expected) in [
+            (tar().file("./", b"x"), "a directory"),
+            (tar().symlink("/", "x"), "directory can have this name"),
+            (tar().file("f", b"").file("f/g", b""), "parent `f` is not a directory"),
+            (tar().hard_link("h", "nowhere"), "`nowhere`, which is not in this layer"),
+            (tar().hard_link("h", "no/where"), "`no/where`, which is not in this layer"),
+            (tar().hard_link("h", "/"), "links to the layer itself"),
+            (tar().dir("d").hard_link("h", "d"), "EPERM"),
+            (tar().symlink("l", "l").file("l/f", b""), "ELOOP"),
+            (tar().pax(&[("path", &[b'n'; 256])]).file("x", b""), "ENAMETOOLONG"),
+            (tar().pax(&[("path", &long_path)]).file("x", b""), "ENAMETOOLONG"),
+            (tar().pax(&[("SCHILY.xattr.user.big", &[0; 70_000])]).file("x", b""), "64 KiB"),
+            (tar().gnu_sparse("bomb", &[(0, 1)], 0o77777777777, b"").file("x", b""), "sparse map"),
+            (tar().pax(&[("GNU.sparse.realsize", b"9223372036854775807")]).file("bomb", b""), "sparse file's size"),
+            (tar().header_only(b'0', "cut", 5000), "ends in the middle of a file"),
+        ] {
+            // A regular file with a trailing slash is a directory to every tar since v7.
+            let result = Place::new().unpack(archive);
+            if expected == "a directory" {
+                result.unwrap();
+                continue;
+            }
+            let failure = result.expect_err(expected);
+            assert!(failure.to_string().contains(expected), "wanted {expected}: {failure}");
         }
-        let failure = result.expect_err(expected);
-        assert!(failure.to_string().contains(expected), "wanted {expected}: {failure}");
-    }
+    });
 }
 
 #[test]
