@@ -81,7 +81,7 @@ fn old_gnu_sparse_files_equal_their_originals(scratch: &Path) {
     let destination = scratch.join("sparse");
     fs::create_dir(&destination).unwrap();
     let maps = own_maps();
-    let options = UnpackOptions { ids: &maps, unmapped: UnmappedIds::Refuse };
+    let options = UnpackOptions { ids: &maps, namespace: &maps, unmapped: UnmappedIds::Refuse };
     unpack_layer(&mut &tar[..], &destination, &options).unwrap();
     // This format has no nanoseconds.
     let original = snapshot(&scratch.join("tree/var"), Precision::Seconds);
@@ -117,7 +117,7 @@ fn compare(layout: &Path, work: &Path) {
 
 fn unpack_with_rr(layout: &Path, work: &Path) -> PathBuf {
     let maps = own_maps();
-    let options = UnpackOptions { ids: &maps, unmapped: UnmappedIds::Refuse };
+    let options = UnpackOptions { ids: &maps, namespace: &maps, unmapped: UnmappedIds::Refuse };
     let archive = ImageArchive::open(ArchiveKind::OciDirectory, layout, None, &Platform::host(), work).unwrap();
     let mut lower = Vec::new();
     for (number, layer) in archive.manifest.layers.iter().enumerate() {

@@ -5,7 +5,6 @@ use super::{each, output, store};
 use crate::container::record::{self, Status};
 use crate::container::values::short_id;
 use crate::error::{Doing, Result};
-use crate::host::userns::{UsernsRequest, plan_maps};
 use crate::image::reference::ImageName;
 use crate::image::{self, Force, ImageUser};
 use crate::store::Store;
@@ -47,8 +46,7 @@ impl Verb for Rmi {
 /// Deletes the blobs and layers that nothing uses any more. Where a pull or a starting container has the
 /// store, the next removal does it.
 fn free_space(store: &Store) -> Result<()> {
-    let (maps, _) = plan_maps(&UsernsRequest::Auto)?;
-    image::collect_garbage(store, &maps, &|| record::used_layers(store)).map(|_| ())
+    image::collect_garbage(store, &|| record::used_layers(store)).map(|_| ())
 }
 
 /// The containers made from the image with this id.

@@ -18,9 +18,10 @@ use super::names;
 use super::plan::{RootSource, RunPlan};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
+use crate::host::userns::root_reaches_own_files;
 use crate::image::UsedLayer;
+use crate::launch::StoreNamespace;
 use crate::launch::protocol::Exit;
-use crate::launch::run_in_user_namespace;
 use crate::rootfs::mount::MountKind;
 use crate::store::{Store, remove_tree};
 use rustix::fs::FlockOperation;
@@ -119,9 +120,9 @@ pub fn create(store: &Store, plan: &mut RunPlan, choice: NameChoice) -> Result<H
     let lock = File::open(&dir).doing(doing)?;
     // Nobody waits for a lock on a directory without a plan, so this never blocks for long.
     rustix::fs::flock(&lock, FlockOperation::LockExclusive).doing(doing)?;
-    if plan.ids.users.to_container(crate::host::ids::HostId(rustix::process::getuid().as_raw())).is_none() {
-        // The user has no id in the container (`--userns nomap`), so its root is nobody here and makes
-        // upper/ by the permissions for others; the store above is 0700.
+    if !root_reaches_own_files(&plan.ids) {
+        // The container's root is nobody here (`--userns nomap`) and makes upper/ by the permissions for
+        // others; the store above is 0700.
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).doing(doing)?;
     }
     let mut attempt = 0;
@@ -239,7 +240,7 @@ impl Held {
     }
 
     /// Removes the container with its anonymous volumes. Runs where the ids of its files are mapped:
-    /// in its monitor, or in [`run_in_user_namespace`].
+    /// in its monitor, or in a [`StoreNamespace`].
     ///
     /// # Errors
     /// The first of the system's; what can be removed is.
@@ -321,13 +322,12 @@ impl Container {
     fn remove_files(&self, store: &Store) -> Result<()> {
         let writable = WRITABLE.map(|name| self.dir.join(name));
         let volumes = anonymous_volumes(&self.plan).map(|name| store.volumes().join(name).join("_data"));
-        let owned: Vec<PathBuf> = writable.into_iter().chain(volumes).filter(|path| path.exists()).collect();
-        if !owned.is_empty() {
-            // They belong to ids of the container. The user may not be one of them (nomap), so the plan
-            // and the directories themselves are removed from outside.
-            run_in_user_namespace(&self.plan.ids, || owned.iter().try_for_each(|path| remove_tree(path)))?;
+        let remove = || remove_directory(store, &self.dir, &self.plan);
+        if writable.into_iter().chain(volumes).any(|path| path.exists()) {
+            // What is in them belongs to ids of the container.
+            return StoreNamespace::here()?.run_on_files_of(&self.plan.ids, remove);
         }
-        remove_directory(store, &self.dir, &self.plan)
+        remove()
     }
 
     /// Ends the payload with SIGKILL and waits until its monitor has cleaned up.

@@ -7,14 +7,17 @@ use super::record::{self, Held, NameChoice, State};
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
 use crate::host::process::ProcessName;
+use crate::host::userns::{own_ids, root_reaches_own_files};
 use crate::image::Image;
 use crate::launch::protocol::{Exit, WindowSize};
-use crate::launch::{self, Keeper, Launch, Running, run_in_user_namespace};
+use crate::launch::{self, Keeper, Launch, Running, StoreNamespace};
 use crate::net::{self, ResolvedNetwork};
 use crate::rootfs::mount::MountKind;
 use crate::rootfs::overlay::Driver;
 use crate::rootfs::volumes;
-use crate::store::Store;
+use crate::store::{Store, remove_tree};
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 /// A container with a record that has not been started yet. Dropping it leaves the record.
@@ -42,6 +45,9 @@ pub fn create(store: &Store, options: CreateOptions, image: Option<(&str, &Image
     for mount in &plan.mounts {
         prepare_source(store, &mount.kind)?;
     }
+    if !root_reaches_own_files(&plan.ids) {
+        give_new_volumes(store, &plan)?;
+    }
     let held = record::create(store, &mut plan, name_choice)?;
     Ok(Created { store: store.clone(), plan, held })
 }
@@ -57,6 +63,28 @@ fn prepare_source(store: &Store, kind: &MountKind) -> Result<()> {
         }
         MountKind::Bind { .. } | MountKind::Tmpfs { .. } => Ok(()),
     }
+}
+
+/// Volumes that nobody has used yet become the container's, whose root could not fill or write them
+/// otherwise. One with files in it keeps its owner.
+fn give_new_volumes(store: &Store, plan: &RunPlan) -> Result<()> {
+    let mut fresh = Vec::new();
+    for mount in &plan.mounts {
+        let MountKind::Volume { name, .. } = &mount.kind else { continue };
+        let home = store.volumes().join(name);
+        let doing = || format!("cannot prepare the volume {name}");
+        // The image's content is staged in it; the store above is 0700.
+        std::fs::set_permissions(&home, Permissions::from_mode(0o777)).doing(doing)?;
+        let data = home.join("_data");
+        let is_ours = std::fs::metadata(&data).doing(doing)?.uid() == rustix::process::geteuid().as_raw();
+        if is_ours && std::fs::read_dir(&data).doing(doing)?.next().is_none() {
+            fresh.push(data);
+        }
+    }
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    StoreNamespace::here()?.give_to_root_of(&plan.ids, &fresh)
 }
 
 impl Created {
@@ -83,6 +111,7 @@ impl Created {
             volumes: &store.volumes(),
             driver,
             network: &network,
+            user: own_ids(),
             window,
         };
         let mut keeper = Recorder { store: &store, plan: &plan, held: &held, state: State::default() };
@@ -96,9 +125,16 @@ fn connect(plan: &RunPlan, held: &Held, notice: &mut dyn FnMut(String)) -> Resul
     for line in notices {
         notice(line.0);
     }
+    let mut files = Vec::new();
     for (name, text) in net::files(&plan.network, &network, &plan.hostname)? {
         let path = held.dir.join(name);
+        // A former run's belongs to the container's root, and cannot be written then.
+        remove_tree(&path)?;
         std::fs::write(&path, text).doing(|| format!("cannot write {}", path.display()))?;
+        files.push(path);
+    }
+    if !root_reaches_own_files(&plan.ids) {
+        StoreNamespace::here()?.give_to_root_of(&plan.ids, &files)?;
     }
     Ok(network)
 }
@@ -113,7 +149,8 @@ fn layer_paths(store: &Store, plan: &RunPlan) -> Vec<PathBuf> {
 /// Puts the record right after a start that failed; returns the failure to tell.
 fn after_failure(store: &Store, plan: &RunPlan, held: &Held, failure: Failure) -> Failure {
     let kept = if plan.remove {
-        run_in_user_namespace(&plan.ids, || held.remove_writable())
+        StoreNamespace::here()
+            .and_then(|namespace| namespace.run(|| held.remove_writable()))
             // Without a namespace there is no writable layer either.
             .or_else(|_| held.remove_writable())
             .and_then(|()| held.remove(store, plan))

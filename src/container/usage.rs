@@ -2,7 +2,7 @@
 
 use super::record::Container;
 use crate::error::{Doing, Result};
-use crate::launch::run_in_user_namespace;
+use crate::launch::StoreNamespace;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub fn written_by(container: &Container) -> Result<u64> {
         return Ok(0);
     }
     // Its files belong to ids of the container, and may be readable to them alone.
-    run_in_user_namespace(&container.plan.ids, || {
+    StoreNamespace::here()?.run_on_files_of(&container.plan.ids, || {
         lengths_below(&upper).doing(|| format!("cannot measure {}", upper.display()))
     })
 }

@@ -131,6 +131,15 @@ impl IdMaps {
         self.users.total() == 1 && self.groups.total() == 1
     }
 
+    /// Whether root of a namespace with these maps has power over files of `user` and `group`: as their
+    /// owner, or by capabilities, which reach files whose owner and group are both mapped
+    /// (user_namespaces(7)). A namespace without id 0 is the user's own alone (`keep-id` of one id).
+    pub fn root_reaches(&self, user: HostId, group: HostId) -> bool {
+        let root = self.users.to_host(InsideId(0));
+        root.is_none_or(|root| root == user)
+            || (self.users.to_container(user).is_some() && self.groups.to_container(group).is_some())
+    }
+
     /// The name of the folder that holds layers unpacked under these maps: files on disk carry the
     /// host's ids, so a layer unpacked under one map cannot serve a container with another.
     /// Twelve hexadecimal digits of FNV-1a over the maps' kernel form; equal maps, equal key.
@@ -166,6 +175,28 @@ mod tests {
         assert_eq!(map.to_container(HostId(100_000)), Some(InsideId(1)));
         assert_eq!(map.to_container(HostId(1)), None);
         assert_eq!(map.to_kernel(), "0 1000 1\n1 100000 65536\n");
+    }
+
+    #[test]
+    fn root_reaches_what_is_its_own_or_mapped() {
+        let maps = |users: Vec<Extent>, groups: Vec<Extent>| IdMaps {
+            users: IdMap::new(users).unwrap(),
+            groups: IdMap::new(groups).unwrap(),
+        };
+        let all = || vec![extent(0, 1000, 1), extent(1, 100_000, 10)];
+        let others = || vec![extent(0, 100_000, 10)];
+        let kept = || vec![extent(0, 100_000, 5), extent(5, 1000, 1)];
+        let alone = || vec![extent(1000, 1000, 1)];
+        for (users, groups, reaches) in [
+            (all(), all(), true),
+            (kept(), kept(), true),
+            (others(), others(), false),
+            (kept(), others(), false),
+            (all(), others(), true),
+            (alone(), alone(), true),
+        ] {
+            assert_eq!(maps(users, groups).root_reaches(HostId(1000), HostId(1000)), reaches);
+        }
     }
 
     #[test]

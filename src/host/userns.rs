@@ -126,6 +126,17 @@ impl UsernsRequest {
     }
 }
 
+/// Whether root of a container with these maps has power over the files of the user rr runs as.
+pub fn root_reaches_own_files(ids: &IdMaps) -> bool {
+    let (user, group) = own_ids();
+    ids.root_reaches(user, group)
+}
+
+/// The user and group rr runs as.
+pub fn own_ids() -> (HostId, HostId) {
+    (HostId(rustix::process::geteuid().as_raw()), HostId(rustix::process::getegid().as_raw()))
+}
+
 impl UsernsRequest {
     /// Who the payload is where neither `--user` nor the image says: with `keep-id` the user, as in
     /// podman; else None, which means root.
@@ -156,19 +167,9 @@ fn keep_id_options(options: &str) -> std::result::Result<UsernsRequest, String> 
 ///
 /// # Errors
 /// A file of subordinate ids that cannot be read; an explicit map that asks for ids the user does not
-/// have; explicit ranges that overlap; `nomap`, see below.
+/// have; explicit ranges that overlap; `nomap` where there is no further id.
 pub fn plan_maps(request: &UsernsRequest) -> Result<(IdMaps, Vec<Notice>)> {
-    let planned = Situation::here()?.plan(request)?;
-    if *request == UsernsRequest::NoMap {
-        // Init makes the root file system as root of this namespace, and the store is the user's, 0700:
-        // capabilities do not reach files of ids that are not mapped (capable_wrt_inode_uidgid).
-        return Err(Failure::new(
-            "cannot use --userns nomap",
-            "not supported yet: the container's root, who makes its files, could not reach yours",
-        )
-        .hint("--userns keep-id:uid=65000,gid=65000 --user 0 puts your own id where the payload does not use it"));
-    }
-    Ok(planned)
+    Situation::here()?.plan(request)
 }
 
 /// Who writes the maps of a new user namespace.

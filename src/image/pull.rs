@@ -1,8 +1,7 @@
 //! Pulling: from a name to an image that is in the store and unpacked.
 //!
 //! The client itself resolves the name: configuration, credentials, manifest, config, all small. What
-//! is left, the layers, is work for one child in a user namespace with the container's ids
-//! ([`transfer`]). Last the image's documents and its name go into the layout, so that a name never
+//! is left, the layers, is work for one child in the store's user namespace ([`transfer`]). Last the image's documents and its name go into the layout, so that a name never
 //! leads to an image that is not whole. The store is locked against garbage collection all the time.
 
 use super::archive::ImageArchive;
@@ -23,7 +22,7 @@ use super::unpack::UnmappedIds;
 use crate::error::{Doing, Failure, Result};
 use crate::host::dirs::Dirs;
 use crate::host::ids::IdMaps;
-use crate::launch::run_in_user_namespace;
+use crate::launch::StoreNamespace;
 use crate::store::{Store, TempFile, sweep};
 use std::io::{Read, Write};
 
@@ -49,7 +48,7 @@ pub struct PullRequest<'a> {
     /// Whom the image must be for; None is this machine, and then an image that says otherwise is taken
     /// with a note.
     pub platform: Option<Platform>,
-    /// The ids that layers are unpacked under.
+    /// The maps of the containers that layers are unpacked for.
     pub maps: &'a IdMaps,
     /// What becomes of files with other ids.
     pub unmapped: UnmappedIds,
@@ -79,7 +78,7 @@ pub(super) struct Resolved {
 }
 
 /// Makes sure that the image is in the store and unpacked under the request's maps, and answers it.
-/// The calling process must be single-threaded ([`run_in_user_namespace`]).
+/// The calling process must be single-threaded ([`StoreNamespace::run`]).
 ///
 /// # Errors
 /// The name leads nowhere, the registry cannot be reached or lies, the disk is full … In each case what
@@ -368,7 +367,7 @@ fn as_sources(repositories: &[Repository]) -> Vec<&dyn BlobSource> {
     repositories.iter().map(|repository| repository as &dyn BlobSource).collect()
 }
 
-/// Has a child in the user namespace bring the layers into the store, if any are missing.
+/// Has a child in the store's namespace bring the layers into the store, if any are missing.
 fn transfer_layers(
     store: &Store,
     request: &PullRequest<'_>,
@@ -390,9 +389,16 @@ fn transfer_layers(
     }
     let mut all = sources.to_vec();
     all.extend(as_sources(repositories));
-    let transfer =
-        Transfer { store, sources: &all, maps: request.maps, unmapped: request.unmapped, progress: request.progress };
-    run_in_user_namespace(request.maps, || {
+    let namespace = StoreNamespace::here()?;
+    let transfer = Transfer {
+        store,
+        sources: &all,
+        maps: request.maps,
+        namespace: namespace.maps(),
+        unmapped: request.unmapped,
+        progress: request.progress,
+    };
+    namespace.run(|| {
         sweep(store, KEEP_PARTIAL)?;
         let result = transfer.run(layers);
         request.progress.event(Event::Finished);

@@ -10,8 +10,7 @@ use super::local::{self, Image};
 use super::manifest::Descriptor;
 use super::reference::{ImageName, Reference};
 use crate::error::{Doing, ExitCode, Failure, Result};
-use crate::host::ids::IdMaps;
-use crate::launch::run_in_user_namespace;
+use crate::launch::StoreNamespace;
 use crate::store::{Patience, Store, TempDir, remove_tree, sweep};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -144,16 +143,11 @@ fn check_rules(names: &[Reference], users: &[ImageUser], force: Force) -> std::r
 
 /// Removes blobs and layers that nothing uses, and what dead processes left in `tmp/`.
 ///
-/// `used` answers which layers' trees containers stand on; it is called with the store locked. `maps`
-/// must cover the ids that layers were unpacked with; it is the caller's widest map.
+/// `used` answers which layers' trees containers stand on; it is called with the store locked.
 ///
 /// # Errors
 /// The store cannot be read; something cannot be removed.
-pub fn collect_garbage(
-    store: &Store,
-    maps: &IdMaps,
-    used: &dyn Fn() -> Result<BTreeSet<UsedLayer>>,
-) -> Result<Collected> {
+pub fn collect_garbage(store: &Store, used: &dyn Fn() -> Result<BTreeSet<UsedLayer>>) -> Result<Collected> {
     let Some(_lock) = store.lock_exclusive(Patience::Try)? else {
         return Ok(Collected { deferred: true, ..Collected::default() });
     };
@@ -161,7 +155,7 @@ pub fn collect_garbage(
     if garbage.layers.is_empty() && is_empty(&store.tmp())? {
         return garbage.remove(store);
     }
-    run_in_user_namespace(maps, || {
+    StoreNamespace::here()?.run(|| {
         let collected = garbage.remove(store)?;
         sweep(store, KEEP_PARTIAL)?;
         Ok(collected)
@@ -351,9 +345,7 @@ mod tests {
     fn collecting_does_not_wait_for_a_pull() {
         let (_home, store) = store();
         let _pull = store.lock_shared().unwrap();
-        let maps =
-            IdMaps { users: crate::host::ids::IdMap::single(0, 0), groups: crate::host::ids::IdMap::single(0, 0) };
-        let collected = collect_garbage(&store, &maps, &|| unreachable!("not asked while locked out")).unwrap();
+        let collected = collect_garbage(&store, &|| unreachable!("not asked while locked out")).unwrap();
         assert!(collected.deferred);
     }
 }

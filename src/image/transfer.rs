@@ -5,7 +5,7 @@
 //!            blob digest                     diff id
 //! ```
 //!
-//! Runs as root of the user namespace whose ids the layers are unpacked under. A blob and a tree appear
+//! Runs as root of the store's user namespace. A blob and a tree appear
 //! in the store only when both digests are right. The partial blob of a broken download stays in `tmp/`;
 //! the next pass reads it first and asks for the rest only. Each tree and each blob is locked while it is
 //! made, so a second rr that wants the same waits and finds it done.
@@ -49,7 +49,10 @@ pub(super) struct Transfer<'a> {
     pub(super) store: &'a Store,
     /// Asked in turn.
     pub(super) sources: &'a [&'a dyn BlobSource],
+    /// Of the containers that the layers are for.
     pub(super) maps: &'a IdMaps,
+    /// Of the namespace that this runs in.
+    pub(super) namespace: &'a IdMaps,
     pub(super) unmapped: UnmappedIds,
     pub(super) progress: &'a dyn Progress,
 }
@@ -280,7 +283,11 @@ impl Task<'_> {
 
     /// Inflates, hashes and unpacks the input.
     fn unpack(&self, input: &mut Input<'_>, tree: &TempDir) -> Result<Unpacked> {
-        let options = UnpackOptions { ids: self.transfer.maps, unmapped: self.transfer.unmapped };
+        let options = UnpackOptions {
+            ids: self.transfer.maps,
+            namespace: self.transfer.namespace,
+            unmapped: self.transfer.unmapped,
+        };
         let (_, decoder) = auto_decoder(input).doing(|| "cannot read its beginning")?;
         let mut tar = HashingReader::new(decoder);
         let report = unpack_layer(&mut tar, tree.path(), &options)?;

@@ -71,6 +71,9 @@ struct Isolated<'a> {
     /// `containers/<id>`, from before the root file system is mounted upon it.
     container: OwnedFd,
     layers: Option<Layers>,
+    /// Of `--rootfs DIR`, where the user could open it.
+    directory: Option<OwnedFd>,
+    sources: volumes::Sources,
 }
 
 impl<'a> Isolated<'a> {
@@ -84,8 +87,14 @@ impl<'a> Isolated<'a> {
             RootSource::OverlaidDirectory { path } => Some(Layers::open(std::slice::from_ref(path), launch.dir)?),
             RootSource::Directory { .. } => None,
         };
+        let directory = match &launch.plan.root {
+            // Else by the container's root, who may enter directories of subordinate ids.
+            RootSource::Directory { path } => overlay::open_directory(path).ok(),
+            _ => None,
+        };
         let container = overlay::open_directory(launch.dir)?;
-        Ok(Isolated { launch, monitor, container, layers })
+        let sources = volumes::Sources::open(&launch.plan.mounts, |name| launch.volumes.join(name));
+        Ok(Isolated { launch, monitor, container, layers, directory, sources })
     }
 
     /// Waits until the client has written the maps, then takes id 0.
@@ -104,7 +113,8 @@ impl<'a> Isolated<'a> {
         if *self.launch.network != ResolvedNetwork::Host {
             crate::net::prepare_namespace(&self.launch.plan.ids.groups)?;
         }
-        Ok(Mapped { launch: self.launch, monitor: self.monitor, container: self.container, layers: self.layers })
+        let Isolated { launch, monitor, container, layers, directory, sources } = self;
+        Ok(Mapped { launch, monitor, container, layers, directory, sources })
     }
 }
 
@@ -118,6 +128,9 @@ struct Mapped<'a> {
     /// `containers/<id>`, from before the root file system is mounted upon it.
     container: OwnedFd,
     layers: Option<Layers>,
+    /// Of `--rootfs DIR`, where the user could open it.
+    directory: Option<OwnedFd>,
+    sources: volumes::Sources,
 }
 
 /// The group of terminals on every distribution (`tty`).
@@ -140,7 +153,10 @@ impl<'a> Mapped<'a> {
                     "the plan names neither layers nor a directory",
                 ));
             };
-            return overlay::bind_directory(path);
+            return match &self.directory {
+                Some(directory) => overlay::bind_directory(directory.as_fd(), path),
+                None => overlay::bind_directory(overlay::open_directory(path)?.as_fd(), path),
+            };
         };
         let durability = if self.launch.plan.remove { Durability::Volatile } else { Durability::Synced };
         let driver = self.launch.driver;
@@ -149,6 +165,7 @@ impl<'a> Mapped<'a> {
         }
         let writable = layers.make_writable()?;
         if driver == Driver::Fuse {
+            self.check_fuse().doing(|| "cannot use fuse-overlayfs")?;
             return self.mount_fuse(layers);
         }
         let refused = match layers.mount(&writable, durability)? {
@@ -159,8 +176,8 @@ impl<'a> Mapped<'a> {
             return Err(refused.failure());
         }
         let why = errno_text(refused.0.raw_os_error());
-        match fuse::find() {
-            Ok(_) => {
+        match self.check_fuse() {
+            Ok(()) => {
                 self.notice(format!("the kernel refuses an overlay here, {why}: using fuse-overlayfs"))?;
                 self.mount_fuse(layers)
             }
@@ -170,6 +187,17 @@ impl<'a> Mapped<'a> {
                 ))?;
                 layers.copy()
             }
+        }
+    }
+
+    /// Whether fuse-overlayfs can serve this container. It walks the whole path of its directories
+    /// (realpath(3)), and the store is the user's, 0700.
+    fn check_fuse(&self) -> std::result::Result<(), String> {
+        fuse::find()?;
+        let (user, group) = self.launch.user;
+        match self.launch.plan.ids.root_reaches(user, group) {
+            true => Ok(()),
+            false => Err("fuse-overlayfs, as the container's root, cannot reach your directories".into()),
         }
     }
 
@@ -216,7 +244,8 @@ impl<'a> Mapped<'a> {
         let root = Root::new(tree.as_fd());
         let mounts = &self.launch.plan.mounts;
         let surroundings = volumes::Surroundings {
-            volume_directory: &|name| self.launch.volumes.join(name).join("_data"),
+            sources: &self.sources,
+            volume_home: &|name| self.launch.volumes.join(name),
             owner: &|| self.identify(&root).map(|identity| (identity.uid, identity.gid)),
         };
         for notice in volumes::bind_volumes(&root, mounts, &surroundings)? {
@@ -350,15 +379,21 @@ impl<'a> Rooted<'a> {
             let owner = rustix::fs::Uid::from_raw(self.identity.uid);
             return rustix::fs::fchown(terminal, Some(owner), None).doing(|| "cannot give the terminal to the payload");
         }
-        for stream in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
-            // PIPEFS_MAGIC (statfs(2)): not a FIFO with a name, which is a file of the user's.
-            let pipe = rustix::fs::fstatfs(stream).is_ok_and(|stat| stat.f_type as u64 == 0x5049_5045);
-            if pipe && let Err(errno) = rustix::fs::fchmod(stream, Mode::from_raw_mode(0o666)) {
-                // Made by another user (sudo): the payload can use it, but not open it anew.
-                log::debug!("a pipe stays closed to the payload: {errno}");
-            }
-        }
+        open_pipes_to_all();
         Ok(())
+    }
+}
+
+/// Lets everybody who can reach a standard stream that is a pipe open it anew. Where the container's root
+/// has no power over the user's files, the client does this.
+pub(super) fn open_pipes_to_all() {
+    for stream in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        // PIPEFS_MAGIC (statfs(2)): not a FIFO with a name, which is a file of the user's.
+        let pipe = rustix::fs::fstatfs(stream).is_ok_and(|stat| stat.f_type as u64 == 0x5049_5045);
+        if pipe && let Err(errno) = rustix::fs::fchmod(stream, Mode::from_raw_mode(0o666)) {
+            // Made by another user (sudo): the payload can use it, but not open it anew.
+            log::debug!("a pipe stays closed to the payload: {errno}");
+        }
     }
 }
 

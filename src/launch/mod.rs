@@ -29,9 +29,10 @@ mod pump;
 mod reaper;
 pub mod user_namespace;
 
-pub use user_namespace::run_in_user_namespace;
+pub use user_namespace::StoreNamespace;
 
 use crate::error::{ExitCode, Failure, Result};
+use crate::host::ids::HostId;
 use crate::host::process::ProcessName;
 use crate::net::ResolvedNetwork;
 use crate::rootfs::overlay::Driver;
@@ -56,6 +57,8 @@ pub struct Launch<'a> {
     pub driver: Driver,
     /// Who carries the container's packets.
     pub network: &'a ResolvedNetwork,
+    /// The user and group that rr runs as.
+    pub user: (HostId, HostId),
     /// The size the payload's terminal begins with, with `-t`.
     pub window: Option<WindowSize>,
 }
@@ -105,6 +108,10 @@ pub enum Event {
 /// Whatever stage failed, in its words; then no process of the container is left. The keeper has not
 /// been called: what becomes of the record is the caller's to decide.
 pub fn start(launch: &Launch<'_>, keeper: &mut dyn Keeper, notice: &mut dyn FnMut(String)) -> Result<Running> {
+    let (user, group) = launch.user;
+    if !launch.plan.stdio.tty && !launch.plan.ids.root_reaches(user, group) {
+        init::open_pipes_to_all();
+    }
     log::debug!("spawn_child");
     let mut running = spawn_child(launch, keeper)?;
     log::debug!("write_id_maps");

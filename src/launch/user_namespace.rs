@@ -1,11 +1,16 @@
-//! Work done as root of the user's own user namespace, in a short-lived child process.
+//! Work done as root of the store's user namespace, in a short-lived child process.
 //!
 //! Files of subordinate ids can be made, owned and deleted only from inside a user namespace that
 //! maps those ids. Unpacking a layer and removing a container therefore run in a child that has
 //! entered one, with the host's mounts and network; its result comes back through a pipe as JSON.
+//!
+//! It is the same namespace whatever the container's own map is: every id the user has is in it, and its
+//! root is the user, who can always reach the store. What is made for a container with another map
+//! translates ids between the two (`image::unpack`, and docs/decisions/0014).
 
-use crate::error::{Doing, Failure, Result};
-use crate::host::ids::IdMaps;
+use crate::error::{Doing, Failure, Notice, Result};
+use crate::host::ids::{IdMap, IdMaps, InsideId};
+use crate::host::userns::{UsernsRequest, plan_maps};
 use crate::launch::id_maps::{apparmor_restricts_user_namespaces, write_id_maps};
 use crate::sys::process::{Child, Cloned, exit_now, fork, unshare_user};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
@@ -14,12 +19,82 @@ use serde::de::DeserializeOwned;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+/// The namespace in which the store is kept, made anew for each piece of work.
+#[derive(Debug, Clone)]
+pub struct StoreNamespace {
+    maps: IdMaps,
+    /// Why it has one id only, where it has.
+    shortage: Option<Notice>,
+}
+
+impl StoreNamespace {
+    /// As this user can have it on this machine.
+    ///
+    /// # Errors
+    /// The lists of subordinate ids cannot be read.
+    pub fn here() -> Result<StoreNamespace> {
+        let (maps, notices) = plan_maps(&UsernsRequest::Auto)?;
+        let shortage = notices.into_iter().next().filter(|_| maps.is_single());
+        Ok(StoreNamespace { maps, shortage })
+    }
+
+    /// Its maps: root is the user, all subordinate ids follow.
+    pub fn maps(&self) -> &IdMaps {
+        &self.maps
+    }
+
+    /// Runs `work` as its root, in a child process with the host's mounts and network.
+    ///
+    /// The calling process must be single-threaded; `work` may start threads. The child stays in the
+    /// caller's process group (Ctrl-C reaches both) and is killed when the caller dies.
+    ///
+    /// # Errors
+    /// The namespace cannot be made, or what `work` says.
+    pub fn run<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+        W: FnOnce() -> Result<T>,
+    {
+        run_in_user_namespace(&self.maps, work)
+    }
+
+    /// Gives files of the user's to root of a container with the maps `ids`.
+    ///
+    /// # Errors
+    /// As for [`StoreNamespace::run`].
+    pub fn give_to_root_of(&self, ids: &IdMaps, paths: &[PathBuf]) -> Result<()> {
+        let doing = |path: &Path| format!("cannot give {} to the container's root", path.display());
+        let here = |of: &IdMap, to: &IdMap| to.to_container(of.to_host(InsideId(0))?).map(|id| id.0);
+        let (uid, gid) = (here(&ids.users, &self.maps.users), here(&ids.groups, &self.maps.groups));
+        if let (Some(first), true) = (paths.first(), uid.is_none() || gid.is_none()) {
+            return Err(Failure::new(doing(first), "it is none of your ids"));
+        }
+        self.run(|| paths.iter().try_for_each(|path| std::os::unix::fs::lchown(path, uid, gid).doing(|| doing(path))))
+    }
+
+    /// [`StoreNamespace::run`] for work on files of a container with the maps `ids`. A failure says so where
+    /// this namespace no longer has those ids.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_on_files_of<T, W>(&self, ids: &IdMaps, work: W) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+        W: FnOnce() -> Result<T>,
+    {
+        self.run(work).map_err(|failure| match &self.shortage {
+            Some(Notice(why)) if !ids.is_single() => {
+                failure.hint(format!("the container's files belong to further ids, and now {why}"))
+            }
+            _ => failure,
+        })
+    }
+}
 
 /// Runs `work` in a child process that is root of a new user namespace with `maps`.
-///
-/// The calling process must be single-threaded; `work` may start threads. The child stays in the
-/// caller's process group (Ctrl-C reaches both) and is killed when the caller dies.
-pub fn run_in_user_namespace<T, W>(maps: &IdMaps, work: W) -> Result<T>
+fn run_in_user_namespace<T, W>(maps: &IdMaps, work: W) -> Result<T>
 where
     T: Serialize + DeserializeOwned,
     W: FnOnce() -> Result<T>,

@@ -22,19 +22,21 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// A volume's files.
+pub(super) const DATA: &str = "_data";
 /// A copy that may be incomplete.
 const COPYING: &str = "copying-up";
 /// A complete copy on its way into the volume.
 const COPIED: &str = "copied-up";
 
-/// Fills the volume directory `data` from the image's directory `content` if the volume is empty, and
-/// gives it that directory's owner and permissions. `data`'s parent directory must be the volume's own.
-pub(super) fn fill_volume(content: BorrowedFd<'_>, data: &Path) -> Result<Vec<Notice>> {
-    let doing = || format!("cannot fill the volume {}", data.display());
-    let home = data.parent().ok_or_else(|| Failure::new(doing(), "it has no parent directory"))?;
-    let home = open_directory(rustix::fs::CWD, home.as_os_str()).doing(doing)?;
+/// Fills the directory [`DATA`] of the volume `name`, whose own directory is `home`, from the image's
+/// directory `content` if it is empty, and gives it that directory's owner and permissions.
+pub(super) fn fill_volume(content: BorrowedFd<'_>, home: BorrowedFd<'_>, name: &str) -> Result<Vec<Notice>> {
+    let doing = || format!("cannot fill the volume {name}");
+    // The lock goes with the descriptor's last copy, and others have copies of `home`.
+    let home = open_directory(home, OsStr::new(".")).doing(doing)?;
     rustix::fs::flock(&home, FlockOperation::LockExclusive).doing(doing)?;
-    let data = open_directory(rustix::fs::CWD, data.as_os_str()).doing(doing)?;
+    let data = open_directory(&home, OsStr::new(DATA)).doing(doing)?;
 
     if let Some(copied) = open_if_there(home.as_fd(), COPIED).doing(doing)? {
         move_in(copied.as_fd(), home.as_fd(), data.as_fd()).doing(doing)?;

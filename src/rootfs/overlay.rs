@@ -252,16 +252,16 @@ fn open_mounted(under: &OwnedFd) -> Result<OwnedFd> {
     open_directory(&path)
 }
 
-/// Bind-mounts a directory upon itself, so that it can become a root: `--rootfs DIR`.
+/// Bind-mounts a directory upon itself, so that it can become a root: `--rootfs DIR`. `path` is its
+/// name for messages.
 ///
 /// # Errors
-/// The directory cannot be opened or mounted.
-pub fn bind_directory(path: &Path) -> Result<OwnedFd> {
-    use rustix::mount::{OpenTreeFlags, open_tree};
+/// The directory cannot be mounted.
+pub fn bind_directory(directory: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    use crate::sys::mount::{Depth, attach, clone_tree};
     let doing = || format!("cannot use {} as root file system", path.display());
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    let tree = open_tree(CWD, path, flags).doing(doing)?;
-    move_mount(&tree, "", CWD, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).doing(doing)?;
+    let tree = clone_tree(directory, Path::new(""), Depth::Recursive).doing(doing)?;
+    attach(tree.as_fd(), directory).doing(doing)?;
     Ok(tree)
 }
 

@@ -11,21 +11,65 @@
 //! payload trust what they read there (CVE-2019-16884, CVE-2025-52881).
 
 use super::chown::give_tree;
-use super::copy_up::fill_volume;
+use super::copy_up::{DATA, fill_volume};
 use super::mount::{Mount, MountFlags, MountKind, Propagation, Relabel};
 use super::resolve::Root;
 use crate::error::{Doing, Failure, IntoCause, Notice, Result};
 use crate::sys::mount::{self, Attributes, Depth, FsOption, PropagationType, Reached};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Access, AtFlags, CWD, FileType};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 
+/// The sources of mounts, opened by the user who asked for them.
+///
+/// The container's root need not be that user, nor have power over their files (`--userns nomap`): it could
+/// not come through a private home or the store, both 0700. What the user cannot open is looked up later
+/// by the container's root, who may enter directories of subordinate ids.
+#[derive(Debug, Default)]
+pub struct Sources(Vec<(PathBuf, OwnedFd)>);
+
+impl Sources {
+    /// Opens what it can; `volume_home` is the directory of a volume, in which `_data` lies. Runs while
+    /// the process still has the user's own ids.
+    pub fn open(mounts: &[Mount], volume_home: impl Fn(&str) -> PathBuf) -> Sources {
+        let open = |mount: &Mount| {
+            let (path, opened) = match &mount.kind {
+                MountKind::Bind { source, .. } => (source.clone(), mount::open_place(source)),
+                MountKind::Volume { name, .. } => (volume_home(name), open_home(&volume_home(name))),
+                MountKind::Tmpfs { .. } => return None,
+            };
+            // What is wrong with it is said when it is mounted.
+            Some((path, opened.ok()?))
+        };
+        Sources(mounts.iter().filter_map(open).collect())
+    }
+
+    fn find(&self, path: &Path) -> Option<BorrowedFd<'_>> {
+        self.0.iter().find(|(known, _)| known == path).map(|(_, descriptor)| descriptor.as_fd())
+    }
+
+    /// A detached copy of the mount at `path`.
+    fn clone_tree(&self, path: &Path, depth: Depth) -> rustix::io::Result<OwnedFd> {
+        match self.find(path) {
+            Some(opened) => mount::clone_tree(opened, Path::new(""), depth),
+            None => mount::clone_host_tree(path, depth),
+        }
+    }
+}
+
+/// A volume's own directory, to be locked (flock(2)) and filled.
+fn open_home(path: &Path) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
 /// What [`bind_volumes`] must ask its caller.
 pub struct Surroundings<'a> {
-    /// Where a volume of this name keeps its files: an existing directory. Its parent directory is
-    /// the volume's own and is used for staging.
-    pub volume_directory: &'a dyn Fn(&str) -> PathBuf,
+    /// What [`Sources::open`] has opened.
+    pub sources: &'a Sources,
+    /// The directory of a volume of this name; its files are in `_data` below, and staging happens
+    /// beside that.
+    pub volume_home: &'a dyn Fn(&str) -> PathBuf,
     /// The user and group, as ids inside, that `:U` gives a tree to. Asked only if there is a `:U`.
     pub owner: &'a dyn Fn() -> Result<(u32, u32)>,
 }
@@ -89,7 +133,8 @@ fn mount_bind(
         return Ok(());
     };
     let depth = if *recursive { Depth::Recursive } else { Depth::One };
-    let tree = mount::clone_host_tree(source, depth).map_err(|errno| source_failure(source, mount, depth, errno))?;
+    let tree = surroundings.sources.clone_tree(source, depth);
+    let tree = tree.map_err(|errno| source_failure(source, mount, depth, errno))?;
     if *chown {
         give_tree(tree.as_fd(), (surroundings.owner)()?, source)?;
     }
@@ -107,12 +152,17 @@ fn mount_volume(
     let MountKind::Volume { name, no_copy, chown, flags, relabel, .. } = &mount.kind else {
         return Ok(());
     };
-    let directory = (surroundings.volume_directory)(name);
+    let home_path = (surroundings.volume_home)(name);
+    let doing = || format!("cannot mount the volume {name}: {}", home_path.display());
+    let home = match surroundings.sources.find(&home_path) {
+        Some(home) => rustix::io::fcntl_dupfd_cloexec(home, 0).doing(doing)?,
+        None => open_home(&home_path).doing(doing)?,
+    };
     if !no_copy && let Some(content) = image_content(root, mount)? {
-        notices.extend(fill_volume(content.as_fd(), &directory)?);
+        notices.extend(fill_volume(content.as_fd(), home.as_fd(), name)?);
     }
-    let tree = mount::clone_host_tree(&directory, Depth::Recursive)
-        .doing(|| format!("cannot mount the volume {name}: {}", directory.display()))?;
+    let directory = home_path.join(DATA);
+    let tree = mount::clone_tree(home.as_fd(), Path::new(DATA), Depth::Recursive).doing(doing)?;
     if *chown {
         give_tree(tree.as_fd(), (surroundings.owner)()?, &directory)?;
     }
@@ -361,7 +411,9 @@ mod tests {
 
         fn mount(&self, mounts: &[Mount]) -> Result<Vec<Notice>> {
             let root = fs::File::open(self.inside("")).unwrap();
-            let surroundings = Surroundings { volume_directory: &|name: &str| self.volume(name), owner: &|| Ok(OWNER) };
+            let home = |name: &str| self.volume(name).parent().unwrap().to_owned();
+            let sources = Sources::open(mounts, home);
+            let surroundings = Surroundings { sources: &sources, volume_home: &home, owner: &|| Ok(OWNER) };
             bind_volumes(&Root::new(root.as_fd()), mounts, &surroundings)
         }
 

@@ -93,6 +93,12 @@ pub fn clone_host_tree(path: &Path, depth: Depth) -> Result<OwnedFd> {
     clone_tree(CWD, path, depth)
 }
 
+/// Opens `path` as a place to be given to [`clone_tree`] later, by a process that may not walk there
+/// any more. Unlike O_PATH it has the path's last component mounted where autofs would.
+pub fn open_place(path: &Path) -> Result<OwnedFd> {
+    open_tree(CWD, path, OpenTreeFlags::OPEN_TREE_CLOEXEC)
+}
+
 /// Puts the detached `tree` on `target`. Neither is looked up by path.
 pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;

@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     let before = fs::metadata(&canary).expect("it was made");
 
     let ids = IdMaps { users: IdMap::single(0, 0), groups: IdMap::single(0, 0) };
-    let options = UnpackOptions { ids: &ids, unmapped: UnmappedIds::Squash };
+    let options = UnpackOptions { ids: &ids, namespace: &ids, unmapped: UnmappedIds::Squash };
     let _ = unpack_layer(&mut seal::seal(bytes).as_slice(), &inside, &options);
 
     let after = fs::metadata(&canary).expect("the canary lives");

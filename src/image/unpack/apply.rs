@@ -6,12 +6,12 @@
 
 use super::entries::{Archive, Entry, Kind};
 use super::header::Time;
+use super::ownership::{Ownership, Value};
 use super::path::{self, Meaning, Relative};
 use super::sparse::SparseMap;
 use super::tree::{self, During, Found, Problem, Tree};
 use super::{UnmappedIds, UnpackOptions, UnpackReport};
 use crate::error::{Failure, Result};
-use crate::host::ids::{IdMap, InsideId};
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashSet};
@@ -31,6 +31,7 @@ const LONGEST_XATTR: usize = 64 << 10;
 /// One unpacking under way.
 pub struct Unpacker<'a> {
     tree: Tree,
+    ownership: Ownership<'a>,
     options: &'a UnpackOptions<'a>,
     report: UnpackReport,
     /// What directories get at the end, by path.
@@ -38,7 +39,7 @@ pub struct Unpacker<'a> {
     devices: HashSet<Relative>,
 }
 
-/// Owner and mode as they can be here.
+/// Owner, as an id of the namespace this runs in, and mode, as they can be here.
 #[derive(Debug, Clone, Copy)]
 struct Owner {
     uid: u32,
@@ -67,9 +68,10 @@ enum DirectoryState {
 
 impl<'a> Unpacker<'a> {
     /// Nothing unpacked yet.
-    pub fn new(tree: Tree, options: &'a UnpackOptions<'a>) -> Unpacker<'a> {
+    pub fn new(tree: Tree, ownership: Ownership<'a>, options: &'a UnpackOptions<'a>) -> Unpacker<'a> {
         Unpacker {
             tree,
+            ownership,
             options,
             report: UnpackReport::default(),
             directories: BTreeMap::new(),
@@ -349,17 +351,17 @@ impl<'a> Unpacker<'a> {
         Ok(())
     }
 
-    /// Owner and mode with what is not mapped given to root. The set-id bit of a squashed id goes: it would
-    /// let anyone in the container become the container's root.
+    /// Owner and mode with what is not mapped given to the container's root. The set-id bit of a squashed id
+    /// goes: it would let anyone in the container become the container's root.
     fn owner(&mut self, entry: &Entry) -> std::result::Result<Owner, Problem> {
-        let (users, groups) = (&self.options.ids.users, &self.options.ids.groups);
-        let (uid, gid) = (mapped(users, entry.uid), mapped(groups, entry.gid));
+        let (uid, gid) = (self.ownership.user(entry.uid), self.ownership.group(entry.gid));
         let mut mode = entry.mode;
         if let (Some(uid), Some(gid)) = (uid, gid) {
             return Ok(Owner { uid, gid, mode, squashed_from: None });
         }
         if self.options.unmapped == UnmappedIds::Refuse {
-            let (id, map) = if uid.is_none() { (entry.uid, users) } else { (entry.gid, groups) };
+            let ids = self.options.ids;
+            let (id, map) = if uid.is_none() { (entry.uid, &ids.users) } else { (entry.gid, &ids.groups) };
             return Err(Problem::Unmapped { id, mapped: map.total() });
         }
         if uid.is_none() {
@@ -371,7 +373,8 @@ impl<'a> Unpacker<'a> {
         self.report.squashed += 1;
         self.report.first_squashed.get_or_insert_with(|| path::show(&entry.path));
         let squashed_from = Some((entry.uid, entry.gid, entry.mode));
-        Ok(Owner { uid: uid.unwrap_or(0), gid: gid.unwrap_or(0), mode, squashed_from })
+        let root = self.ownership.root();
+        Ok(Owner { uid: uid.unwrap_or(root.0), gid: gid.unwrap_or(root.1), mode, squashed_from })
     }
 
     fn remember_squashed(&self, file: BorrowedFd<'_>, owner: Owner) -> std::result::Result<(), Problem> {
@@ -400,7 +403,11 @@ impl<'a> Unpacker<'a> {
         name: &[u8],
         value: &[u8],
     ) -> std::result::Result<(), Problem> {
-        match fs::fsetxattr(file, name, value, XattrFlags::empty()) {
+        let Value::Set(value) = self.ownership.attribute(name, value) else {
+            self.count_dropped(path, name);
+            return Ok(());
+        };
+        match fs::fsetxattr(file, name, &value, XattrFlags::empty()) {
             Ok(()) => Ok(()),
             Err(Errno::OPNOTSUPP | Errno::PERM | Errno::INVAL) => {
                 self.count_dropped(path, name);
@@ -456,12 +463,6 @@ impl<'a> Unpacker<'a> {
 /// A failure that is not one entry's.
 fn whole(problem: Problem) -> Failure {
     Failure::new("cannot unpack the layer", problem)
-}
-
-/// An id that the archive has, if it exists here.
-fn mapped(map: &IdMap, id: u64) -> Option<u32> {
-    let id = u32::try_from(id).ok()?;
-    map.to_host(InsideId(id)).map(|_| id)
 }
 
 fn set_owner(file: &OwnedFd, owner: Owner) -> std::result::Result<(), Problem> {

@@ -1,7 +1,7 @@
 //! Unpacking a layer: a tar stream becomes a directory that overlay takes as a lower layer.
 //!
-//! [`unpack_layer`] runs as root of the container's user namespace, with capabilities over all the ids
-//! that are mapped, but in the host's mount namespace: what keeps a hostile archive inside the
+//! [`unpack_layer`] runs as root of the store's user namespace, with capabilities over all the ids the
+//! user has, but in the host's mount namespace: what keeps a hostile archive inside the
 //! destination is [`tree`], not a chroot. Several layers are unpacked at once by threads of one
 //! process, so nothing here depends on the working directory or the umask.
 //!
@@ -9,6 +9,7 @@
 //! - [`header`], [`pax`], [`sparse`] parse; bytes in, values out.
 //! - [`entries`] reads the stream and gives entries, with extended headers laid over them.
 //! - [`path`] normalises names and tells whiteouts from files.
+//! - [`ownership`] gives owners the ids they have here.
 //! - [`apply`] makes each entry in the [`tree`].
 //!
 //! Where archives are odd, the rule is what podman (containers/storage) makes of them, because that is
@@ -27,6 +28,7 @@
 mod apply;
 pub mod entries;
 pub mod header;
+pub mod ownership;
 pub mod path;
 pub mod pax;
 pub mod sparse;
@@ -36,7 +38,7 @@ pub(crate) mod testing;
 mod tests;
 pub mod tree;
 
-use crate::error::{Failure, Result};
+use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
@@ -54,8 +56,10 @@ pub enum UnmappedIds {
 /// How to unpack.
 #[derive(Debug, Clone)]
 pub struct UnpackOptions<'a> {
-    /// The maps of the user namespace that this runs in.
+    /// The maps of the containers that the layer is for.
     pub ids: &'a IdMaps,
+    /// The maps of the user namespace that this runs in, which has all those ids.
+    pub namespace: &'a IdMaps,
     /// Owners beyond those maps.
     pub unmapped: UnmappedIds,
 }
@@ -104,7 +108,8 @@ pub struct UnpackReport {
 /// system is full), an unmapped id under [`UnmappedIds::Refuse`]. An error of `tar` itself is told too, but only
 /// as text: a caller who wants to know more keeps it aside in its reader.
 pub fn unpack_layer(tar: &mut dyn Read, destination: &Path, options: &UnpackOptions<'_>) -> Result<UnpackReport> {
-    let tree = tree::Tree::open(destination)
-        .map_err(|problem| Failure::new(format!("cannot unpack into {}", destination.display()), problem))?;
-    apply::Unpacker::new(tree, options).run(tar)
+    let doing = || format!("cannot unpack into {}", destination.display());
+    let ownership = ownership::Ownership::new(options.ids, options.namespace).doing(doing)?;
+    let tree = tree::Tree::open(destination, ownership.root()).map_err(|problem| Failure::new(doing(), problem))?;
+    apply::Unpacker::new(tree, ownership, options).run(tar)
 }

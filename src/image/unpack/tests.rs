@@ -1,5 +1,6 @@
 //! Archives against a real file system: what is made, and that nothing is made outside.
 
+use super::ownership::Ownership;
 use super::testing::TarBytes;
 use super::{UnmappedIds, UnpackOptions, UnpackReport, apply, tree, unpack_layer};
 use crate::error::Failure;
@@ -79,7 +80,7 @@ fn many_ids() -> IdMaps {
 }
 
 fn options(ids: &IdMaps) -> UnpackOptions<'_> {
-    UnpackOptions { ids, unmapped: UnmappedIds::Squash }
+    UnpackOptions { ids, namespace: ids, unmapped: UnmappedIds::Squash }
 }
 
 fn tar() -> TarBytes {
@@ -217,7 +218,7 @@ fn ids_that_are_not_mapped_are_squashed_or_refused() {
     assert_eq!(place.xattr("root", "user.containers.override_stat"), None);
 
     let (place, ids) = (Place::new(), one_id());
-    let strict = UnpackOptions { ids: &ids, unmapped: UnmappedIds::Refuse };
+    let strict = UnpackOptions { ids: &ids, namespace: &ids, unmapped: UnmappedIds::Refuse };
     let failure = unpack_layer(&mut &archive().finish()[..], &place.layer(), &strict).unwrap_err();
     assert!(failure.to_string().contains("d/far") && failure.cause.contains("1000000"), "{failure}");
     assert!(failure.hints[0].contains("/etc/subuid"), "{failure:?}");
@@ -276,9 +277,11 @@ fn where_devices_are_refused_whiteouts_are_attributes() {
     let ids = one_id();
     let archive =
         tar().file("d/.wh.gone", b"").file(".wh.back", b"").file("back", b"again").file(".wh.dir", b"").dir("dir");
-    let mut tree = tree::Tree::open(&place.layer()).unwrap();
+    let mut tree = tree::Tree::open(&place.layer(), (0, 0)).unwrap();
     tree.force_xattr_whiteouts();
-    apply::Unpacker::new(tree, &options(&ids)).run(&mut &archive.finish()[..]).unwrap();
+    apply::Unpacker::new(tree, Ownership::new(&ids, &ids).unwrap(), &options(&ids))
+        .run(&mut &archive.finish()[..])
+        .unwrap();
     assert_eq!(place.xattr("d/gone", "user.overlay.whiteout").unwrap(), b"y");
     assert_eq!(fs::metadata(place.at("d/gone")).unwrap().len(), 0);
     assert_eq!(place.xattr("d", tree::OPAQUE).unwrap(), b"x");
@@ -340,11 +343,11 @@ fn a_parent_that_is_a_link_is_followed_beneath_the_layer() {
             .dir("bin/dir")
             .finish();
         let ids = one_id();
-        let mut tree = tree::Tree::open(&place.layer()).unwrap();
+        let mut tree = tree::Tree::open(&place.layer(), (0, 0)).unwrap();
         if own_walk {
             tree.force_own_walk();
         }
-        apply::Unpacker::new(tree, &options(&ids)).run(&mut &archive[..]).unwrap();
+        apply::Unpacker::new(tree, Ownership::new(&ids, &ids).unwrap(), &options(&ids)).run(&mut &archive[..]).unwrap();
         assert_eq!(place.text("usr/bin/sh"), "made before its directory");
         assert_eq!((place.text("usr/bin/ls"), place.text("usr/x")), ("ls".into(), "x".into()));
         assert_eq!((place.text("outside"), place.text("passwd")), ("caught".into(), "caught".into()));

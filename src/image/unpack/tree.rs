@@ -105,20 +105,26 @@ pub struct Tree {
     umask: u32,
     whiteouts: WhiteoutForm,
     has_openat2: bool,
+    /// Who owns directories that the archive does not have.
+    owner: (u32, u32),
     /// Directories made because something lies in them, not because the archive has them.
     pub implied_directories: u64,
 }
 
 impl Tree {
-    /// Opens `destination`, an existing directory, and takes ACLs and the set-group-id bit off it, which
-    /// new files would inherit.
-    pub fn open(destination: &Path) -> Result<Tree, Problem> {
+    /// Opens `destination`, an existing directory, gives it to `owner`, as all directories that the
+    /// archive does not have, and takes ACLs and the set-group-id bit off it, which new files would inherit.
+    pub fn open(destination: &Path, owner: (u32, u32)) -> Result<Tree, Problem> {
         let root = fs::openat(CWD, destination, OPEN_DIRECTORY, Mode::empty()).during("open the destination")?;
         for acl in ["system.posix_acl_default", "system.posix_acl_access"] {
             match fs::fremovexattr(&root, acl) {
                 Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
                 Err(errno) => return Err(Problem::System { what: "remove an ACL from the destination", errno }),
             }
+        }
+        if owner != (0, 0) {
+            let (uid, gid) = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
+            fs::fchown(&root, Some(uid), Some(gid)).during("set the destination's owner")?;
         }
         fs::fchmod(&root, Mode::from_raw_mode(0o755)).during("set the destination's mode")?;
         Ok(Tree {
@@ -127,6 +133,7 @@ impl Tree {
             umask: current_umask(),
             whiteouts: WhiteoutForm::Device,
             has_openat2: true,
+            owner,
             implied_directories: 0,
         })
     }
@@ -154,7 +161,7 @@ impl Tree {
         self.lookup(path, Missing::Fail)
     }
 
-    /// The directory at `path`; what is missing of it is made, 0755 and root's.
+    /// The directory at `path`; what is missing of it is made, 0755 and of the owner given to [`Tree::open`].
     pub fn make_directory_path(&mut self, path: &[u8]) -> Result<Rc<OwnedFd>, Problem> {
         self.lookup(path, Missing::Make)
     }
@@ -268,6 +275,9 @@ impl Tree {
 
     fn make_implied(&mut self, parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Problem> {
         fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)).during("make a missing parent directory")?;
+        if self.owner != (0, 0) {
+            set_owner_at(parent, name, self.owner.0, self.owner.1)?;
+        }
         if !self.mode_is_exact(0o755) {
             set_mode_at(parent, name, 0o755)?;
         }
