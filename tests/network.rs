@@ -4,7 +4,7 @@
 //! loopback, which they play themselves. `contrib/test` makes one in a network namespace; elsewhere
 //! what is missing is a skip.
 
-use crate::support::{Outcome, Rr, requires, small_root, wait_until};
+use crate::support::{Outcome, Rr, images, requires, small_root, wait_until};
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
@@ -264,6 +264,10 @@ fn without_a_program_there_is_loopback_and_one_line() {
     for tool in ["pasta", "slirp4netns"] {
         let outcome = run(&["--network", tool]).fails_with(125, &format!("{tool} is not installed"));
         assert!(outcome.stderr.contains("hint: ask an administrator to"), "{outcome}");
+        // Said before an image is looked for, let alone fetched.
+        let line = ["run", "--network", tool, "--pull", "never", "no-such-image"];
+        let outcome = rr.command(line).env("RR_HELPER_PATH", &directory).output();
+        outcome.fails_with(125, &format!("{tool} is not installed"));
     }
     // Nothing to say where nothing is missing.
     run(&["--network", "none"]).succeeds_quietly();
@@ -353,6 +357,20 @@ fn keep_id_has_a_network_too() {
         let script = format!("wget -T 5 -qO- http://{host}:{port}/");
         let outcome = sh(&rr, &root, &["--network", network, "--userns", "keep-id"], &script).succeeds_quietly();
         assert_eq!(outcome.line(), format!("seen from {host}"), "{network}");
+    }
+    rr.nothing_is_left();
+}
+
+#[test]
+fn a_container_without_the_user_has_a_network_too() {
+    let host = requires!(host_address());
+    let rr = Rr::new();
+    let image = format!("oci-archive:{}", requires!(images::alpine()).display());
+    let port = http_server(host).port();
+    for network in ["pasta", "slirp4netns"] {
+        let script = format!("wget -T 5 -qO- http://{host}:{port}/");
+        let options = ["run", "--rm", "-q", "--network", network, "--userns", "nomap", &image, "sh", "-c", &script];
+        assert_eq!(rr.run(options).exits(0).line(), format!("seen from {host}"), "{network}");
     }
     rr.nothing_is_left();
 }

@@ -308,6 +308,10 @@ fn nomap_keeps_the_user_out() {
     let outcome = run(&["-v", &bind("closed")], "stat -c %u /data; touch /data/made");
     assert_eq!(outcome.line(), "65534");
     assert!(outcome.stderr.contains("/data/made: Permission denied"), "{outcome}");
+    let root = format!("{}:O", rr.path("rootfs").display());
+    let own = rr.run(["run", "--rm", "--network", "none", "--userns", "nomap", "--rootfs", &root, "true"]);
+    let own = own.fails_with(125, "permission denied (EACCES)");
+    assert!(own.stderr.contains("hint: the directory belongs to you"), "{own}");
     // The files that name things are root's, as everywhere.
     assert_eq!(run(&[], "echo 10.9.9.9 it >> /etc/hosts && tail -n1 /etc/hosts").exits(0).line(), "10.9.9.9 it");
     rr.nothing_is_left();
@@ -365,5 +369,57 @@ fn nomap_containers_are_removed_whole() {
         layers.filter(|folder| std::fs::read_dir(folder.path()).is_ok_and(|mut f| f.next().is_some())).count(),
         0
     );
+    rr.nothing_is_left();
+}
+
+#[test]
+fn keep_id_gives_the_user_a_name_where_the_image_has_none() {
+    let rr = Rr::new();
+    let image = requires!(owned_image(&rr));
+    let (uid, gid) = me();
+    let name = passwd_name().expect("the test's user has a name");
+    let run = |options: &[&str], script: &str| in_image(&rr, &image, options, script).exits(0);
+    let last = "whoami; tail -qn1 /etc/passwd /etc/group; echo $HOME";
+    let lines = |uid: u32, gid: u32, home: &str| {
+        format!("{name}\n{name}:*:{uid}:{gid}:{name}:{home}:/bin/sh\n{name}:x:{gid}:{name}\n{home}\n")
+    };
+    assert_eq!(run(&["--userns", "keep-id"], last).stdout, lines(uid, gid, "/"));
+    let moved = ["--userns", "keep-id:uid=3300,gid=4400", "-w", "/srv", "--read-only"];
+    assert_eq!(run(&moved, last).stdout, lines(3300, 4400, "/srv"));
+    // Somebody the image knows stays who they are there, and so does a file that was mounted.
+    assert_eq!(
+        run(&["--userns", "keep-id:uid=35,gid=35"], "whoami; grep ':[*]:35:' /etc/passwd || echo none").stdout,
+        "games\nnone\n"
+    );
+    let passwd = rr.path("passwd");
+    std::fs::write(&passwd, "root:x:0:0::/:/bin/sh\n").expect("own directory");
+    let volume = format!("{}:/etc/passwd", passwd.display());
+    run(&["--userns", "keep-id", "-v", &volume], "true");
+    assert_eq!(std::fs::read_to_string(&passwd).expect("own file"), "root:x:0:0::/:/bin/sh\n");
+    // useradd(8) and its kin replace the file.
+    run(&["--userns", "keep-id", "-u", "0"], "adduser -D somebody && rm /etc/passwd");
+    rr.nothing_is_left();
+}
+
+#[test]
+fn one_id_without_root_owns_what_the_image_gives_to_root() {
+    let rr = Rr::new();
+    let image = requires!(owned_image(&rr));
+    let (uid, gid) = me();
+    let none = rr.directory("no-helpers");
+    let run = |options: &[&str], script: &str| {
+        let fixed = ["run", "--rm", "--network", "none", "-q", "--userns", "keep-id"];
+        let line = [&fixed, options, &[&image, "sh", "-c", script]].concat();
+        rr.command(line).env("RR_HELPER_PATH", &none).output()
+    };
+    let script = "cd /opt; stat -c '%u:%g %a' /etc/shadow root thousand suid; touch /made && stat -c %u /made";
+    let outcome = run(&[], script).exits(0);
+    // Neither a set-user-ID bit nor a capability is left of users who are not here.
+    let own = format!("{uid}:{gid}");
+    assert_eq!(outcome.stdout, format!("{own} 640\n{own} 644\n{own} 644\n{own} 755\n{uid}\n"), "{outcome}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome}");
+    let outcome = run(&[], "touch /tmp/x; /opt/capable/busybox chown 5 /tmp/x").exits(1);
+    assert!(outcome.stderr.contains("chown: /tmp/x:"), "{outcome}");
+    run(&["-u", "0"], "true").fails_with(125, "user id 0 does not exist in the container: only 1 id is mapped");
     rr.nothing_is_left();
 }

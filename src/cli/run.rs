@@ -13,6 +13,7 @@ use crate::host::dirs::Dirs;
 use crate::host::ids::IdMaps;
 use crate::host::userns::plan_maps;
 use crate::image::{Image, reference::ImageName};
+use crate::net;
 use crate::store::Store;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ impl Verb for Run {
         let dirs = Dirs::from_environment()?;
         let store = Store::open(&dirs)?;
         let cidfile = client.cidfile.as_deref().map(CidFile::new).transpose()?;
+        // Before anything is fetched for it.
+        net::check(options.network)?;
         let (ids, notices) = plan_maps(&options.userns)?;
         for notice in notices {
             report::notice(&notice.0);

@@ -8,13 +8,15 @@ use super::names;
 use super::options::{CreateOptions, EnvChange, Privileges, Source};
 use super::plan::{
     Asked, ImageUse, KernelPaths, Mount, MountFlags, MountKind, NetworkMode, NetworkPlan, Process, Relabel, RootSource,
-    RunPlan, SeccompChoice, StdioPlan,
+    RunPlan, SeccompChoice, StdioPlan, UserEntry,
 };
 use super::values;
 use crate::confine::capabilities::{self, Granted, Privilege};
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
+use crate::host::users::User;
 use crate::image::config::ContainerConfig;
+use std::path::Path;
 
 /// PATH where neither image nor options have one: Docker's default.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -41,6 +43,8 @@ pub struct HostFacts {
     pub hostname: String,
     /// What [`crate::host::userns::plan_maps`] made of the options' `userns`.
     pub ids: IdMaps,
+    /// The user's own entry in the host's /etc/passwd; needed with `--userns keep-id` only.
+    pub user: Option<User>,
 }
 
 /// Merges what was asked for with the image's defaults (None with `--rootfs`) and the machine's
@@ -65,6 +69,12 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
     };
     let env = environment(&defaults.env, &options.env, &hostname, options.tty);
     let asked = asked(&options);
+    let cwd = working_dir(options.workdir.as_deref(), &defaults.working_dir).doing(|| DOING)?;
+    let mounts = mounts(options.mounts, &defaults.volumes)?;
+    let user_entry = match (options.userns.kept_ids(), host.user) {
+        (Some(ids), Some(user)) => Some(user_entry(user, ids, &mounts, &cwd)),
+        _ => None,
+    };
     let mut labels = defaults.labels;
     labels.extend(options.labels);
     let mut exposed_ports = defaults.exposed_ports;
@@ -83,7 +93,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
             args,
             entrypoint_words,
             env,
-            cwd: working_dir(options.workdir.as_deref(), &defaults.working_dir).doing(|| DOING)?,
+            cwd,
             user: options
                 .user
                 .or(Some(defaults.user).filter(|user| !user.is_empty()))
@@ -102,7 +112,8 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
             options.privileges.kernel_paths
         },
         ids: host.ids,
-        mounts: mounts(options.mounts, &defaults.volumes)?,
+        user_entry,
+        mounts,
         hostname,
         network: NetworkPlan {
             mode: options.network,
@@ -229,6 +240,13 @@ fn working_dir(asked: Option<&str>, image: &str) -> values::Parsed<String> {
     }
 }
 
+/// The user as `keep-id` shows them: at home where their home is mounted, else where the payload starts.
+fn user_entry(user: User, (uid, gid): (u32, u32), mounts: &[Mount], cwd: &str) -> UserEntry {
+    let at_home = Path::new(&user.home).is_absolute()
+        && mounts.iter().any(|mount| mount.target != "/" && Path::new(&user.home).starts_with(&mount.target));
+    UserEntry { name: user.name, uid, gid, home: if at_home { user.home } else { cwd.to_owned() } }
+}
+
 /// The mounts asked for and an anonymous volume for each of the image's Volumes that none of them
 /// covers, parents before children. Anonymous volumes get their names here.
 fn mounts(asked: Vec<Mount>, volumes: &[String]) -> Result<Vec<Mount>> {
@@ -289,12 +307,13 @@ fn asked(options: &CreateOptions) -> Asked {
 mod tests {
     use super::*;
     use crate::host::ids::IdMap;
+    use crate::host::userns::UsernsRequest;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
     fn host() -> HostFacts {
         let map = IdMap::single(0, 1000);
-        HostFacts { hostname: "workstation".into(), ids: IdMaps { users: map.clone(), groups: map } }
+        HostFacts { hostname: "workstation".into(), ids: IdMaps { users: map.clone(), groups: map }, user: None }
     }
 
     fn words(text: &str) -> Vec<String> {
@@ -451,6 +470,24 @@ mod tests {
         let mut options = alpine();
         options.workdir = Some("tmp".into());
         assert!(resolve_plan(options, image(sh()), host()).unwrap_err().cause.contains("absolute"));
+    }
+
+    #[test]
+    fn keep_id_names_the_user() {
+        let ana = || User { name: "ana".into(), uid: 1000, gid: 100, home: "/home/ana".into() };
+        let entry = |userns: UsernsRequest, target: Option<&str>| {
+            let mut options = alpine();
+            options.userns = userns;
+            options.mounts = target.map(|target| anonymous_volume(target.into())).into_iter().collect();
+            let host = HostFacts { user: Some(ana()), ..host() };
+            resolve_plan(options, image(sh()), host).unwrap().user_entry
+        };
+        let kept = UsernsRequest::KeepId { uid: Some(5), gid: Some(6) };
+        let expected = |home: &str| Some(UserEntry { name: "ana".into(), uid: 5, gid: 6, home: home.into() });
+        assert_eq!(entry(kept.clone(), None), expected("/"));
+        assert_eq!(entry(kept.clone(), Some("/home")), expected("/home/ana"));
+        assert_eq!(entry(kept, Some("/home/an")), expected("/"));
+        assert_eq!(entry(UsernsRequest::Auto, None), None);
     }
 
     #[test]

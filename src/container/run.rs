@@ -8,6 +8,7 @@ use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
 use crate::host::process::ProcessName;
 use crate::host::userns::{own_ids, root_reaches_own_files};
+use crate::host::users;
 use crate::image::Image;
 use crate::launch::protocol::{Exit, WindowSize};
 use crate::launch::{self, Keeper, Launch, Running, StoreNamespace};
@@ -41,7 +42,11 @@ pub fn create(store: &Store, options: CreateOptions, image: Option<(&str, &Image
         defaults: image.config.config.clone(),
     });
     let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let mut plan = resolve_plan(options, facts, HostFacts { hostname, ids })?;
+    let user = match options.userns.kept_ids() {
+        Some(_) => users::look_up(users::Key::Uid(rustix::process::geteuid().as_raw()))?,
+        None => None,
+    };
+    let mut plan = resolve_plan(options, facts, HostFacts { hostname, ids, user })?;
     for mount in &plan.mounts {
         prepare_source(store, &mount.kind)?;
     }

@@ -41,6 +41,9 @@ pub struct IdMaps {
     pub groups: IdMap,
 }
 
+/// What stat(2) shows for every id that is not mapped, by default (/proc/sys/kernel/overflowuid).
+pub const OVERFLOW_ID: u32 = 65_534;
+
 /// The kernel's limit of lines in a map (user_namespaces(7)).
 pub const MAX_EXTENTS: usize = 340;
 

@@ -141,10 +141,15 @@ impl UsernsRequest {
     /// Who the payload is where neither `--user` nor the image says: with `keep-id` the user, as in
     /// podman; else None, which means root.
     pub fn kept_user(&self) -> Option<String> {
+        self.kept_ids().map(|(uid, gid)| format!("{uid}:{gid}"))
+    }
+
+    /// The user and group id that the user has inside with `keep-id`.
+    pub fn kept_ids(&self) -> Option<(u32, u32)> {
         let UsernsRequest::KeepId { uid, gid } = self else { return None };
         let uid = uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
         let gid = gid.unwrap_or_else(|| rustix::process::getegid().as_raw());
-        Some(format!("{uid}:{gid}"))
+        Some((uid, gid))
     }
 }
 

@@ -416,7 +416,7 @@ fn publish(store: &Store, request: &PullRequest<'_>, resolved: &Resolved, layers
     let unpacked = (records.len() == layers.len()).then(|| records.iter().map(|record| record.tar_bytes).sum());
     let is_opaque = |record: &transfer::LayerRecord| record.report.root_is_opaque;
     let hidden = if unpacked.is_some() { records.iter().rposition(is_opaque).unwrap_or(0) } else { 0 };
-    tell_about(request.progress, &records);
+    tell_about(request, &records);
     let mut entry = Descriptor {
         media_type: resolved.manifest.media_type.clone(),
         digest: manifest_digest,
@@ -449,16 +449,18 @@ fn put_document(store: &Store, bytes: &[u8]) -> Result<Digest> {
 }
 
 /// One line for each way in which what was unpacked differs from what the archives say.
-fn tell_about(progress: &dyn Progress, records: &[transfer::LayerRecord]) {
+fn tell_about(request: &PullRequest<'_>, records: &[transfer::LayerRecord]) {
     let reports = || records.iter().map(|record| &record.report);
     let devices: u64 = reports().map(|report| report.devices_skipped).sum();
     if let Some(first) = reports().find_map(|report| report.first_device.as_ref()) {
-        progress.event(Event::Note(&format!("{devices} device nodes were left out, the first is {first}")));
+        request.progress.event(Event::Note(&format!("{devices} device nodes were left out, the first is {first}")));
     }
     let squashed: u64 = reports().map(|report| report.squashed).sum();
-    if let Some(first) = reports().find_map(|report| report.first_squashed.as_ref()) {
-        progress.event(Event::Note(&format!(
-            "{squashed} files have owners beyond your subordinate ids and were given to root, the first is {first}"
+    // That there is only one id has been said, and what follows from it.
+    let first_squashed = reports().find_map(|report| report.first_squashed.as_ref());
+    if let Some(first) = first_squashed.filter(|_| !request.maps.is_single()) {
+        request.progress.event(Event::Note(&format!(
+            "{squashed} files have owners that are not mapped and were given to root, the first is {first}"
         )));
     }
 }

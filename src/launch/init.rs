@@ -11,14 +11,14 @@ use super::reaper;
 use super::user_namespace::{OldGroups, become_root};
 use crate::confine::{capabilities, rlimits, seccomp};
 use crate::error::{Doing, ExitCode, Failure, Result, errno_text};
-use crate::host::ids::InsideId;
+use crate::host::ids::{InsideId, OVERFLOW_ID};
 use crate::net::{NetworkMode, ResolvedNetwork};
 use crate::rootfs::cover::{DEFAULT_COVERED, NOTHING_COVERED};
 use crate::rootfs::identity::{Identity, resolve_identity};
 use crate::rootfs::kernel_filesystems::{self, CgroupNamespace, KernelFilesystems, NetworkOwner, Terminal, TtyGroup};
 use crate::rootfs::overlay::{self, Driver, Durability, Layers};
 use crate::rootfs::resolve::Root;
-use crate::rootfs::{etc, fuse, pivot, volumes};
+use crate::rootfs::{etc, fuse, pivot, user_entry, volumes};
 use crate::sys::process::{ExecWords, close_on_exec_from, exit_now, reset_signals};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Signal};
@@ -48,10 +48,11 @@ fn sequence(launch: &Launch<'_>, monitor: &ToMonitor) -> Result<Infallible> {
     mapped.make_mounts_private()?;
     log::debug!("mount_overlay");
     let tree = mapped.mount_overlay()?;
+    mapped.add_user_entry(&tree)?;
     log::debug!("mount_kernel_filesystems");
     let terminal = mapped.mount_kernel_filesystems(&tree)?;
     log::debug!("bind_volumes");
-    mapped.bind_volumes(&tree)?;
+    mapped.bind_volumes(&tree).map_err(|failure| mapped.explain_foreign_root(&tree, failure))?;
     log::debug!("pivot, detach_old_root");
     let rooted = mapped.pivot(tree, terminal)?;
     // The last line: from here on standard error is the payload's.
@@ -207,6 +208,14 @@ impl<'a> Mapped<'a> {
         Ok(tree)
     }
 
+    /// Names the user of `--userns keep-id`, in a root file system that is the container's own.
+    fn add_user_entry(&self, tree: &OwnedFd) -> Result<()> {
+        match (&self.launch.plan.user_entry, &self.layers) {
+            (Some(entry), Some(_)) => user_entry::add_user_entry(&Root::new(tree.as_fd()), entry),
+            _ => Ok(()),
+        }
+    }
+
     fn notice(&self, text: String) -> Result<()> {
         self.monitor.send(&FromInit::Notice(text))
     }
@@ -254,6 +263,17 @@ impl<'a> Mapped<'a> {
         etc::bind_files(&root, self.container.as_fd(), |path| {
             mounts.iter().any(|mount| Path::new(&mount.target) == path)
         })
+    }
+
+    /// A directory of the user's as root file system (`--rootfs`), in a container where the user is nobody.
+    fn explain_foreign_root(&self, tree: &OwnedFd, failure: Failure) -> Failure {
+        let (user, group) = self.launch.user;
+        let plan = self.launch.plan;
+        let is_foreign = rustix::fs::fstat(tree).is_ok_and(|stat| stat.st_uid == OVERFLOW_ID);
+        if matches!(plan.root, RootSource::Layers { .. }) || plan.ids.root_reaches(user, group) || !is_foreign {
+            return failure;
+        }
+        failure.hint("the directory belongs to you, and in this user namespace you are nobody: use an image, or another --userns")
     }
 
     /// Who the payload is, by the container's own files.

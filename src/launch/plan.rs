@@ -11,6 +11,7 @@ pub use crate::confine::seccomp::SeccompChoice;
 use crate::host::ids::IdMaps;
 pub use crate::net::{NetworkMode, NetworkPlan};
 pub use crate::rootfs::mount::{Mount, MountFlags, MountKind, Propagation, Relabel};
+pub use crate::rootfs::user_entry::UserEntry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,6 +33,9 @@ pub struct RunPlan {
     pub process: Process,
     /// The id maps of the user namespace.
     pub ids: IdMaps,
+    /// With `--userns keep-id`: who the user is inside, for /etc/passwd and /etc/group.
+    #[serde(default)]
+    pub user_entry: Option<UserEntry>,
     /// Volumes, bind mounts and tmpfs, in the order of their depth (parents first).
     pub mounts: Vec<Mount>,
     /// Host name; by default the first twelve digits of the id.

@@ -173,17 +173,34 @@ fn loopback_only(why: &str) -> Notice {
     Notice(format!("the container has no network but loopback: {why}"))
 }
 
+/// Fails where a program that is asked for by name cannot work here; for a time when nothing else is
+/// known yet, before an image is fetched.
+///
+/// # Errors
+/// As [`plan`].
+pub fn check(mode: NetworkMode) -> Result<()> {
+    match mode {
+        NetworkMode::Pasta => usable(Tool::Pasta).map(drop),
+        NetworkMode::Slirp4netns => usable(Tool::Slirp4netns).map(drop),
+        NetworkMode::None | NetworkMode::Host | NetworkMode::Private => Ok(()),
+    }
+}
+
 fn by_name(tool: Tool, wanted: &NetworkPlan) -> Result<ResolvedNetwork> {
+    Ok(ResolvedNetwork::Carried {
+        carriers: vec![usable(tool)?],
+        otherwise: Otherwise::Fail,
+        forward_dns: forward_dns(wanted)?,
+    })
+}
+
+fn usable(tool: Tool) -> Result<Carrier> {
     let doing = || format!("cannot use --network {}", tool.name());
     let Some(path) = helpers::find(tool.name()) else {
         return Err(Failure::new(doing(), format!("{} is not installed", tool.name())).hint(tool.package().remedy()));
     };
     open_tun().map_err(|why| Failure::new(doing(), why.cause).hint(why.remedy))?;
-    Ok(ResolvedNetwork::Carried {
-        carriers: vec![Carrier { tool, path }],
-        otherwise: Otherwise::Fail,
-        forward_dns: forward_dns(wanted)?,
-    })
+    Ok(Carrier { tool, path })
 }
 
 /// The programs for `private`, or why there are none and what would help.

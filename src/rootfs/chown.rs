@@ -6,15 +6,13 @@
 //! leads nowhere. Mounts below the tree are not entered.
 
 use crate::error::{Doing, Failure, IntoCause, Result};
+use crate::host::ids::OVERFLOW_ID;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-
-/// The id that stands for all that are not mapped (/proc/sys/kernel/overflowuid).
-const OVERFLOW_ID: u32 = 65_534;
 
 /// Gives the file or directory `top`, and all below it, to the user and group `owner` (ids inside).
 /// `path` is what messages call it.

@@ -44,18 +44,18 @@ pub struct Identity {
 
 /// A line of /etc/passwd (passwd(5)), as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct PasswdEntry<'a> {
-    name: &'a str,
-    uid: u32,
+pub(super) struct PasswdEntry<'a> {
+    pub(super) name: &'a str,
+    pub(super) uid: u32,
     gid: u32,
     home: &'a str,
 }
 
 /// A line of /etc/group (group(5)).
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct GroupEntry<'a> {
-    name: &'a str,
-    gid: u32,
+pub(super) struct GroupEntry<'a> {
+    pub(super) name: &'a str,
+    pub(super) gid: u32,
     members: &'a str,
 }
 
@@ -113,6 +113,10 @@ fn check_mapped(what: &str, id: u32, map: &IdMap, asked: &str) -> Result<()> {
         format!("cannot run as `{}`", user_shown(asked)),
         format!("{what} id {id} does not exist in the container: only {total} {ids} mapped"),
     );
+    if id == 0 {
+        // A map without root is asked for, or the only one there is; a longer range does not help.
+        return Err(failure);
+    }
     let file = if what == "user" { "/etc/subuid" } else { "/etc/subgid" };
     Err(failure.hint(format!(
         "have an administrator give you a range in {file} that is longer than {id}, or map that id with --{}idmap",
@@ -121,7 +125,7 @@ fn check_mapped(what: &str, id: u32, map: &IdMap, asked: &str) -> Result<()> {
 }
 
 /// The whole text of a file of the container; empty where it does not exist.
-fn read_database(root: &Root<'_>, path: &str) -> Result<String> {
+pub(super) fn read_database(root: &Root<'_>, path: &str) -> Result<String> {
     let doing = || format!("cannot read {path} in the container");
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -201,7 +205,7 @@ fn find_group(asked: &str, group: &str) -> std::result::Result<u32, String> {
     }
 }
 
-fn passwd_entries(text: &str) -> impl Iterator<Item = PasswdEntry<'_>> {
+pub(super) fn passwd_entries(text: &str) -> impl Iterator<Item = PasswdEntry<'_>> {
     text.lines().filter_map(|line| {
         let mut fields = line.trim().split(':');
         let name = fields.next().filter(|name| !name.is_empty())?;
@@ -212,7 +216,7 @@ fn passwd_entries(text: &str) -> impl Iterator<Item = PasswdEntry<'_>> {
     })
 }
 
-fn group_entries(text: &str) -> impl Iterator<Item = GroupEntry<'_>> {
+pub(super) fn group_entries(text: &str) -> impl Iterator<Item = GroupEntry<'_>> {
     text.lines().filter_map(|line| {
         let mut fields = line.trim().split(':');
         let name = fields.next().filter(|name| !name.is_empty())?;

@@ -1,6 +1,6 @@
 //! The container's root file system: layers stacked ([`overlay`], [`fuse`], [`copy`]), what the kernel
 //! fills ([`kernel_filesystems`], [`cover`]), what the user asked for ([`mount`], [`volumes`]), rr's own files
-//! ([`etc`]), and the step inside ([`pivot`]).
+//! ([`etc`], [`user_entry`]), and the step inside ([`pivot`]).
 //!
 //! The image is hostile: whatever is looked up in it goes through [`resolve`].
 
@@ -16,4 +16,5 @@ pub mod mount;
 pub mod overlay;
 pub mod pivot;
 pub mod resolve;
+pub mod user_entry;
 pub mod volumes;
