@@ -4,10 +4,10 @@
 //! client                      monitor                       init
 //!   spawn_child ────────────► (user and pid namespace)
 //!   write_id_maps             unshare_rest ───────────────► (mount, pid, uts, ipc, net, cgroup)
-//!        │                         │                             opens the layers
+//!        │                         │                             opens layers and sources
 //!        └──── IdsMapped ─────────►└──────── IdsMapped ─────────► become_ns_root
 //!                              start_attach (network)            make_mounts_private
-//!                                                                mount_overlay
+//!                                                                mount_overlay, add_user_entry
 //!                                                                mount_kernel_filesystems
 //!                                                                bind_volumes
 //!                                                                pivot, detach_old_root
