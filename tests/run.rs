@@ -122,7 +122,7 @@ fn flags_change_what_the_payload_sees() {
         "0000000000000001\n"
     );
     assert_eq!(run(&["--security-opt", "no-new-privileges"], "grep NoNewPrivs /proc/self/status | cut -f2"), "1\n");
-    assert_eq!(run(&["--add-host", "db:10.1.2.3"], "grep db /etc/hosts | awk '{print $1}'"), "10.1.2.3\n");
+    assert_eq!(run(&["--add-host", "db:10.1.2.3"], "awk '$2 == \"db\" {print $1}' /etc/hosts"), "10.1.2.3\n");
     assert_eq!(
         run(&["--dns", "192.0.2.53", "--dns-search", "example.test"], "cat /etc/resolv.conf | sort"),
         "nameserver 192.0.2.53\nsearch example.test\n"

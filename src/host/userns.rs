@@ -296,6 +296,14 @@ impl Situation {
         }
         let make = |extents| finish(extents).doing(|| "cannot map user ids");
         let ((users, cut_users), (groups, cut_groups)) = (make(users)?, make(groups)?);
+        if matches!(request, UsernsRequest::Explicit { .. }) {
+            for (map, own, option) in [(&users, user, "--uidmap"), (&groups, group, "--gidmap")] {
+                if map.to_host(InsideId(0)).is_none() && map.to_container(HostId(own)).is_none() {
+                    let why = "neither id 0 of the container nor your own is mapped, so nobody can make its files";
+                    return Err(Failure::new(format!("cannot use {option}"), why).hint(format!("add {option} 0:…")));
+                }
+            }
+        }
         if cut_users || cut_groups {
             notices.push(Notice(format!(
                 "only the first {MAX_EXTENTS} ranges of subordinate ids are mapped: the kernel takes no more"
@@ -583,6 +591,12 @@ mod tests {
         let (maps, _) = rich.plan(&UsernsRequest::Explicit { uidmaps: vec![], gidmaps }).unwrap();
         assert_eq!(maps.users.to_kernel(), "0 1000 1\n1 100000 2\n");
         assert_eq!(maps.groups.to_kernel(), "0 100 1\n1 100000 2\n");
+    }
+
+    #[test]
+    fn an_explicit_map_must_have_root_or_the_user() {
+        let error = owning(&[range(100_000, 10)]).plan(&explicit(&["1:2"])).unwrap_err();
+        assert!(error.to_string().starts_with("cannot use --uidmap: neither id 0"), "{error}");
     }
 
     #[test]
