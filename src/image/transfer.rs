@@ -447,3 +447,19 @@ impl Read for Input<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_that_is_there_twice_is_made_once() {
+        let layer = |content: &str| Layer {
+            blob: Digest::of(content.as_bytes()),
+            size: 1,
+            media_type: String::new(),
+            diff_id: Digest::of(b"the same"),
+        };
+        assert_eq!(distinct(&[layer("a"), layer("b"), layer("a")]), [0, 1]);
+    }
+}
