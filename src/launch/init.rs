@@ -165,6 +165,10 @@ impl<'a> Mapped<'a> {
             return layers.copy();
         }
         let writable = layers.make_writable()?;
+        // Somebody's own directory keeps its owner to itself: that need not be mapped.
+        if matches!(self.launch.plan.root, RootSource::Layers { .. }) {
+            layers.take_over_top(&writable)?;
+        }
         if driver == Driver::Fuse {
             self.check_fuse().doing(|| "cannot use fuse-overlayfs")?;
             return self.mount_fuse(layers);

@@ -134,7 +134,6 @@ impl Layers {
             }
         }
         let writable = self.open_writable()?;
-        self.take_over_top(&writable)?;
         // A former run that was killed while volatile leaves this mark, and overlay then refuses.
         for name in ["work/incompat/volatile", "incompat/volatile"] {
             match rustix::fs::unlinkat(&writable.work, name, AtFlags::REMOVEDIR) {
@@ -146,17 +145,16 @@ impl Layers {
     }
 
     /// The upper directory is the container's `/`: it gets owner and mode of the image's.
-    fn take_over_top(&self, writable: &Writable) -> Result<()> {
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn take_over_top(&self, writable: &Writable) -> Result<()> {
         let doing = || "cannot prepare the container's upper directory";
         let Some(top) = self.lower.last() else { return Ok(()) };
         let (image, upper) = (rustix::fs::fstat(top).doing(doing)?, rustix::fs::fstat(&writable.upper).doing(doing)?);
         if (image.st_uid, image.st_gid) != (upper.st_uid, upper.st_gid) {
             let (uid, gid) = (rustix::fs::Uid::from_raw(image.st_uid), rustix::fs::Gid::from_raw(image.st_gid));
-            match rustix::fs::chownat(&writable.upper, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH) {
-                // An owner that is not mapped (`--rootfs` of somebody else's): root's then.
-                Ok(()) | Err(Errno::INVAL) => {}
-                Err(error) => return Err(error).doing(doing),
-            }
+            rustix::fs::chownat(&writable.upper, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH).doing(doing)?;
         }
         if image.st_mode != upper.st_mode {
             // fchmod(2) does not take O_PATH descriptors.
