@@ -273,7 +273,9 @@ impl<'a> Mapped<'a> {
     fn explain_foreign_root(&self, tree: &OwnedFd, failure: Failure) -> Failure {
         let (user, group) = self.launch.user;
         let plan = self.launch.plan;
-        let is_foreign = rustix::fs::fstat(tree).is_ok_and(|stat| stat.st_uid == OVERFLOW_ID);
+        // Below an overlay it is the lower directory that belongs to somebody.
+        let directory = self.layers.as_ref().and_then(|layers| layers.lower().first()).unwrap_or(tree);
+        let is_foreign = rustix::fs::fstat(directory).is_ok_and(|stat| stat.st_uid == OVERFLOW_ID);
         if matches!(plan.root, RootSource::Layers { .. }) || plan.ids.root_reaches(user, group) || !is_foreign {
             return failure;
         }
