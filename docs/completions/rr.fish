@@ -30,6 +30,15 @@ complete -c rr -n "__fish_rr_needs_command" -s D -l debug -d 'Show what rr does,
 complete -c rr -n "__fish_rr_needs_command" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_needs_command" -s v -l version -d 'Print the version'
 complete -c rr -n "__fish_rr_needs_command" -f -a "run" -d 'Create and run a new container from an image'
+complete -c rr -n "__fish_rr_needs_command" -f -a "create" -d 'Create a container, to be started later'
+complete -c rr -n "__fish_rr_needs_command" -f -a "start" -d 'Start one or more stopped containers'
+complete -c rr -n "__fish_rr_needs_command" -f -a "stop" -d 'Stop one or more running containers'
+complete -c rr -n "__fish_rr_needs_command" -f -a "restart" -d 'Restart one or more containers'
+complete -c rr -n "__fish_rr_needs_command" -f -a "kill" -d 'Send a signal to one or more running containers'
+complete -c rr -n "__fish_rr_needs_command" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
+complete -c rr -n "__fish_rr_needs_command" -f -a "attach" -d 'Attach to a running container'
+complete -c rr -n "__fish_rr_needs_command" -f -a "logs" -d 'Print what a container has written'
+complete -c rr -n "__fish_rr_needs_command" -f -a "rename" -d 'Rename a container'
 complete -c rr -n "__fish_rr_needs_command" -f -a "ps" -d 'List containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "rm" -d 'Remove one or more containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "pull" -d 'Download an image from a registry and unpack it'
@@ -61,6 +70,8 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l group-add -d 'Add a supple
 complete -c rr -n "__fish_rr_using_subcommand run" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l label-file -d 'Read labels from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand run" -l log-driver -d 'json-file or k8s-file (rr\'s own file), or none [default: json-file]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l log-opt -d 'Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l name -d 'Name the container' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
@@ -79,6 +90,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -s u -l user -d 'User inside'
 complete -c rr -n "__fish_rr_using_subcommand run" -l userns -d 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s v -l volume -d 'Mount a directory of the host or a volume' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s w -l workdir -d 'Directory to start in' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -s d -l detach -d 'Leave the container running and print its id'
 complete -c rr -n "__fish_rr_using_subcommand run" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand run" -s i -l interactive -d 'Keep standard input open'
 complete -c rr -n "__fish_rr_using_subcommand run" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
@@ -88,6 +100,78 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l rm -d 'Remove the containe
 complete -c rr -n "__fish_rr_using_subcommand run" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand run" -s t -l tty -d 'Give the container a terminal'
 complete -c rr -n "__fish_rr_using_subcommand run" -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand create" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l cap-add -d 'Add a capability (ALL for every one)' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l cidfile -d 'Write the container\'s id into a new file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand create" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l dns -d 'Ask this name server instead of the host\'s' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l dns-search -d 'Set a search domain' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l entrypoint -d 'Replace the image\'s entrypoint; an empty one resets it' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -s e -l env -d 'Set a variable; a name alone takes its value from rr\'s environment' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l env-file -d 'Read variables from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand create" -l expose -d 'Note a port that the container listens on' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l gidmap -d 'Map group ids (see --uidmap)' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -s h -l hostname -d 'Set the container\'s host name' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -s l -l label -d 'Set a label' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l label-file -d 'Read labels from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand create" -l log-driver -d 'json-file or k8s-file (rr\'s own file), or none [default: json-file]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l log-opt -d 'Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l name -d 'Name the container' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l platform -d 'Choose the platform of a multi-platform image' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
+complete -c rr -n "__fish_rr_using_subcommand create" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l shm-size -d 'Size of /dev/shm [default: 64m]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l stop-signal -d 'Signal that asks the container to stop' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l stop-timeout -d 'Seconds between that signal and SIGKILL [default: 10]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l tmpfs -d 'Mount a tmpfs' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l uidmap -d 'Map user ids: 0 of the host\'s side is the user, 1 the first subordinate id' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l ulimit -d 'Set a resource limit' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -s u -l user -d 'User inside' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l userns -d 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -s v -l volume -d 'Mount a directory of the host or a volume' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -s w -l workdir -d 'Directory to start in' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
+complete -c rr -n "__fish_rr_using_subcommand create" -s i -l interactive -d 'Keep standard input open'
+complete -c rr -n "__fish_rr_using_subcommand create" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
+complete -c rr -n "__fish_rr_using_subcommand create" -s q -l quiet -d 'Print no progress of a pull'
+complete -c rr -n "__fish_rr_using_subcommand create" -l read-only -d 'Mount the root file system read-only'
+complete -c rr -n "__fish_rr_using_subcommand create" -l rm -d 'Remove the container when it ends'
+complete -c rr -n "__fish_rr_using_subcommand create" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
+complete -c rr -n "__fish_rr_using_subcommand create" -s t -l tty -d 'Give the container a terminal'
+complete -c rr -n "__fish_rr_using_subcommand create" -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand start" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
+complete -c rr -n "__fish_rr_using_subcommand start" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand start" -s a -l attach -d 'Attach output, forward signals, and exit as the container does'
+complete -c rr -n "__fish_rr_using_subcommand start" -s i -l interactive -d 'Attach standard input as well'
+complete -c rr -n "__fish_rr_using_subcommand start" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand stop" -s s -l signal -d 'Signal that asks the containers to stop [default: the container\'s, TERM]' -r
+complete -c rr -n "__fish_rr_using_subcommand stop" -s t -l time -l timeout -d 'Seconds to wait before killing [default: the container\'s, 10]' -r
+complete -c rr -n "__fish_rr_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand restart" -s s -l signal -d 'Signal that asks the containers to stop' -r
+complete -c rr -n "__fish_rr_using_subcommand restart" -s t -l time -l timeout -d 'Seconds to wait before killing [default: the container\'s, 10]' -r
+complete -c rr -n "__fish_rr_using_subcommand restart" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand kill" -s s -l signal -d 'The signal, by name or number [default: KILL]' -r
+complete -c rr -n "__fish_rr_using_subcommand kill" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand wait" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand attach" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
+complete -c rr -n "__fish_rr_using_subcommand attach" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand attach" -l no-stdin -d 'Do not attach standard input'
+complete -c rr -n "__fish_rr_using_subcommand attach" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand logs" -l since -d 'Only from this time on: RFC 3339, seconds since the epoch, or so long ago (42m, 1h30m)' -r
+complete -c rr -n "__fish_rr_using_subcommand logs" -s n -l tail -d 'Only the last so many lines, or all [default: all]' -r
+complete -c rr -n "__fish_rr_using_subcommand logs" -l until -d 'Only up to this time' -r
+complete -c rr -n "__fish_rr_using_subcommand logs" -l details -d 'Put the log\'s extra attributes before each line; rr has none'
+complete -c rr -n "__fish_rr_using_subcommand logs" -s f -l follow -d 'Go on until the container stops'
+complete -c rr -n "__fish_rr_using_subcommand logs" -s t -l timestamps -d 'Put its time before each line'
+complete -c rr -n "__fish_rr_using_subcommand logs" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand rename" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand ps" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since' -r
 complete -c rr -n "__fish_rr_using_subcommand ps" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
 complete -c rr -n "__fish_rr_using_subcommand ps" -s n -l last -d 'Show the newest so many, whatever their state' -r
@@ -125,10 +209,19 @@ complete -c rr -n "__fish_rr_using_subcommand version" -s f -l format -d '`json`
 complete -c rr -n "__fish_rr_using_subcommand version" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand man" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run ls rm inspect" -f -a "run" -d 'Create and run a new container from an image'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run ls rm inspect" -f -a "ls" -d 'List containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run ls rm inspect" -f -a "rm" -d 'Remove one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run ls rm inspect" -f -a "inspect" -d 'Show everything about containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "run" -d 'Create and run a new container from an image'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "create" -d 'Create a container, to be started later'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "start" -d 'Start one or more stopped containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "stop" -d 'Stop one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "restart" -d 'Restart one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "kill" -d 'Send a signal to one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "attach" -d 'Attach to a running container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "logs" -d 'Print what a container has written'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "rename" -d 'Rename a container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "ls" -d 'List containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "rm" -d 'Remove one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "inspect" -d 'Show everything about containers'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
@@ -146,6 +239,8 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l log-driver -d 'json-file or k8s-file (rr\'s own file), or none [default: json-file]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l log-opt -d 'Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l name -d 'Name the container' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
@@ -164,6 +259,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Mount a directory of the host or a volume' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Directory to start in' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Leave the container running and print its id'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
@@ -173,6 +269,78 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'Give the container a terminal'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add a capability (ALL for every one)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s id into a new file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns -d 'Ask this name server instead of the host\'s' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Set a search domain' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Replace the image\'s entrypoint; an empty one resets it' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Set a variable; a name alone takes its value from rr\'s environment' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read variables from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Note a port that the container listens on' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group ids (see --uidmap)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Set the container\'s host name' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l log-driver -d 'json-file or k8s-file (rr\'s own file), or none [default: json-file]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l log-opt -d 'Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l name -d 'Name the container' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Choose the platform of a multi-platform image' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'Size of /dev/shm [default: 64m]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'Signal that asks the container to stop' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds between that signal and SIGKILL [default: 10]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount a tmpfs' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l uidmap -d 'Map user ids: 0 of the host\'s side is the user, 1 the first subordinate id' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l ulimit -d 'Set a resource limit' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User inside' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Mount a directory of the host or a volume' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'Directory to start in' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Print no progress of a pull'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Mount the root file system read-only'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l rm -d 'Remove the container when it ends'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s t -l tty -d 'Give the container a terminal'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -s a -l attach -d 'Attach output, forward signals, and exit as the container does'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -s i -l interactive -d 'Attach standard input as well'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s s -l signal -d 'Signal that asks the containers to stop [default: the container\'s, TERM]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l time -l timeout -d 'Seconds to wait before killing [default: the container\'s, 10]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s s -l signal -d 'Signal that asks the containers to stop' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l time -l timeout -d 'Seconds to wait before killing [default: the container\'s, 10]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from kill" -s s -l signal -d 'The signal, by name or number [default: KILL]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from kill" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from attach" -l no-stdin -d 'Do not attach standard input'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from attach" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from logs" -l since -d 'Only from this time on: RFC 3339, seconds since the epoch, or so long ago (42m, 1h30m)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from logs" -s n -l tail -d 'Only the last so many lines, or all [default: all]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from logs" -l until -d 'Only up to this time' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from logs" -l details -d 'Put the log\'s extra attributes before each line; rr has none'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on until the container stops'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from logs" -s t -l timestamps -d 'Put its time before each line'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s n -l last -d 'Show the newest so many, whatever their state' -r

@@ -7,14 +7,18 @@
 //! would end this process are read from a descriptor here.
 
 use super::report;
-use crate::error::{Doing, Result};
+use crate::container::logs::Tail;
+use crate::container::{lifecycle, record};
+use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::launch::logfile::{Ending, Entry, Stream};
 use crate::launch::protocol::WindowSize;
-use crate::launch::{Event, Running};
+use crate::launch::{Event, Interest, Running};
+use crate::store::Store;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::stdio::{stdin, stdout};
+use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -27,8 +31,81 @@ pub struct Attach {
     pub detach_keys: Vec<u8>,
     /// `-i`: standard input is read.
     pub input: Input,
-    /// How long the payload may take to end after the terminal has hung up.
-    pub stop_timeout: Duration,
+    /// What the payload's streams are.
+    pub streams: Streams,
+    /// What this client's leaving means.
+    pub hang_up: HangUp,
+}
+
+/// What a user may say about attaching.
+pub struct Attachment {
+    /// `--sig-proxy`
+    pub signals: SignalProxy,
+    /// `--detach-keys`
+    pub detach_keys: Vec<u8>,
+}
+
+/// See [`Attach::streams`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Streams {
+    /// A terminal, whose modes and size are this client's business.
+    Terminal,
+    /// Files and pipes.
+    Plain,
+}
+
+/// See [`Attach::hang_up`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HangUp {
+    /// When this client's terminal hangs up the container is to end, within so long.
+    Ends(Duration),
+    /// The container goes on.
+    Leaves,
+}
+
+/// What is followed: a container, or one command in it.
+pub trait Followed {
+    /// Readable when [`Followed::event`] has something.
+    fn as_fd(&self) -> BorrowedFd<'_>;
+    /// The terminal's bytes or the payload's input; non-blocking.
+    fn stream(&self) -> Option<BorrowedFd<'_>>;
+    /// What has happened.
+    ///
+    /// # Errors
+    /// It cannot be followed any more.
+    fn event(&self) -> Result<Event>;
+    /// Passes a signal on.
+    fn signal(&self, number: i32);
+    /// Tells the terminal its size.
+    fn resize(&self, size: WindowSize);
+    /// Asks for [`Event::Logged`].
+    fn wait_for_log(&self);
+}
+
+impl Followed for Running {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        Running::as_fd(self)
+    }
+
+    fn stream(&self) -> Option<BorrowedFd<'_>> {
+        Running::stream(self)
+    }
+
+    fn event(&self) -> Result<Event> {
+        Running::event(self)
+    }
+
+    fn signal(&self, number: i32) {
+        Running::signal(self, number);
+    }
+
+    fn resize(&self, size: WindowSize) {
+        Running::resize(self, size);
+    }
+
+    fn wait_for_log(&self) {
+        Running::wait_for_log(self);
+    }
 }
 
 /// See [`Attach::signals`].
@@ -68,26 +145,12 @@ const FORWARDED: [Signal; 9] = [
 ];
 
 /// Follows the container to its end, or until the user detaches; returns rr's exit status. The caller
-/// called [`hold_signals`] before it started the container.
+/// called [`hold_signals`] before it started the container. What is written to `log` is printed.
 ///
 /// # Errors
 /// The monitor was killed; or the terminal cannot be used, which ends the container.
-pub fn follow(running: Running, attach: &Attach) -> Result<i32> {
-    let signals = signal_descriptor()?;
-    let raw = match running.terminal() {
-        Some(_) if attach.input == Input::Open && isatty(stdin()) => Some(RawMode::enter()?),
-        _ => None,
-    };
-    let mut client = Client {
-        attach,
-        input_open: attach.input == Input::Open && running.terminal().is_some(),
-        terminal_open: running.terminal().is_some(),
-        keys: KeyWatch::new(&attach.detach_keys),
-        deadline: None,
-    };
-    let end = client.events(&running, &signals);
-    drop(raw);
-    match end? {
+pub fn follow(running: Running, attach: &Attach, log: Option<Tail>) -> Result<i32> {
+    match events(&running, attach, log)? {
         End::Exited(code) => {
             running.finish();
             Ok(code)
@@ -97,6 +160,59 @@ pub fn follow(running: Running, attach: &Attach) -> Result<i32> {
             Ok(code)
         }
     }
+}
+
+/// Attaches to a container that runs; returns the payload's status.
+///
+/// # Errors
+/// It does not run (Docker's words), or cannot be attached to.
+pub fn to_running(store: &Store, text: &str, attachment: &Attachment, input: Input) -> Result<i32> {
+    let container = record::find(store, text)?;
+    let tty = container.plan.stdio.tty;
+    // Before the monitor knows of this client: nothing that is written from then on is missed.
+    let log = if tty { None } else { Some(Tail::at_end(&container.dir)?) };
+    hold_signals()?;
+    let Some(running) = lifecycle::attach(&container, Interest::Streams)? else {
+        let doing = format!("cannot attach to container {text}");
+        let cause = "You cannot attach to a stopped container, start it first";
+        return Err(Failure::new(doing, cause).code(ExitCode::General));
+    };
+    if let (true, Some(size)) = (tty, window()) {
+        running.resize(size);
+    }
+    let how = Attach {
+        signals: attachment.signals,
+        detach_keys: attachment.detach_keys.clone(),
+        input,
+        streams: if tty { Streams::Terminal } else { Streams::Plain },
+        hang_up: HangUp::Leaves,
+    };
+    follow(running, &how, log)
+}
+
+/// Follows until the end or until the user detaches.
+///
+/// # Errors
+/// As [`follow`].
+pub fn events(followed: &dyn Followed, attach: &Attach, log: Option<Tail>) -> Result<End> {
+    let signals = signal_descriptor()?;
+    let terminal = attach.streams == Streams::Terminal && followed.stream().is_some();
+    let raw = match attach.input {
+        Input::Open if terminal && isatty(stdin()) => Some(RawMode::enter()?),
+        _ => None,
+    };
+    let mut client = Client {
+        attach,
+        input_open: attach.input == Input::Open && followed.stream().is_some(),
+        stream_open: followed.stream().is_some(),
+        keys: KeyWatch::new(if terminal { &attach.detach_keys } else { &[] }),
+        log,
+        log_has_more: false,
+        deadline: None,
+    };
+    let end = client.events(followed, &signals);
+    drop(raw);
+    end
 }
 
 /// Holds back [`FORWARDED`] until [`follow`] reads them. Called before the container starts: a signal
@@ -115,7 +231,10 @@ fn signal_descriptor() -> Result<SignalFd> {
     SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).doing(doing)
 }
 
-enum End {
+/// How following ended, with rr's exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum End {
     Exited(i32),
     Detached(i32),
 }
@@ -124,15 +243,25 @@ enum End {
 struct Client<'a> {
     attach: &'a Attach,
     input_open: bool,
-    terminal_open: bool,
+    stream_open: bool,
     keys: KeyWatch<'a>,
+    /// What has not been printed yet of the log.
+    log: Option<Tail>,
+    /// There may be something to print at once.
+    log_has_more: bool,
     /// After SIGHUP: when the payload is killed.
     deadline: Option<Instant>,
 }
 
 impl Client<'_> {
-    fn events(&mut self, running: &Running, signals: &SignalFd) -> Result<End> {
+    fn events(&mut self, running: &dyn Followed, signals: &SignalFd) -> Result<End> {
+        self.log_has_more = self.log.is_some();
         loop {
+            if self.log_has_more
+                && let Some(end) = self.print_log(running)?
+            {
+                return Ok(end);
+            }
             let [spoken, signalled, typed, printed] = self.wait(running, signals)?;
             if signalled && let Some(end) = self.take_signals(running, signals)? {
                 return Ok(end);
@@ -146,10 +275,15 @@ impl Client<'_> {
             if spoken {
                 match running.event()? {
                     Event::Notice(text) => report::notice(&text),
+                    Event::Logged => self.log_has_more = self.log.is_some(),
                     Event::Exited(exit) => {
-                        while self.terminal_open {
-                            self.wait_for_terminal(running)?;
+                        // Whatever was written has been sent or logged before.
+                        while self.stream_open && self.has_more(running)? {
                             self.print(running);
+                        }
+                        self.print_log(running)?;
+                        while self.log_has_more {
+                            self.print_log(running)?;
                         }
                         return Ok(End::Exited(exit.code()));
                     }
@@ -163,9 +297,9 @@ impl Client<'_> {
     }
 
     /// Which of monitor, signals, input and terminal have something.
-    fn wait(&self, running: &Running, signals: &SignalFd) -> Result<[bool; 4]> {
+    fn wait(&self, running: &dyn Followed, signals: &SignalFd) -> Result<[bool; 4]> {
         let nothing = PollFlags::empty();
-        let terminal = running.terminal().filter(|_| self.terminal_open);
+        let terminal = running.stream().filter(|_| self.stream_open);
         let monitor = running.as_fd();
         let stdin = stdin();
         let mut fds = [
@@ -179,10 +313,12 @@ impl Client<'_> {
                 None => PollFd::new(signals, nothing),
             },
         ];
-        let timeout = self.deadline.map(|deadline| {
-            let left = deadline.saturating_duration_since(Instant::now());
-            Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) }
-        });
+        let timeout = match self.deadline {
+            _ if self.log_has_more => Some(Duration::ZERO),
+            deadline => deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
+        };
+        let timeout =
+            timeout.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => Ok([0, 1, 2, 3].map(|at: usize| !fds[at].revents().is_empty())),
             Err(Errno::INTR) => Ok([false; 4]),
@@ -190,18 +326,51 @@ impl Client<'_> {
         }
     }
 
-    fn wait_for_terminal(&self, running: &Running) -> Result<()> {
-        let Some(terminal) = running.terminal() else { return Ok(()) };
-        match poll(&mut [PollFd::new(&terminal, PollFlags::IN)], None) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
+    /// Whether the stream has something to read at once.
+    fn has_more(&self, running: &dyn Followed) -> Result<bool> {
+        let Some(stream) = running.stream() else { return Ok(false) };
+        match poll(&mut [PollFd::new(&stream, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::INTR) => Ok(true),
             Err(error) => Err(error).doing(|| "cannot wait for the container"),
         }
     }
 
-    fn take_signals(&mut self, running: &Running, signals: &SignalFd) -> Result<Option<End>> {
+    /// Prints what has come into the log, then asks to be told of more.
+    fn print_log(&mut self, running: &dyn Followed) -> Result<Option<End>> {
+        let Some(log) = &mut self.log else { return Ok(None) };
+        let mut gone = false;
+        let mut print = |entry: Entry<'_>| {
+            let to = if entry.stream == Stream::Stdout { stdout() } else { stderr() };
+            let mut line = entry.text.to_vec();
+            if entry.ending == Ending::Full {
+                line.push(b'\n');
+            }
+            gone |= write_all(to, &line) == Err(Errno::PIPE);
+            Ok(())
+        };
+        // One piece at a time: signals are looked after in between, however much there is.
+        self.log_has_more = log.read(&mut print)?;
+        if !gone {
+            if !self.log_has_more {
+                running.wait_for_log();
+            }
+            return Ok(None);
+        }
+        self.log_has_more = false;
+        self.log = None;
+        if let HangUp::Leaves = self.attach.hang_up {
+            return Ok(Some(End::Detached(128 + libc::SIGPIPE)));
+        }
+        // Nobody reads what this container is run for: `rr run image yes | head` ends.
+        running.signal(libc::SIGKILL);
+        Ok(None)
+    }
+
+    fn take_signals(&mut self, running: &dyn Followed, signals: &SignalFd) -> Result<Option<End>> {
         while let Some(info) = signals.read_signal().doing(|| "cannot read a signal")? {
             let number = info.ssi_signo as i32;
-            if number == Signal::SIGWINCH as i32 && running.terminal().is_some() {
+            if number == Signal::SIGWINCH as i32 && self.attach.streams == Streams::Terminal {
                 if let Some(size) = window() {
                     running.resize(size);
                 }
@@ -218,30 +387,33 @@ impl Client<'_> {
             }
             if number == Signal::SIGHUP as i32 {
                 // The terminal is gone. What does not end by itself must not stay behind for ever.
-                self.deadline = Some(Instant::now() + self.attach.stop_timeout);
+                match self.attach.hang_up {
+                    HangUp::Ends(within) => self.deadline = Some(Instant::now() + within),
+                    HangUp::Leaves => return Ok(Some(End::Detached(128 + number))),
+                }
             }
         }
         Ok(None)
     }
 
     /// Terminal to standard output.
-    fn print(&mut self, running: &Running) {
-        let Some(terminal) = running.terminal() else { return };
+    fn print(&mut self, running: &dyn Followed) {
+        let Some(terminal) = running.stream() else { return };
         let mut bytes = [0; 16 * 1024];
         match rustix::io::read(terminal, &mut bytes) {
-            Ok(0) => self.terminal_open = false,
+            Ok(0) => self.stream_open = false,
             Ok(count) => {
                 // Output that nobody reads any more is dropped: the payload goes on, as under Docker.
                 let _ = write_all(stdout(), &bytes[..count]);
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(_) => self.terminal_open = false,
+            Err(_) => self.stream_open = false,
         }
     }
 
     /// Standard input to the terminal; true when the keys that detach were typed.
-    fn read_keys(&mut self, running: &Running) -> Result<bool> {
-        let Some(terminal) = running.terminal() else { return Ok(false) };
+    fn read_keys(&mut self, running: &dyn Followed) -> Result<bool> {
+        let Some(terminal) = running.stream() else { return Ok(false) };
         let mut bytes = [0; 4096];
         let count = match rustix::io::read(stdin(), &mut bytes) {
             Err(Errno::AGAIN | Errno::INTR) => return Ok(false),

@@ -8,22 +8,28 @@
 //! errors and notices, only [`output`] writes answers.
 
 mod attach;
+mod attach_verb;
 mod cidfile;
+mod create;
 mod filter;
 pub mod format;
 mod generate;
 mod images;
 mod info;
 mod inspect;
+mod logs;
 pub mod output;
 mod progress;
 mod ps;
 mod pull;
+mod rename;
 pub mod report;
 mod rm;
 mod rmi;
 mod run;
 mod run_flags;
+mod start;
+mod stop;
 mod tag;
 mod tree;
 mod usage;

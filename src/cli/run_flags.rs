@@ -4,13 +4,14 @@
 //! error: `rr: cannot use --shm-size foo: …`. The files of `--env-file` and `--label-file` and rr's
 //! own environment are read here and nowhere later.
 
+use super::attach::{Attachment, SignalProxy};
 use super::progress::Verbosity;
 use super::pull;
 use crate::container::mount_options;
 use crate::container::options::{CreateOptions, EnvChange, Privileges, Source};
-use crate::container::plan::{KernelPaths, Mount, NetworkMode, SeccompChoice};
+use crate::container::plan::{KernelPaths, LogPlan, Mount, NetworkMode, SeccompChoice};
 use crate::container::values::{self, Parsed};
-use crate::error::{Doing, Failure, Result};
+use crate::error::{Doing, Failure, Notice, Result};
 use crate::host::userns::UsernsRequest;
 use crate::image::PullPolicy;
 use crate::image::platform::Platform;
@@ -83,6 +84,12 @@ pub struct RunFlags {
     /// Read labels from a file
     #[arg(long, value_name = "FILE")]
     label_file: Vec<PathBuf>,
+    /// json-file or k8s-file (rr's own file), or none [default: json-file]
+    #[arg(long, value_name = "DRIVER")]
+    log_driver: Option<String>,
+    /// Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)
+    #[arg(long, value_name = "NAME=VALUE")]
+    log_opt: Vec<String>,
     /// Mount something (type=bind|volume|tmpfs,source=…,target=…)
     #[arg(long, value_name = "OPTIONS")]
     mount: Vec<String>,
@@ -173,10 +180,20 @@ pub struct ClientOptions {
     pub pull: PullPolicy,
     /// `--platform`
     pub platform: Option<Platform>,
+    /// What the user gets otherwise than asked for.
+    pub notices: Vec<Notice>,
     /// `--strict-ids`
     pub unmapped: UnmappedIds,
     /// `--quiet`: no progress of a pull.
     pub verbosity: Verbosity,
+}
+
+impl ClientOptions {
+    /// How this client attaches.
+    pub fn attachment(&self) -> Attachment {
+        let signals = if self.sig_proxy { SignalProxy::On } else { SignalProxy::Off };
+        Attachment { signals, detach_keys: self.detach_keys.clone() }
+    }
 }
 
 impl RunFlags {
@@ -212,6 +229,7 @@ impl RunFlags {
             privileges: self.privileges()?,
             tty: self.tty,
             interactive: self.interactive,
+            log: self.log()?.0,
             command,
             user: self.user,
             ..CreateOptions::new(source)
@@ -220,11 +238,11 @@ impl RunFlags {
     }
 
     fn client_options(&self) -> Result<ClientOptions> {
-        let keys = self.detach_keys.as_deref().unwrap_or(DEFAULT_DETACH_KEYS);
         Ok(ClientOptions {
             cidfile: self.cidfile.clone(),
             sig_proxy: self.sig_proxy.unwrap_or(true),
-            detach_keys: one("--detach-keys", keys, values::detach_keys)?,
+            detach_keys: detach_keys(self.detach_keys.as_deref())?,
+            notices: self.log()?.1.into_iter().collect(),
             pull: opt("--pull", &self.pull, pull_policy)?.unwrap_or(PullPolicy::Missing),
             platform: pull::parse_platform(self.platform.as_deref())?,
             unmapped: if self.strict_ids { UnmappedIds::Refuse } else { UnmappedIds::Squash },
@@ -282,6 +300,36 @@ impl RunFlags {
         Ok(changes)
     }
 
+    /// How the log is kept, and what the user gets instead of what was asked for.
+    fn log(&self) -> Result<(Option<LogPlan>, Option<Notice>)> {
+        let mut plan = LogPlan::default();
+        for option in &self.log_opt {
+            let doing = || format!("cannot use --log-opt {}", option.escape_debug());
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            match name {
+                "max-size" if value == "-1" => plan.max_size = None,
+                "max-size" => plan.max_size = Some(values::size(value).doing(doing)?),
+                "max-file" => match value.parse() {
+                    Ok(count @ 1..=1000) => plan.max_files = count,
+                    _ => return Err(Failure::new(doing(), "it is a number from 1 to 1000")),
+                },
+                _ => return Err(Failure::new(doing(), "there is max-size and max-file")),
+            }
+        }
+        match self.log_driver.as_deref() {
+            None | Some("json-file" | "k8s-file" | "local" | "file") => Ok((Some(plan), None)),
+            Some("none") => Ok((None, None)),
+            Some("journald") => {
+                let notice = "the log is kept in a file, not in the journal: read it with `rr logs`";
+                Ok((Some(plan), Some(Notice(notice.into()))))
+            }
+            Some(driver) => Err(Failure::new(
+                format!("cannot use --log-driver {}", driver.escape_debug()),
+                "it is one of json-file, k8s-file and none",
+            )),
+        }
+    }
+
     fn mounts(&self) -> Result<Vec<Mount>> {
         if self.volume.is_empty() && self.mount.is_empty() {
             return all("--tmpfs", &self.tmpfs, mount_options::tmpfs);
@@ -320,8 +368,16 @@ impl RunFlags {
     }
 }
 
+/// The keys of `--detach-keys`, or Docker's.
+///
+/// # Errors
+/// They are none.
+pub fn detach_keys(typed: Option<&str>) -> Result<Vec<u8>> {
+    one("--detach-keys", typed.unwrap_or(DEFAULT_DETACH_KEYS), values::detach_keys)
+}
+
 /// One value of one option, or the error that names both.
-fn one<T>(option: &str, text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Result<T> {
+pub fn one<T>(option: &str, text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Result<T> {
     parse(text).map_err(|why| Failure::new(format!("cannot use {option} {}", text.escape_debug()), why))
 }
 
@@ -452,8 +508,6 @@ const PLANNED: &[&str] = &[
     "--cpus",
     "--cpuset-cpus",
     "--cpuset-mems",
-    "--detach",
-    "-d",
     "--device",
     "--domainname",
     "--gpus",
@@ -466,8 +520,6 @@ const PLANNED: &[&str] = &[
     "--ip6",
     "--ipc",
     "--link",
-    "--log-driver",
-    "--log-opt",
     "--mac-address",
     "--memory",
     "-m",
@@ -598,6 +650,10 @@ mod tests {
                 o.privileges.seccomp = SeccompChoice::Unconfined;
                 o.privileges.security_options = texts(&["no-new-privileges", "seccomp=unconfined"]);
             }),
+            (&["--log-driver", "none", "alpine"], |o| o.log = None),
+            (&["--log-opt", "max-size=10m", "--log-opt=max-file=3", "alpine"], |o| {
+                o.log = Some(LogPlan { max_size: Some(10 << 20), max_files: 3 });
+            }),
             (&["--userns", "keep-id:uid=5", "alpine"], |o| {
                 o.userns = UsernsRequest::KeepId { uid: Some(5), gid: None };
             }),
@@ -618,6 +674,7 @@ mod tests {
             detach_keys: vec![16, 17],
             pull: PullPolicy::Missing,
             platform: None,
+            notices: vec![],
             unmapped: UnmappedIds::Squash,
             verbosity: Verbosity::Usual,
         };
@@ -643,6 +700,7 @@ mod tests {
             platform: Some(Platform::new("linux", "arm64", None)),
             unmapped: UnmappedIds::Refuse,
             verbosity: Verbosity::Quiet,
+            notices: vec![],
         };
         assert_eq!(client, expected);
     }
@@ -706,7 +764,11 @@ mod tests {
             (&["--userns", "nope", "x"], "cannot use --userns nope", ""),
             (&["--rm=maybe", "x"], "cannot understand the arguments of `rr run`", "neither true nor false"),
             (&["--nope", "x"], "cannot understand the arguments of `rr run`", "there is no option --nope"),
-            (&["-dp", "80:80", "x"], "cannot understand the arguments of `rr run`", "does not have yet"),
+            (&["-p", "80:80", "x"], "cannot understand the arguments of `rr run`", "does not have yet"),
+            (&["--log-opt", "max-size=x", "x"], "cannot use --log-opt max-size=x", "invalid size"),
+            (&["--log-opt", "max-file=0", "x"], "cannot use --log-opt max-file=0", "1 to 1000"),
+            (&["--log-opt", "tag=x", "x"], "cannot use --log-opt tag=x", "max-size"),
+            (&["--log-driver", "syslog", "x"], "cannot use --log-driver syslog", "json-file"),
             (&["--memory=1g", "x"], "cannot understand the arguments of `rr run`", "--memory is an option of Docker's"),
             (&["--name"], "cannot understand the arguments of `rr run`", "--name needs a value"),
             (&[], "cannot understand the arguments of `rr run`", "IMAGE is missing"),

@@ -26,6 +26,15 @@ pub struct Entry {
 /// Every command of rr.
 pub const VERBS: &[Entry] = &[
     entry::<super::run::Run>(&["run", "container run"]),
+    entry::<super::create::Create>(&["create", "container create"]),
+    entry::<super::start::StartVerb>(&["start", "container start"]),
+    entry::<super::stop::Stop>(&["stop", "container stop"]),
+    entry::<super::start::Restart>(&["restart", "container restart"]),
+    entry::<super::stop::Kill>(&["kill", "container kill"]),
+    entry::<super::stop::Wait>(&["wait", "container wait"]),
+    entry::<super::attach_verb::AttachVerb>(&["attach", "container attach"]),
+    entry::<super::logs::Logs>(&["logs", "container logs"]),
+    entry::<super::rename::Rename>(&["rename", "container rename"]),
     entry::<super::ps::Ps>(&["ps", "container ls", "container list", "container ps"]),
     entry::<super::rm::Rm>(&["rm", "container rm", "container remove"]),
     entry::<super::pull::Pull>(&["pull", "image pull"]),

@@ -131,6 +131,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
         labels,
         exposed_ports,
         stdio: StdioPlan { tty: options.tty, interactive: options.interactive, foreground: options.foreground },
+        log: options.log,
         asked,
         id,
     })

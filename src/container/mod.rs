@@ -1,7 +1,10 @@
 //! Containers: what was asked for ([`options`]), how it is decided ([`create`]), the decision
-//! ([`plan`]), what is kept of it on disk ([`record`]).
+//! ([`plan`]), what is kept of it on disk ([`record`]), how it is started ([`run`]) and what is done
+//! with it then ([`lifecycle`], [`logs`]).
 
 pub mod create;
+pub mod lifecycle;
+pub mod logs;
 pub mod mount_options;
 pub mod names;
 pub mod options;

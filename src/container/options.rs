@@ -5,7 +5,7 @@
 //! is merged yet: `None` and an empty list mean "not said", which [`super::create::resolve_plan`]
 //! answers with the image's or Docker's default.
 
-use super::plan::{KernelPaths, Mount, NetworkMode, Rlimit, SeccompChoice};
+use super::plan::{KernelPaths, LogPlan, Mount, NetworkMode, Rlimit, SeccompChoice};
 use crate::host::userns::UsernsRequest;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -74,6 +74,8 @@ pub struct CreateOptions {
     pub interactive: bool,
     /// The client stays attached (false for `-d` and for `create`).
     pub foreground: bool,
+    /// `--log-driver` and `--log-opt`; None with `none`.
+    pub log: Option<LogPlan>,
 }
 
 /// Where the root file system comes from.
@@ -149,6 +151,7 @@ impl CreateOptions {
             tty: false,
             interactive: false,
             foreground: true,
+            log: Some(LogPlan::default()),
         }
     }
 }

@@ -115,11 +115,8 @@ pub enum NameChoice {
 pub fn create(store: &Store, plan: &mut RunPlan, choice: NameChoice) -> Result<Held> {
     let dir = store.containers().join(&plan.id);
     let doing = || format!("cannot make the container's directory {}", dir.display());
-    fs::DirBuilder::new().mode(0o700).create(&dir).doing(doing)?;
+    let lock = make_locked(&dir).doing(doing)?;
     let undo = Undo(Some(&dir));
-    let lock = File::open(&dir).doing(doing)?;
-    // Nobody waits for a lock on a directory without a plan, so this never blocks for long.
-    rustix::fs::flock(&lock, FlockOperation::LockExclusive).doing(doing)?;
     if !root_reaches_own_files(&plan.ids) {
         // The container's root is nobody here (`--userns nomap`) and makes upper/ by the permissions for
         // others; the store above is 0700.
@@ -140,6 +137,24 @@ pub fn create(store: &Store, plan: &mut RunPlan, choice: NameChoice) -> Result<H
     }
     std::mem::forget(undo);
     Ok(Held { dir, lock })
+}
+
+/// Makes a directory and locks it. Between the two, another command may take it for a leftover and
+/// remove it ([`sweep_incomplete`]); then it is made again.
+fn make_locked(dir: &Path) -> io::Result<File> {
+    loop {
+        fs::DirBuilder::new().mode(0o700).create(dir)?;
+        let lock = match File::open(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            lock => lock?,
+        };
+        // Nobody waits for a lock on a directory without a plan, so this never blocks for long.
+        rustix::fs::flock(&lock, FlockOperation::LockExclusive)?;
+        // A directory that was removed has no links left.
+        if lock.metadata()?.nlink() > 0 {
+            return Ok(lock);
+        }
+    }
 }
 
 /// Removes the directory again unless forgotten.
@@ -198,11 +213,50 @@ fn owner_exists(store: &Store, link: &Path) -> bool {
 }
 
 fn release_name(store: &Store, name: &str, id: &str) {
-    let link = store.names().join(name);
-    if fs::read_link(&link).is_ok_and(|owner| owner == Path::new(id)) {
+    if claims(store, name, id) {
         // A claim that stays is taken over by the next who wants the name.
-        let _ = fs::remove_file(link);
+        let _ = fs::remove_file(store.names().join(name));
     }
+}
+
+/// Whether the name is the container's.
+fn claims(store: &Store, name: &str, id: &str) -> bool {
+    fs::read_link(store.names().join(name)).is_ok_and(|owner| owner == Path::new(id))
+}
+
+/// Gives a container another name, also while it runs.
+///
+/// # Errors
+/// The name is taken (Docker's wording), the container was removed, or the system's.
+pub fn rename(store: &Store, container: &Container, name: &str) -> Result<()> {
+    let doing = || format!("cannot rename container {} to {name}", container.plan.name);
+    if container.plan.name == name {
+        return Err(Failure::new(doing(), "renaming a container with the same name as its current name"));
+    }
+    if !claim_name(store, name, &container.plan.id)? {
+        return Err(name_taken(store, name).while_doing(doing()));
+    }
+    let plan = RunPlan { name: name.to_owned(), ..container.plan.clone() };
+    let text = serde_json::to_vec(&plan).doing(|| "cannot encode the container's plan")?;
+    if let Err(failure) = exchange_file(&container.dir, "plan.json", &text) {
+        release_name(store, name, &plan.id);
+        return Err(failure.while_doing(doing()));
+    }
+    release_name(store, &container.plan.name, &plan.id);
+    Ok(())
+}
+
+/// Replaces a file that is there, and fails where it is not: a container that is being removed must not
+/// come back.
+fn exchange_file(dir: &Path, name: &str, content: &[u8]) -> Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let (path, new) = (dir.join(name), dir.join(format!("{name}.renamed")));
+    let doing = || format!("cannot write {}", path.display());
+    fs::write(&new, content).doing(doing)?;
+    let exchanged = renameat_with(CWD, &new, CWD, &path, RenameFlags::EXCHANGE);
+    // The old content has the temporary name now, or the new one has kept it.
+    fs::remove_file(&new).doing(doing)?;
+    exchanged.doing(doing)
 }
 
 /// Whether a process holds the container's lock: its client or its monitor lives.
@@ -252,13 +306,18 @@ impl Held {
 /// Removes the plan (now there is no such container), the name, volumes and the rest.
 fn remove_directory(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
     let plan_file = dir.join("plan.json");
+    // A monitor knows the name of its start; since then there may have been a new one.
+    let name = match claims(store, &plan.name, &plan.id) {
+        true => plan.name.clone(),
+        false => read_json::<RunPlan>(&plan_file).ok().flatten().map_or(plan.name.clone(), |plan| plan.name),
+    };
     match fs::remove_file(&plan_file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(error).doing(|| format!("cannot remove {}", plan_file.display()));
         }
         _ => {}
     }
-    release_name(store, &plan.name, &plan.id);
+    release_name(store, &name, &plan.id);
     let mut result = Ok(());
     for name in anonymous_volumes(plan) {
         result = result.and(remove_tree(&store.volumes().join(name)));
@@ -274,18 +333,54 @@ fn anonymous_volumes(plan: &RunPlan) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Takes the lock of a container that does not run, and reads its plan anew; None where it runs.
+///
+/// # Errors
+/// It was removed meanwhile; another command is starting or removing it and does not end; the system's.
+pub fn hold(container: &Container) -> Result<Option<(Held, RunPlan)>> {
+    let dir = &container.dir;
+    let doing = || format!("cannot start container {}", container.plan.name);
+    // Others hold the lock for a moment, to look or to start; whoever runs the container keeps it.
+    for _ in 0..500 {
+        let lock = match File::open(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(no_such_container(&container.plan.name));
+            }
+            lock => lock.doing(doing)?,
+        };
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => {}
+            locked => {
+                locked.doing(doing)?;
+                let plan = read_json::<RunPlan>(&dir.join("plan.json"))?;
+                let plan = plan.ok_or_else(|| no_such_container(&container.plan.name))?;
+                return Ok(Some((Held { dir: dir.clone(), lock }, plan)));
+            }
+        }
+        let state = read_json::<State>(&dir.join("state.json"))?.unwrap_or_default();
+        if state.monitor.is_some_and(|monitor| monitor.lives()) {
+            return Ok(None);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    Err(Failure::new(doing(), "another command holds it"))
+}
+
 impl Container {
     /// Reads one; None where there is no container of that id.
     fn read(store: &Store, id: &str) -> Result<Option<Container>> {
         let dir = store.containers().join(id);
         let Some(plan) = read_json::<RunPlan>(&dir.join("plan.json"))? else { return Ok(None) };
-        let state = read_json::<State>(&dir.join("state.json"))?.unwrap_or_default();
-        let mut container = Container { plan, state, dir };
+        let state = read_json::<State>(&dir.join("state.json"))?;
+        let has_state = state.is_some();
+        let mut container = Container { plan, state: state.unwrap_or_default(), dir };
         if !is_held(&container.dir) {
             container.put_right()?;
         }
-        // A `--rm` container whose processes are gone, or whose removal was cut short, is removed here.
-        if container.plan.remove && !is_held(&container.dir) {
+        // A `--rm` container whose processes are gone, or whose removal was cut short, is removed here;
+        // not one that `create --rm` has made for a later start, which has a state from its beginning.
+        let waits_for_start = has_state && container.state.status == Status::Created;
+        if container.plan.remove && !waits_for_start && !is_held(&container.dir) {
             container.remove_files(store)?;
             return Ok(None);
         }
@@ -330,11 +425,32 @@ impl Container {
         remove()
     }
 
+    /// Sends the payload a signal, if it runs.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn signal(&self, number: i32) -> Result<()> {
+        let doing = || format!("cannot send signal {number} to container {}", self.plan.name);
+        let Some(signal) = crate::sys::process::signal(number) else {
+            return Err(Failure::new(doing(), "it cannot be sent"));
+        };
+        match &self.state.init {
+            Some(init) => init.kill(signal).doing(doing),
+            None => Ok(()),
+        }
+    }
+
     /// Ends the payload with SIGKILL and waits until its monitor has cleaned up.
-    fn kill(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// The system's; or it does not end.
+    pub fn kill(&self) -> Result<()> {
         let doing = || format!("cannot kill container {}", self.plan.name);
         if let Some(init) = &self.state.init {
             init.kill(rustix::process::Signal::KILL).doing(doing)?;
+        }
+        if let Some(monitor) = &self.state.monitor {
+            monitor.wait(Some(std::time::Duration::from_secs(10))).doing(doing)?;
         }
         for _ in 0..1000 {
             if !self.is_alive() {
@@ -390,7 +506,9 @@ pub fn used_layers(store: &Store) -> Result<BTreeSet<UsedLayer>> {
 
 /// Removes a directory whose maker died before it wrote the plan.
 fn sweep_incomplete(dir: &Path) {
-    if !dir.join("plan.json").exists() && !is_held(dir) {
+    let Ok(lock) = File::open(dir) else { return };
+    // Whoever makes a container has the lock until the plan is there.
+    if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() && !dir.join("plan.json").exists() {
         // It holds nothing of subordinate ids before a plan exists; a failure is met again next time.
         let _ = fs::remove_dir_all(dir);
     }

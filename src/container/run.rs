@@ -3,7 +3,7 @@
 use super::create::{HostFacts, ImageFacts, resolve_plan};
 use super::options::CreateOptions;
 use super::plan::{ImageUse, RootSource, RunPlan};
-use super::record::{self, Held, NameChoice, State};
+use super::record::{self, Container, Held, NameChoice, State};
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
 use crate::host::process::ProcessName;
@@ -11,7 +11,8 @@ use crate::host::userns::{own_ids, root_reaches_own_files};
 use crate::host::users;
 use crate::image::Image;
 use crate::launch::protocol::{Exit, WindowSize};
-use crate::launch::{self, Keeper, Launch, Running, StoreNamespace};
+use crate::launch::stdio::{Input, Output};
+use crate::launch::{self, Keeper, Launch, Presence, Running, StoreNamespace};
 use crate::net::{self, ResolvedNetwork};
 use crate::rootfs::mount::MountKind;
 use crate::rootfs::overlay::Driver;
@@ -19,7 +20,7 @@ use crate::rootfs::volumes;
 use crate::store::{Store, remove_tree};
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A container with a record that has not been started yet. Dropping it leaves the record.
 #[derive(Debug)]
@@ -98,12 +99,31 @@ impl Created {
         &self.plan
     }
 
+    /// `containers/<id>`.
+    pub fn directory(&self) -> &Path {
+        &self.held.dir
+    }
+
+    /// Keeps it for a later `rr start`: with `--rm` as well, since a record without a state is what a
+    /// `run --rm` that was killed leaves behind.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn keep(self) -> Result<()> {
+        self.held.write_state(&State::default())
+    }
+
+    /// Whether output goes to the log, where whoever follows the container reads it.
+    pub fn is_logged(&self, presence: Presence) -> bool {
+        matches!(output(&self.plan, presence), Output::Log(_))
+    }
+
     /// Starts it; `notice` is called for each line the user should read. What fails here leaves no
     /// process; a container with `--rm` is removed, another one keeps the failure in its record.
     ///
     /// # Errors
     /// See [`launch::start`].
-    pub fn start(self, driver: Driver, window: Option<WindowSize>, notice: &mut dyn FnMut(String)) -> Result<Running> {
+    pub fn start(self, start: &Start, notice: &mut dyn FnMut(String)) -> Result<Running> {
         let Created { store, plan, held } = self;
         let network = match connect(&plan, &held, notice) {
             Ok(network) => network,
@@ -114,14 +134,53 @@ impl Created {
             dir: &held.dir,
             layers: layer_paths(&store, &plan),
             volumes: &store.volumes(),
-            driver,
+            driver: start.driver,
             network: &network,
             user: own_ids(),
-            window,
+            window: start.window,
+            presence: start.presence,
+            input: match (plan.stdio.interactive && !plan.stdio.tty, start.input) {
+                (false, _) => Input::Nothing,
+                (true, input) => input,
+            },
+            output: output(&plan, start.presence),
         };
         let mut keeper = Recorder { store: &store, plan: &plan, held: &held, state: State::default() };
         launch::start(&launch, &mut keeper, notice).map_err(|failure| after_failure(&store, &plan, &held, failure))
     }
+}
+
+/// How a container is started.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    /// Who stacks the layers.
+    pub driver: Driver,
+    /// The size of the client's terminal, with `-t`.
+    pub window: Option<WindowSize>,
+    /// Whether the client stays.
+    pub presence: Presence,
+    /// Who gives a payload without a terminal its input, with `-i`.
+    pub input: Input,
+}
+
+/// Where output goes: to the log, unless there is none, or a client stays with a container that is
+/// thrown away at its end.
+fn output(plan: &RunPlan, presence: Presence) -> Output {
+    match (&plan.log, presence) {
+        (Some(log), Presence::Detached) => Output::Log(log.clone()),
+        (Some(log), Presence::Attached) if !plan.remove => Output::Log(log.clone()),
+        (None, Presence::Detached) => Output::Nothing,
+        (_, Presence::Attached) => Output::Client,
+    }
+}
+
+/// Takes a container that does not run in order to start it again; None where it runs already.
+///
+/// # Errors
+/// It was removed meanwhile; another command holds it; or the system's.
+pub fn reopen(store: &Store, container: &Container) -> Result<Option<Created>> {
+    let Some((held, plan)) = record::hold(container)? else { return Ok(None) };
+    Ok(Some(Created { store: store.clone(), plan, held }))
 }
 
 /// Decides the network and writes the files that name things, which describe the host as it is now.

@@ -3,10 +3,14 @@
 //! A process id is used again after its process is gone, and after a reboot all of them are. Id, start
 //! time and boot id together name one process for ever.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 /// A process of this machine, for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,23 +37,48 @@ impl ProcessName {
         boot_id().is_ok_and(|id| id == self.boot_id) && start_time(self.pid).is_ok_and(|time| time == self.start_time)
     }
 
+    /// Waits until it has ended, at most for `patience`; true if it has.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait(&self, patience: Option<Duration>) -> io::Result<bool> {
+        let Some(pidfd) = self.open()? else { return Ok(true) };
+        let deadline = patience.map(|patience| Instant::now() + patience);
+        loop {
+            let left = deadline.map(|deadline| {
+                let left = deadline.saturating_duration_since(Instant::now());
+                Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) }
+            });
+            // A pidfd becomes readable when its process has ended (pidfd_open(2)).
+            match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], left.as_ref()) {
+                Err(Errno::INTR) => {}
+                ready => return Ok(ready? > 0),
+            }
+        }
+    }
+
+    /// A descriptor of it; None where it is gone.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open(&self) -> io::Result<Option<OwnedFd>> {
+        let Some(pid) = Pid::from_raw(self.pid) else { return Ok(None) };
+        let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
+            Err(Errno::SRCH) => return Ok(None),
+            pidfd => pidfd?,
+        };
+        // Looked at after the descriptor was opened: from here on it is this process or none.
+        Ok(self.lives().then_some(pidfd))
+    }
+
     /// Sends it a signal; one that is gone already is fine.
     ///
     /// # Errors
     /// EPERM, where the process is not the user's.
     pub fn kill(&self, signal: Signal) -> io::Result<()> {
-        let Some(pid) = Pid::from_raw(self.pid) else { return Ok(()) };
-        let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => pidfd,
-            Err(rustix::io::Errno::SRCH) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        // Looked at after the descriptor was opened: from here on it is this process or none.
-        if !self.lives() {
-            return Ok(());
-        }
+        let Some(pidfd) = self.open()? else { return Ok(()) };
         match pidfd_send_signal(&pidfd, signal) {
-            Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(Errno::SRCH) => Ok(()),
             result => Ok(result?),
         }
     }
@@ -89,6 +118,8 @@ mod tests {
         let me = ProcessName::of(std::process::id() as i32).unwrap();
         assert!(me.lives());
         assert!(!ProcessName { start_time: me.start_time + 1, ..me.clone() }.lives());
-        assert!(!ProcessName { boot_id: "other".into(), ..me }.lives());
+        assert!(!ProcessName { boot_id: "other".into(), ..me.clone() }.lives());
+        assert!(!me.wait(Some(Duration::from_millis(1))).unwrap());
+        assert!(ProcessName { start_time: me.start_time + 1, ..me }.wait(None).unwrap());
     }
 }

@@ -8,6 +8,7 @@ use super::Launch;
 use super::plan::{KernelPaths, RootSource, RunPlan};
 use super::protocol::{Channel, FromInit, ToInit};
 use super::reaper;
+use super::stdio::{Input, PayloadEnds};
 use super::user_namespace::{OldGroups, become_root};
 use crate::confine::{capabilities, rlimits, seccomp};
 use crate::error::{Doing, ExitCode, Failure, Result, errno_text};
@@ -32,16 +33,16 @@ use std::path::{Path, PathBuf};
 pub(super) type ToMonitor = Channel<FromInit, ToInit>;
 
 /// Runs in: process 1 of the new pid namespace. Never returns.
-pub(super) fn main(launch: &Launch<'_>, monitor: &ToMonitor) -> ! {
-    let Err(failure) = sequence(launch, monitor);
+pub(super) fn main(launch: &Launch<'_>, monitor: &ToMonitor, streams: PayloadEnds) -> ! {
+    let Err(failure) = sequence(launch, monitor, streams);
     // The monitor may be gone; then nobody is left to tell.
     let _ = monitor.send(&FromInit::Failed(failure));
     exit_now(ExitCode::Runner.number())
 }
 
 /// The page to read: everything between a new set of namespaces and the payload.
-fn sequence(launch: &Launch<'_>, monitor: &ToMonitor) -> Result<Infallible> {
-    let isolated = Isolated::new(launch, monitor)?;
+fn sequence(launch: &Launch<'_>, monitor: &ToMonitor, streams: PayloadEnds) -> Result<Infallible> {
+    let isolated = Isolated::new(launch, monitor, streams)?;
     log::debug!("become_ns_root");
     let mapped = isolated.become_ns_root()?;
     log::debug!("make_mounts_private");
@@ -75,10 +76,11 @@ struct Isolated<'a> {
     /// Of `--rootfs DIR`, where the user could open it.
     directory: Option<OwnedFd>,
     sources: volumes::Sources,
+    streams: PayloadEnds,
 }
 
 impl<'a> Isolated<'a> {
-    fn new(launch: &'a Launch<'a>, monitor: &'a ToMonitor) -> Result<Isolated<'a>> {
+    fn new(launch: &'a Launch<'a>, monitor: &'a ToMonitor, streams: PayloadEnds) -> Result<Isolated<'a>> {
         // The kernel ends this process with its monitor, whose pid namespace encloses ours; this ends
         // it also where the two are not nested.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
@@ -95,7 +97,7 @@ impl<'a> Isolated<'a> {
         };
         let container = overlay::open_directory(launch.dir)?;
         let sources = volumes::Sources::open(&launch.plan.mounts, |name| launch.volumes.join(name));
-        Ok(Isolated { launch, monitor, container, layers, directory, sources })
+        Ok(Isolated { launch, monitor, container, layers, directory, sources, streams })
     }
 
     /// Waits until the client has written the maps, then takes id 0.
@@ -114,8 +116,8 @@ impl<'a> Isolated<'a> {
         if *self.launch.network != ResolvedNetwork::Host {
             crate::net::prepare_namespace(&self.launch.plan.ids.groups)?;
         }
-        let Isolated { launch, monitor, container, layers, directory, sources } = self;
-        Ok(Mapped { launch, monitor, container, layers, directory, sources })
+        let Isolated { launch, monitor, container, layers, directory, sources, streams } = self;
+        Ok(Mapped { launch, monitor, container, layers, directory, sources, streams })
     }
 }
 
@@ -132,6 +134,7 @@ struct Mapped<'a> {
     /// Of `--rootfs DIR`, where the user could open it.
     directory: Option<OwnedFd>,
     sources: volumes::Sources,
+    streams: PayloadEnds,
 }
 
 /// The group of terminals on every distribution (`tty`).
@@ -305,7 +308,7 @@ impl<'a> Mapped<'a> {
         if plan.read_only {
             pivot::make_root_read_only(tree.as_fd())?;
         }
-        Ok(Rooted { launch: self.launch, monitor: self.monitor, terminal, identity })
+        Ok(Rooted { launch: self.launch, monitor: self.monitor, terminal, streams: self.streams, identity })
     }
 }
 
@@ -338,6 +341,7 @@ struct Rooted<'a> {
     launch: &'a Launch<'a>,
     monitor: &'a ToMonitor,
     terminal: PayloadTerminal,
+    streams: PayloadEnds,
     identity: Identity,
 }
 
@@ -370,8 +374,8 @@ impl<'a> Rooted<'a> {
         Ok(Confined { launch: self.launch, monitor: self.monitor, words, search })
     }
 
-    /// Standard input, output and error: the terminal, or what the client had; /dev/null for an input
-    /// that `-i` did not ask for. Init becomes the leader of a session, which a terminal belongs to.
+    /// Standard input, output and error: the terminal, the monitor's pipes, or what the client had;
+    /// /dev/null for an input that `-i` did not ask for. Init becomes the leader of a session, which a terminal belongs to.
     fn take_stdio(&self) -> Result<()> {
         let doing = || "cannot set up the standard streams";
         if !self.launch.plan.init {
@@ -384,10 +388,21 @@ impl<'a> Rooted<'a> {
             rustix::stdio::dup2_stdin(terminal).doing(doing)?;
             rustix::stdio::dup2_stdout(terminal).doing(doing)?;
             rustix::stdio::dup2_stderr(terminal).doing(doing)?;
-        } else if !self.launch.plan.stdio.interactive {
+            return self.let_payload_reopen_stdio();
+        }
+        if self.launch.input == Input::Nothing {
             let null =
                 rustix::fs::openat(CWD, "/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing(doing)?;
             rustix::stdio::dup2_stdin(&null).doing(doing)?;
+        }
+        if let Some(stdin) = &self.streams.stdin {
+            rustix::stdio::dup2_stdin(stdin).doing(doing)?;
+        }
+        if let Some(stdout) = &self.streams.stdout {
+            rustix::stdio::dup2_stdout(stdout).doing(doing)?;
+        }
+        if let Some(stderr) = &self.streams.stderr {
+            rustix::stdio::dup2_stderr(stderr).doing(doing)?;
         }
         self.let_payload_reopen_stdio()
     }

@@ -20,13 +20,16 @@
 //! The namespaces are made while the two helpers that write the maps run, since those take longer than
 //! anything rr does itself; a new user namespace has all its capabilities before it has any id.
 
+mod audience;
 pub mod id_maps;
 mod init;
+pub mod logfile;
 mod monitor;
 pub mod plan;
 pub mod protocol;
 mod pump;
 mod reaper;
+pub mod stdio;
 pub mod user_namespace;
 
 pub use user_namespace::StoreNamespace;
@@ -61,7 +64,25 @@ pub struct Launch<'a> {
     pub user: (HostId, HostId),
     /// The size the payload's terminal begins with, with `-t`.
     pub window: Option<WindowSize>,
+    /// Whether the client stays.
+    pub presence: Presence,
+    /// What a payload without a terminal reads.
+    pub input: stdio::Input,
+    /// Where a payload's output goes; one with a terminal has it there, and perhaps in the log as well.
+    pub output: stdio::Output,
 }
+
+/// Whether the client stays with the container it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It does, and the container ends with it unless it detaches.
+    Attached,
+    /// It leaves once the payload runs: `-d`.
+    Detached,
+}
+
+/// The socket in a container's directory where its monitor listens for later clients.
+pub const ATTACH_SOCKET: &str = "attach";
 
 impl Launch<'_> {
     /// Whether init must wait before the payload starts until a helper has attached the network.
@@ -85,11 +106,22 @@ pub trait Keeper {
     fn ended(&mut self, exit: Exit) -> Result<()>;
 }
 
-/// A container that this process is attached to. Dropping it ends the container.
+/// A container that this process is attached to. Dropping it ends the container if this process has
+/// started it.
 pub struct Running {
     channel: Channel<ToMonitor, ToClient>,
-    monitor: Monitor,
-    terminal: Option<OwnedFd>,
+    /// None for a client that came later: the monitor is not its child, and goes on without it.
+    monitor: Option<Monitor>,
+    stream: Option<OwnedFd>,
+}
+
+/// What a client that comes later wants of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// Its terminal, or its input and log.
+    Streams,
+    /// Its end.
+    End,
 }
 
 /// What the monitor says while the payload runs.
@@ -97,7 +129,9 @@ pub struct Running {
 pub enum Event {
     /// One line for the user.
     Notice(String),
-    /// The end.
+    /// There is more in the log.
+    Logged,
+    /// The end; everything was logged before.
     Exited(Exit),
 }
 
@@ -113,31 +147,17 @@ pub fn start(launch: &Launch<'_>, keeper: &mut dyn Keeper, notice: &mut dyn FnMu
         init::open_pipes_to_all();
     }
     log::debug!("spawn_child");
-    let mut running = spawn_child(launch, keeper)?;
+    let (mut running, monitor) = spawn_child(launch, keeper)?;
     log::debug!("write_id_maps");
-    id_maps::write_id_maps(running.monitor.child.pid, &launch.plan.ids)?.wait()?;
+    id_maps::write_id_maps(monitor.child.pid, &launch.plan.ids)?.wait()?;
     running.channel.send(&ToMonitor::IdsMapped)?;
-    loop {
-        match running.channel.receive_with()? {
-            Some((ToClient::Started, terminal)) => {
-                running.terminal = terminal;
-                return Ok(running);
-            }
-            Some((ToClient::Notice(text), _)) => notice(text),
-            Some((ToClient::Failed(failure), _)) => return Err(failure),
-            Some((ToClient::Exited(exit), _)) => {
-                return Err(Failure::new(
-                    "cannot start the container",
-                    format!("it ended with status {}", exit.code()),
-                ));
-            }
-            None => return Err(monitor_is_gone()),
-        }
-    }
+    running.monitor = Some(monitor);
+    running.wait_until_started(notice)?;
+    Ok(running)
 }
 
 /// Makes the monitor, in a new user namespace and a pid namespace around the container's own.
-fn spawn_child(launch: &Launch<'_>, keeper: &mut dyn Keeper) -> Result<Running> {
+fn spawn_child(launch: &Launch<'_>, keeper: &mut dyn Keeper) -> Result<(Running, Monitor)> {
     let (channel, monitors_end) = protocol::channel_pair()?;
     let namespaces = Namespaces::USER.and(Namespaces::PID);
     match clone_into(namespaces).map_err(|error| user_namespace::user_namespace_failure(&error))? {
@@ -147,7 +167,7 @@ fn spawn_child(launch: &Launch<'_>, keeper: &mut dyn Keeper) -> Result<Running> 
         }
         Cloned::Parent(child) => {
             drop(monitors_end);
-            Ok(Running { channel, monitor: Monitor { child, released: false }, terminal: None })
+            Ok((Running { channel, monitor: None, stream: None }, Monitor { child, released: false }))
         }
     }
 }
@@ -157,9 +177,51 @@ fn monitor_is_gone() -> Failure {
 }
 
 impl Running {
-    /// The socket that carries the payload's terminal, with `-t`; non-blocking.
-    pub fn terminal(&self) -> Option<BorrowedFd<'_>> {
-        self.terminal.as_ref().map(AsFd::as_fd)
+    /// Attaches to a container that another client has started; `directory` is `containers/<id>`.
+    ///
+    /// # Errors
+    /// The outer: its monitor does not listen, with the errno of connect(2). The inner: it refuses.
+    pub fn attach(directory: BorrowedFd<'_>, interest: Interest) -> rustix::io::Result<Result<Running>> {
+        let channel = Channel::connect(directory, ATTACH_SOCKET)?;
+        let mut running = Running { channel, monitor: None, stream: None };
+        let wish = match interest {
+            Interest::Streams => ToMonitor::Attach,
+            Interest::End => ToMonitor::Watch,
+        };
+        let attached = running.channel.send(&wish).and_then(|()| running.wait_until_started(&mut |_| {}));
+        Ok(attached.map(|()| running))
+    }
+
+    fn wait_until_started(&mut self, notice: &mut dyn FnMut(String)) -> Result<()> {
+        loop {
+            match self.channel.receive_with()? {
+                Some((ToClient::Started, stream)) => {
+                    self.stream = stream;
+                    return Ok(());
+                }
+                Some((ToClient::Notice(text), _)) => notice(text),
+                Some((ToClient::Logged, _)) => {}
+                Some((ToClient::Failed(failure), _)) => return Err(failure),
+                Some((ToClient::Exited(exit), _)) => {
+                    return Err(Failure::new(
+                        "cannot start the container",
+                        format!("it ended with status {}", exit.code()),
+                    ));
+                }
+                None => return Err(monitor_is_gone()),
+            }
+        }
+    }
+
+    /// The socket that carries the payload's terminal, or its input where there is none; non-blocking.
+    pub fn stream(&self) -> Option<BorrowedFd<'_>> {
+        self.stream.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Asks for [`Event::Logged`]: the log has been read to its end.
+    pub fn wait_for_log(&self) {
+        // A monitor that is gone is met by the next `event`.
+        let _ = self.channel.send(&ToMonitor::Waiting);
     }
 
     /// Readable when [`Running::event`] has something.
@@ -174,6 +236,7 @@ impl Running {
     pub fn event(&self) -> Result<Event> {
         match self.channel.receive()? {
             Some(ToClient::Notice(text)) => Ok(Event::Notice(text)),
+            Some(ToClient::Logged) => Ok(Event::Logged),
             Some(ToClient::Exited(exit)) => Ok(Event::Exited(exit)),
             Some(ToClient::Failed(failure)) => Err(failure),
             Some(ToClient::Started) => Err(Failure::new("cannot follow the container", "it was started twice")),
@@ -198,14 +261,18 @@ impl Running {
     /// The monitor is gone.
     pub fn detach(self) -> Result<()> {
         self.channel.send(&ToMonitor::Detach)?;
-        self.monitor.release();
+        if let Some(monitor) = self.monitor {
+            monitor.release();
+        }
         Ok(())
     }
 
     /// Reaps the monitor after [`Event::Exited`], so that nothing is left when rr returns.
     pub fn finish(self) {
-        self.monitor.reap();
-        self.monitor.release();
+        if let Some(monitor) = self.monitor {
+            monitor.reap();
+            monitor.release();
+        }
     }
 }
 

@@ -6,15 +6,18 @@
 //! own id, so the record's files stay the user's; it keeps the host's mount and network namespaces.
 //! It leads a session of its own: keys of the client's terminal reach it only as messages.
 
+use super::audience::Audience;
+use super::logfile::Log;
 use super::plan::RootSource;
-use super::protocol::{Channel, Exit, FromInit, ToClient, ToInit, ToMonitor};
-use super::{Keeper, Launch, init, pump};
+use super::protocol::{Channel, Exit, FromInit, Listener, ToClient, ToInit, ToMonitor};
+use super::stdio::{self, MonitorEnds, Output, PayloadEnds};
+use super::{ATTACH_SOCKET, Keeper, Launch, Presence, init, pump};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
 use crate::net;
 use crate::rootfs::fuse;
-use crate::rootfs::overlay::Layers;
-use crate::sys::process::{Child, Cloned, Namespaces, clone_into, exit_now};
+use crate::rootfs::overlay::{self, Layers};
+use crate::sys::process::{Child, Cloned, Namespaces, clone_into, close_inherited, exit_now};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -24,28 +27,67 @@ type ToInitChannel = Channel<ToInit, FromInit>;
 
 /// Runs in: the child that `spawn_child` made. Never returns.
 pub(super) fn main(launch: &Launch<'_>, keeper: &mut dyn Keeper, client: ToClientChannel) -> ! {
-    let outcome = monitor(launch, keeper, &client);
-    let message = match outcome {
+    let mut audience = Audience::new(client);
+    let message = match monitor(launch, keeper, &mut audience) {
         Ok(exit) => ToClient::Exited(exit),
         Err(failure) => ToClient::Failed(failure),
     };
     // Nobody may be left to tell; the record says it all the same.
-    let _ = client.send(&message);
+    audience.tell(&message);
     exit_now(0)
 }
 
-fn monitor(launch: &Launch<'_>, keeper: &mut dyn Keeper, client: &ToClientChannel) -> Result<Exit> {
+fn monitor(launch: &Launch<'_>, keeper: &mut dyn Keeper, audience: &mut Audience) -> Result<Exit> {
     rustix::process::setsid().doing(|| "cannot make a session for the monitor")?;
+    if launch.presence == Presence::Detached {
+        leave_the_clients_world()?;
+    }
+    let (payload_ends, ends) = match launch.plan.stdio.tty {
+        true => Default::default(),
+        false => stdio::make_pipes(launch.input, &launch.output)?,
+    };
     log::debug!("unshare_rest");
-    let mut container = Starting::unshare_rest(launch)?;
-    let terminal = container.start(launch, client).and_then(|()| container.announce(keeper, client));
-    let supervised = terminal.map(|terminal| pump::supervise(&container.init, client, terminal));
+    let mut container = Starting::unshare_rest(launch, payload_ends)?;
+    let supervised = container.start(launch, audience.starter()).and_then(|()| {
+        let log = open_log(launch)?;
+        let terminal = container.announce(keeper, &ends, audience)?;
+        let listener = listen(launch);
+        pump::Pump::new(&container.init, terminal, ends, log).supervise(audience, listener.as_ref());
+        Ok(())
+    });
     let exit = container.end();
     supervised?;
     if let Err(failure) = keeper.ended(exit) {
-        client.send(&ToClient::Notice(failure.to_string()))?;
+        audience.tell(&ToClient::Notice(failure.to_string()));
     }
     Ok(exit)
+}
+
+/// What a container that outlives its client must not keep: open files and a directory in use.
+fn leave_the_clients_world() -> Result<()> {
+    stdio::let_go_of_clients_streams();
+    close_inherited().doing(|| "cannot close the client's descriptors")?;
+    rustix::process::chdir("/").doing(|| "cannot enter /")
+}
+
+/// The log, if one is kept.
+fn open_log(launch: &Launch<'_>) -> Result<Option<Log>> {
+    let Output::Log(plan) = &launch.output else { return Ok(None) };
+    Ok(Some(Log::open(overlay::open_directory(launch.dir)?, plan)?))
+}
+
+/// Where later clients find this monitor. It comes after the client was told, whose payload need not wait
+/// for it; without it the container runs all the same.
+fn listen(launch: &Launch<'_>) -> Option<Listener> {
+    let listener = overlay::open_directory(launch.dir)
+        .and_then(|directory| Listener::bind(directory.as_fd(), ATTACH_SOCKET).doing(|| "cannot listen for clients"));
+    match listener {
+        Ok(listener) => Some(listener),
+        Err(failure) => {
+            log::debug!("{failure}");
+            None
+        }
+    }
 }
 
 /// A container whose init exists.
@@ -61,7 +103,7 @@ struct Starting {
 impl Starting {
     /// Makes the container's namespaces and, in them, its init. The maps need not be written yet: the
     /// kernel builds the namespaces while newuidmap and newgidmap run.
-    fn unshare_rest(launch: &Launch<'_>) -> Result<Starting> {
+    fn unshare_rest(launch: &Launch<'_>, streams: PayloadEnds) -> Result<Starting> {
         let (channel, inits_end) = super::protocol::channel_pair()?;
         let mut namespaces =
             Namespaces::MOUNT.and(Namespaces::PID).and(Namespaces::UTS).and(Namespaces::IPC).and(Namespaces::CGROUP);
@@ -71,7 +113,7 @@ impl Starting {
         match clone_into(namespaces).doing(|| "cannot make the container's namespaces")? {
             Cloned::Child => {
                 drop(channel);
-                init::main(launch, &inits_end)
+                init::main(launch, &inits_end, streams)
             }
             Cloned::Parent(init) => {
                 drop(inits_end);
@@ -147,18 +189,19 @@ impl Starting {
     }
 
     /// Tells record and client that the payload runs.
-    fn announce(&mut self, keeper: &mut dyn Keeper, client: &ToClientChannel) -> Result<Option<pump::Terminal>> {
+    fn announce(
+        &mut self,
+        keeper: &mut dyn Keeper,
+        ends: &MonitorEnds,
+        audience: &mut Audience,
+    ) -> Result<Option<pump::Terminal>> {
         // The payload may be gone already, and with it its line in /proc.
         let init = host_pid(&self.init).ok().and_then(|pid| ProcessName::of(pid).ok());
         let monitor = own_host_pid().and_then(|pid| ProcessName::of(pid).ok());
         keeper.started(init, monitor)?;
-        let Some(master) = self.terminal.take() else {
-            client.send(&ToClient::Started)?;
-            return Ok(None);
-        };
-        let (terminal, clients_end) = pump::Terminal::new(master)?;
-        client.send_with(&ToClient::Started, Some(clients_end.as_fd()))?;
-        Ok(Some(terminal))
+        let terminal = self.terminal.take().map(pump::Terminal::new).transpose()?;
+        audience.admit_starter(terminal.is_some() || ends.stdin.is_some())?;
+        Ok(terminal)
     }
 
     /// Kills what is left, waits for it, and takes the network down.

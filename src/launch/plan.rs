@@ -60,10 +60,29 @@ pub struct RunPlan {
     pub exposed_ports: Vec<String>,
     /// Standard streams.
     pub stdio: StdioPlan,
+    /// The log of the payload's output; None with `--log-driver none`.
+    #[serde(default)]
+    pub log: Option<LogPlan>,
     /// Whether the kernel's sensitive files are hidden.
     pub kernel_paths: KernelPaths,
     /// What was typed and has been resolved above; only `inspect` reads it.
     pub asked: Asked,
+}
+
+/// How a container's log is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPlan {
+    /// `--log-opt max-size`: bytes after which a new file is begun; None: never.
+    pub max_size: Option<u64>,
+    /// `--log-opt max-file`: how many files are kept, at least 1.
+    pub max_files: u32,
+}
+
+impl Default for LogPlan {
+    /// Docker's: one file that grows.
+    fn default() -> LogPlan {
+        LogPlan { max_size: None, max_files: 1 }
+    }
 }
 
 /// Whether the kernel's sensitive files in /proc and /sys are masked and read-only, as the

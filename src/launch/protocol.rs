@@ -8,14 +8,14 @@ use crate::error::{Doing, Failure, Result};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType,
+    SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{IoSlice, IoSliceMut};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Client to monitor.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,8 +26,15 @@ pub enum ToMonitor {
     Signal(i32),
     /// The client's terminal has this size now.
     Resize(WindowSize),
-    /// The client leaves and the container goes on; end of file without this ends the container.
+    /// The client leaves and the container goes on; end of file from the client that started it,
+    /// without this, ends the container.
     Detach,
+    /// A later client wants the payload's terminal or input; [`ToClient::Started`] answers.
+    Attach,
+    /// A later client wants to know of the end only; [`ToClient::Started`] answers.
+    Watch,
+    /// This client has read the log to its end: [`ToClient::Logged`] is to say when there is more.
+    Waiting,
 }
 
 /// Monitor to client.
@@ -35,8 +42,11 @@ pub enum ToMonitor {
 pub enum ToClient {
     /// One line for the user: what differs from what was asked for.
     Notice(String),
-    /// The payload runs; with `-t` a stream socket that carries the terminal comes along.
+    /// The payload runs; with `-t`, or where input goes through the monitor, a stream socket for the
+    /// terminal or the input comes along.
     Started,
+    /// There is more in the log.
+    Logged,
     /// The payload has ended and everything is cleaned up.
     Exited(Exit),
     /// The start failed; nothing is left.
@@ -112,6 +122,66 @@ pub fn channel_pair<A, B>() -> Result<(Channel<A, B>, Channel<B, A>)> {
     Ok((Channel { socket: a, types: PhantomData }, Channel { socket: b, types: PhantomData }))
 }
 
+impl<S, R> Channel<S, R> {
+    /// The channel of a connected SOCK_SEQPACKET socket.
+    fn from_socket(socket: OwnedFd) -> Channel<S, R> {
+        Channel { socket, types: PhantomData }
+    }
+
+    /// Connects to the socket `name` in `directory`.
+    ///
+    /// # Errors
+    /// ENOENT: there is none; ECONNREFUSED: nobody listens any more.
+    pub fn connect(directory: BorrowedFd<'_>, name: &str) -> rustix::io::Result<Channel<S, R>> {
+        let socket = seqpacket()?;
+        rustix::net::connect(&socket, &address(directory, name)?)?;
+        Ok(Channel::from_socket(socket))
+    }
+}
+
+/// A socket that clients of one container connect to.
+#[derive(Debug)]
+pub struct Listener(OwnedFd);
+
+impl Listener {
+    /// Listens at `name` in `directory`, where a socket of a former monitor may lie.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn bind(directory: BorrowedFd<'_>, name: &str) -> rustix::io::Result<Listener> {
+        match rustix::fs::unlinkat(directory, name, rustix::fs::AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+        let socket = seqpacket()?;
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        rustix::net::bind(&socket, &address(directory, name)?)?;
+        rustix::net::listen(&socket, 16)?;
+        Ok(Listener(socket))
+    }
+
+    /// The next client, if one waits.
+    pub fn accept<S, R>(&self) -> Option<Channel<S, R>> {
+        rustix::net::accept_with(&self.0, SocketFlags::CLOEXEC).ok().map(Channel::from_socket)
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn seqpacket() -> rustix::io::Result<OwnedFd> {
+    rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+}
+
+/// A socket's address holds 108 bytes (unix(7)) and the directory's path may be longer: the name goes
+/// through the descriptor.
+fn address(directory: BorrowedFd<'_>, name: &str) -> rustix::io::Result<SocketAddrUnix> {
+    SocketAddrUnix::new(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()))
+}
+
 impl<S, R> AsFd for Channel<S, R> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -156,8 +226,9 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
             let mut slices = [IoSliceMut::new(&mut bytes)];
             match rustix::net::recvmsg(&self.socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
                 Err(Errno::INTR) => continue,
-                // The peer was killed with a message of ours unread.
-                Err(Errno::CONNRESET) => return Ok(None),
+                // The peer has ended with a message of ours unread. That is told once, before what it
+                // had sent, which is still there to be read.
+                Err(Errno::CONNRESET) => continue,
                 Err(error) => return Err(error).doing(|| "cannot receive a message from the container's process"),
                 Ok(message) => break message.bytes,
             }
@@ -188,9 +259,30 @@ mod tests {
         assert!(descriptor.is_some());
         client.send(&ToMonitor::Signal(15)).unwrap();
         assert!(matches!(monitor.receive().unwrap(), Some(ToMonitor::Signal(15))));
+        client.send(&ToMonitor::Detach).unwrap();
+        monitor.send(&ToClient::Logged).unwrap();
         drop(client);
+        assert!(matches!(monitor.receive().unwrap(), Some(ToMonitor::Detach)));
         assert!(monitor.receive().unwrap().is_none());
         assert!(monitor.send(&ToClient::Started).is_err());
+    }
+
+    #[test]
+    fn a_client_connects_whatever_the_paths_length() {
+        let base = tempfile::tempdir().unwrap();
+        let long = base.path().join("x".repeat(200));
+        std::fs::create_dir(&long).unwrap();
+        let directory = std::fs::File::open(&long).unwrap();
+        type Client = Channel<ToMonitor, ToClient>;
+        assert_eq!(Client::connect(directory.as_fd(), "s").err(), Some(Errno::NOENT));
+        drop(Listener::bind(directory.as_fd(), "s").unwrap());
+        assert_eq!(Client::connect(directory.as_fd(), "s").err(), Some(Errno::CONNREFUSED));
+        let listener = Listener::bind(directory.as_fd(), "s").unwrap();
+        assert!(listener.accept::<ToClient, ToMonitor>().is_none());
+        let client = Client::connect(directory.as_fd(), "s").unwrap();
+        let monitor = listener.accept::<ToClient, ToMonitor>().unwrap();
+        client.send(&ToMonitor::Attach).unwrap();
+        assert!(matches!(monitor.receive().unwrap(), Some(ToMonitor::Attach)));
     }
 
     #[test]

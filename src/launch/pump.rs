@@ -1,46 +1,50 @@
-//! What the monitor does while the payload runs: passes signals and sizes in, terminal bytes both ways.
+//! What the monitor does while the payload runs: signals and sizes in, bytes both ways, the log.
 //!
-//! Without a terminal there is nothing to copy: the payload has the client's own descriptors. With one,
-//! bytes go between the pseudo-terminal's master and the client's socket, each direction through one
-//! buffer, read only when it is empty, so a slow side holds the other back and nothing grows.
+//! - A payload without a terminal and without a log has its client's own descriptors: nothing to copy.
+//! - Output that is logged goes to the log and nowhere else. Clients read the log themselves and are
+//!   woken when there is more, so none of them can hold the payload back.
+//! - A terminal's bytes go to every attached client through one buffer, read only when all have taken
+//!   what was in it: a slow client slows the payload down and misses nothing. One that takes nothing for
+//!   [`PATIENCE`] is no longer waited for. It misses what passes until it reads again; the log has it all.
 
-use super::monitor::ToClientChannel;
-use super::protocol::{ToMonitor, WindowSize};
+use super::audience::Audience;
+use super::logfile::{Log, Stream};
+use super::protocol::{Listener, WindowSize};
+use super::stdio::MonitorEnds;
 use crate::error::{Doing, Result};
 use crate::sys::memory::release_program_pages;
 use crate::sys::process::Child;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
-use rustix::process::Signal;
 use rustix::pty::OpenptFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
-/// The payload's pseudo-terminal and the client's socket to it.
+/// How long the payload waits for a client of its terminal that takes nothing.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// When the monitor gives back what it only needed for the start.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// How often a log on a full disk is tried again, and for how long after the payload's end.
+const RETRY: Duration = Duration::from_millis(250);
+const LAST_RETRIES: u32 = 20;
+
+/// The payload's pseudo-terminal.
 pub(super) struct Terminal {
     master: OwnedFd,
     /// Held open and never used: without any open slave the master would report end of file for ever
     /// to a payload that closes its terminal and goes on.
     _slave: OwnedFd,
-    client: Option<OwnedFd>,
-    output: Buffer,
-    input: Buffer,
 }
 
 impl Terminal {
-    /// Also returns the client's end of the socket.
-    pub(super) fn new(master: OwnedFd) -> Result<(Terminal, OwnedFd)> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let (ours, clients) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-            .doing(|| "cannot make a socket pair for the terminal")?;
+    pub(super) fn new(master: OwnedFd) -> Result<Terminal> {
         rustix::io::ioctl_fionbio(&master, true).doing(|| "cannot set up the terminal")?;
         let slave =
             rustix::pty::ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
                 .doing(|| "cannot open the terminal")?;
-        Ok((
-            Terminal { master, _slave: slave, client: Some(ours), output: Buffer::new(), input: Buffer::new() },
-            clients,
-        ))
+        Ok(Terminal { master, _slave: slave })
     }
 
     fn resize(&self, size: WindowSize) {
@@ -48,62 +52,31 @@ impl Terminal {
         // The payload learns it by SIGWINCH; a terminal that is gone needs none.
         let _ = rustix::termios::tcsetwinsize(&self.master, size);
     }
-
-    /// Moves what can be moved without waiting. A side that is gone is let go.
-    fn move_bytes(&mut self) {
-        self.output.fill(self.master.as_fd());
-        match &self.client {
-            Some(client) => {
-                if self.output.drain(client.as_fd()) == Side::Gone {
-                    self.client = None;
-                }
-            }
-            // Nobody attached: the payload must not stop for that.
-            None => self.output.clear(),
-        }
-        if let Some(client) = &self.client
-            && self.input.fill(client.as_fd()) == Side::Gone
-        {
-            self.client = None;
-        }
-        self.input.drain(self.master.as_fd());
-    }
-
-    /// After the payload's end: what it wrote last still goes to the client, for as long as that reads.
-    fn drain(&mut self) {
-        let Some(client) = &self.client else { return };
-        loop {
-            self.output.fill(self.master.as_fd());
-            if self.output.is_empty() || self.output.drain(client.as_fd()) == Side::Gone {
-                return;
-            }
-            if !self.output.is_empty() && poll(&mut [PollFd::new(client, PollFlags::OUT)], None).is_err() {
-                return;
-            }
-        }
-    }
 }
+
+/// What a terminal gives at once (N_TTY_BUF_SIZE); and a pipe's bytes grow up to twentyfold in the log.
+const BUFFER: usize = 4096;
 
 /// How a descriptor was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Open,
     Gone,
 }
 
 /// Bytes on their way in one direction.
-struct Buffer {
-    bytes: Box<[u8; 16 * 1024]>,
+pub(super) struct Buffer {
+    bytes: Box<[u8; BUFFER]>,
     start: usize,
     end: usize,
 }
 
 impl Buffer {
     fn new() -> Buffer {
-        Buffer { bytes: Box::new([0; 16 * 1024]), start: 0, end: 0 }
+        Buffer { bytes: Box::new([0; BUFFER]), start: 0, end: 0 }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
@@ -111,8 +84,12 @@ impl Buffer {
         (self.start, self.end) = (0, 0);
     }
 
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
     /// Reads once if empty. EIO is a terminal's end of file.
-    fn fill(&mut self, from: BorrowedFd<'_>) -> Side {
+    pub(super) fn fill(&mut self, from: BorrowedFd<'_>) -> Side {
         if !self.is_empty() {
             return Side::Open;
         }
@@ -131,7 +108,7 @@ impl Buffer {
     /// Writes what it can.
     fn drain(&mut self, to: BorrowedFd<'_>) -> Side {
         while !self.is_empty() {
-            match rustix::io::write(to, &self.bytes[self.start..self.end]) {
+            match rustix::io::write(to, self.bytes()) {
                 Ok(count) => self.start += count,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Side::Open,
@@ -145,84 +122,171 @@ impl Buffer {
     }
 }
 
-/// Runs until init has ended, which its pidfd tells.
-pub(super) fn supervise(init: &Child, client: &ToClientChannel, terminal: Option<Terminal>) {
-    let mut terminal = terminal;
-    let mut attached = true;
-    let mut settle = Some(Timespec { tv_sec: 1, tv_nsec: 0 });
-    loop {
-        let mut fds = vec![PollFd::new(&init.pidfd, PollFlags::IN)];
-        let client_at = attached.then(|| {
-            fds.push(PollFd::new(client, PollFlags::IN));
-            fds.len() - 1
-        });
-        if let Some(terminal) = &terminal {
-            fds.push(PollFd::new(&terminal.master, interest(&terminal.output, &terminal.input)));
-            if let Some(socket) = &terminal.client {
-                fds.push(PollFd::new(socket, interest(&terminal.input, &terminal.output)));
+/// Everything that is moved while the payload runs.
+pub(super) struct Pump<'a> {
+    init: &'a Child,
+    terminal: Option<Terminal>,
+    ends: MonitorEnds,
+    log: Option<Log>,
+    /// From the payload, on its way to clients or log.
+    output: Buffer,
+    /// To the payload.
+    input: Buffer,
+    /// The payload has run for a while.
+    settled: bool,
+}
+
+impl<'a> Pump<'a> {
+    pub(super) fn new(init: &'a Child, terminal: Option<Terminal>, ends: MonitorEnds, log: Option<Log>) -> Pump<'a> {
+        Pump { init, terminal, ends, log, output: Buffer::new(), input: Buffer::new(), settled: false }
+    }
+
+    /// Runs until init has ended, which its pidfd tells. `listener` is where later clients connect.
+    pub(super) fn supervise(mut self, audience: &mut Audience, listener: Option<&Listener>) {
+        let has_streams = self.terminal.is_some() || self.ends.stdin.is_some();
+        // Out of memory: without poll the end is all that can still be waited for.
+        while let Ok(ended) = self.wait(audience, listener) {
+            if let Some(log) = &mut self.log {
+                log.retry();
+            }
+            audience.hear(self.init, has_streams, self.log.is_some(), |size| {
+                if let Some(terminal) = &self.terminal {
+                    terminal.resize(size);
+                }
+            });
+            if let Some(channel) = listener.and_then(Listener::accept) {
+                audience.join(channel);
+            }
+            self.take_output(audience);
+            self.pass_input(audience);
+            if ended {
+                break;
             }
         }
-        let mut happened = poll(&mut fds, settle.as_ref());
-        if happened == Ok(0) {
+        self.finish(audience);
+    }
+
+    /// Waits for anything to do; true when init has ended.
+    fn wait(&mut self, audience: &Audience, listener: Option<&Listener>) -> std::result::Result<bool, Errno> {
+        let mut fds = vec![PollFd::new(&self.init.pidfd, PollFlags::IN)];
+        if let Some(listener) = listener {
+            fds.push(PollFd::new(listener, PollFlags::IN));
+        }
+        // While the last output is on its way, or the disk is full, no more is taken.
+        let room = self.output.is_empty() && self.log.as_ref().is_none_or(Log::is_written);
+        if let Some(terminal) = &self.terminal {
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::IN, room);
+            flags.set(PollFlags::OUT, !self.input.is_empty());
+            fds.push(PollFd::new(&terminal.master, flags));
+        }
+        if room {
+            let pipes = [&self.ends.stdout, &self.ends.stderr];
+            fds.extend(pipes.into_iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
+        }
+        if let Some(stdin) = &self.ends.stdin
+            && !self.input.is_empty()
+        {
+            fds.push(PollFd::new(stdin, PollFlags::OUT));
+        }
+        audience.watch(&mut fds, &self.input);
+        let disk_full = self.log.as_ref().is_some_and(|log| !log.is_written());
+        let urgent = if disk_full { Some(RETRY) } else { audience.patience_left() };
+        let timespec = |left: Duration| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+        let settles = urgent.is_none() && !self.settled;
+        let timeout = urgent.or(settles.then_some(SETTLE)).map(timespec);
+        let mut happened = poll(&mut fds, timeout.as_ref());
+        if settles && happened == Ok(0) {
             // A payload that still runs after a while may run for long: this process gets small, and
             // waits on right here, where little of the program is needed.
-            settle = None;
+            self.settled = true;
             release_program_pages();
             happened = poll(&mut fds, None);
         }
         match happened {
-            Ok(_) | Err(Errno::INTR) => {}
-            // Out of memory: without poll the end is all that can still be waited for.
-            Err(_) => return,
+            Ok(_) => Ok(!fds[0].revents().is_empty()),
+            Err(Errno::INTR) => Ok(false),
+            Err(errno) => Err(errno),
         }
-        let ended = !fds[0].revents().is_empty();
-        let spoken = client_at.is_some_and(|at| !fds[at].revents().is_empty());
-        drop(fds);
-        if spoken {
-            attached = hear(init, client, terminal.as_ref());
-        }
-        if let Some(terminal) = &mut terminal {
-            terminal.move_bytes();
-        }
-        if ended {
-            if let Some(terminal) = &mut terminal {
-                terminal.drain();
+    }
+
+    /// Takes from the payload what it has written, if there is room for it; true if there was any.
+    fn take_output(&mut self, audience: &mut Audience) -> bool {
+        let mut any = false;
+        if let Some(terminal) = &self.terminal {
+            if self.output.is_empty() && self.log.as_ref().is_none_or(Log::is_written) {
+                self.output.fill(terminal.master.as_fd());
+                any = !self.output.is_empty();
+                if let (true, Some(log)) = (any, &mut self.log) {
+                    log.write(Stream::Stdout, self.output.bytes());
+                }
+                if any {
+                    audience.begin_output();
+                }
             }
-            return;
+            if audience.print(self.output.bytes()) {
+                self.output.clear();
+            }
+            return any;
+        }
+        let Some(log) = &mut self.log else { return false };
+        for (pipe, stream) in [(&mut self.ends.stdout, Stream::Stdout), (&mut self.ends.stderr, Stream::Stderr)] {
+            let Some(open) = pipe else { continue };
+            if !log.is_written() {
+                break;
+            }
+            let side = self.output.fill(open.as_fd());
+            if !self.output.is_empty() {
+                log.write(stream, self.output.bytes());
+                self.output.clear();
+                audience.wake();
+                any = true;
+            }
+            if side == Side::Gone {
+                *pipe = None;
+            }
+        }
+        any
+    }
+
+    fn pass_input(&mut self, audience: &mut Audience) {
+        audience.read_input(&mut self.input);
+        let to = match (&self.terminal, &self.ends.stdin) {
+            (Some(terminal), _) => terminal.master.as_fd(),
+            (None, Some(stdin)) => stdin.as_fd(),
+            (None, None) => return self.input.clear(),
+        };
+        if self.input.drain(to) == Side::Gone {
+            // The payload reads no more.
+            self.ends.stdin = None;
+        }
+    }
+
+    /// After the payload's end: what it wrote last still goes to log and clients, for as long as those
+    /// take it.
+    fn finish(mut self, audience: &mut Audience) {
+        let mut retries = 0;
+        loop {
+            let any = self.take_output(audience);
+            let unwritten = self.log.as_ref().is_some_and(|log| !log.is_written());
+            if unwritten && retries < LAST_RETRIES {
+                retries += 1;
+                std::thread::sleep(RETRY);
+                if let Some(log) = &mut self.log {
+                    log.retry();
+                }
+            } else if !self.output.is_empty() {
+                audience.wait_for_room();
+            } else if !any {
+                return audience.wake();
+            }
         }
     }
 }
 
-/// Readable when the buffer for it is empty, writable when the other one is not.
-fn interest(from: &Buffer, to: &Buffer) -> PollFlags {
-    let mut flags = PollFlags::empty();
-    flags.set(PollFlags::IN, from.is_empty());
-    flags.set(PollFlags::OUT, !to.is_empty());
-    flags
-}
-
-/// Takes one message; false when the client has left.
-fn hear(init: &Child, client: &ToClientChannel, terminal: Option<&Terminal>) -> bool {
-    let signal = |number: i32| {
-        if let Some(signal) = Signal::from_named_raw(number) {
-            // The payload may have ended in this instant.
-            let _ = rustix::process::pidfd_send_signal(&init.pidfd, signal);
-        }
-    };
-    match client.receive() {
-        Ok(Some(ToMonitor::Signal(number))) => signal(number),
-        Ok(Some(ToMonitor::Resize(size))) => {
-            if let Some(terminal) = terminal {
-                terminal.resize(size);
-            }
-        }
-        Ok(Some(ToMonitor::IdsMapped)) => {}
-        Ok(Some(ToMonitor::Detach)) => return false,
-        // The client was killed: a foreground container ends with it.
-        Ok(None) | Err(_) => {
-            signal(libc::SIGKILL);
-            return false;
-        }
+/// Passes a signal to the payload, which may have ended in this instant.
+pub(super) fn signal(init: &Child, number: i32) {
+    if let Some(signal) = crate::sys::process::signal(number) {
+        let _ = rustix::process::pidfd_send_signal(&init.pidfd, signal);
     }
-    true
 }

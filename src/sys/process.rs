@@ -131,6 +131,38 @@ pub fn close_all_from(first: RawFd) {
     unsafe { libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, 0) };
 }
 
+/// Closes what this process was started with beyond the three standard streams: rr's own descriptors
+/// are close-on-exec, so what is not has come through execve(2) from whoever started it, and nobody
+/// here owns it.
+pub fn close_inherited() -> io::Result<()> {
+    let mut inherited = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let Some(fd) = entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()) else { continue };
+        // SAFETY: F_GETFD reads a flag; one that is gone (the directory's own) gives EBADF.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+        if fd > libc::STDERR_FILENO && flags >= 0 && flags & libc::FD_CLOEXEC == 0 {
+            inherited.push(fd);
+        }
+    }
+    for fd in inherited {
+        // SAFETY: without FD_CLOEXEC it was opened by nobody in this process (fcntl(2)), so no owner is
+        // left with a number that is no longer its own.
+        unsafe { libc::close(fd) };
+    }
+    Ok(())
+}
+
+/// The signal of this number, real-time signals (from 34 on, signal(7)) included; None for a number
+/// that cannot be sent, or that the C library keeps for itself.
+pub fn signal(number: i32) -> Option<rustix::process::Signal> {
+    rustix::process::Signal::from_named_raw(number).or_else(|| {
+        let real_time = libc::SIGRTMIN()..=libc::SIGRTMAX();
+        // SAFETY: the range leaves out what the C library uses for its threads, which is all that
+        // `from_raw_unchecked` asks for.
+        real_time.contains(&number).then(|| unsafe { rustix::process::Signal::from_raw_unchecked(number) })
+    })
+}
+
 /// Gives every signal its default action and unblocks all: ignored and blocked signals survive
 /// execve(2), and the Rust runtime ignores SIGPIPE.
 pub fn reset_signals() {

@@ -26,7 +26,7 @@ pub fn object(store: &Store, container: &Container, measure: bool) -> Result<Val
         "ResolvConfPath": file("resolv.conf"),
         "HostnamePath": file("hostname"),
         "HostsPath": file("hosts"),
-        "LogPath": "",
+        "LogPath": plan.log.as_ref().map_or_else(String::new, |_| file(crate::launch::logfile::NAME)),
         "Name": format!("/{}", plan.name),
         "RestartCount": 0,
         "Driver": "overlay",
@@ -108,7 +108,7 @@ fn host_config(plan: &RunPlan) -> Value {
     json!({
         "Binds": words(&plan.mounts.iter().filter_map(bind).collect::<Vec<_>>()),
         "ContainerIDFile": "",
-        "LogConfig": { "Type": "none", "Config": {} },
+        "LogConfig": log_config(plan),
         "NetworkMode": network_word(plan.network.mode),
         "PortBindings": {},
         "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
@@ -141,6 +141,17 @@ fn host_config(plan: &RunPlan) -> Value {
             "GidMap": id_map(&plan.ids.groups),
         },
     })
+}
+
+/// As typed; the default is Docker's.
+fn log_config(plan: &RunPlan) -> Value {
+    let Some(log) = &plan.log else { return json!({ "Type": "none", "Config": {} }) };
+    let mut config = Map::new();
+    if let Some(size) = log.max_size {
+        config.insert("max-size".into(), Value::from(size.to_string()));
+        config.insert("max-file".into(), Value::from(log.max_files.to_string()));
+    }
+    json!({ "Type": "json-file", "Config": config })
 }
 
 /// A `--ulimit`; Docker writes no limit as -1.

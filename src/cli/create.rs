@@ -1,0 +1,82 @@
+//! `rr create`, and the making of a container that `rr run` shares with it
+
+use super::cidfile::CidFile;
+use super::pull::Fetch;
+use super::run_flags::{ClientOptions, RunFlags};
+use super::verbs::Verb;
+use super::{output, report};
+use crate::container::options::Source;
+use crate::container::run::{self, Created};
+use crate::error::{Doing, Result};
+use crate::host::dirs::Dirs;
+use crate::host::ids::IdMaps;
+use crate::host::userns::plan_maps;
+use crate::image::{Image, reference::ImageName};
+use crate::launch::Presence;
+use crate::net;
+use crate::store::Store;
+
+/// Create a container, to be started later
+#[derive(Debug, clap::Parser)]
+#[command(override_usage = "rr create [OPTIONS] IMAGE [COMMAND [ARGUMENT]...]")]
+pub struct Create {
+    #[command(flatten)]
+    flags: RunFlags,
+}
+
+impl Verb for Create {
+    fn run(self) -> Result<i32> {
+        let (created, _) = make(self.flags, Presence::Detached)?;
+        let id = created.plan().id.clone();
+        created.keep()?;
+        output::line(&id).map(|()| 0)
+    }
+}
+
+/// Makes the container the flags describe: image, record and `--cidfile`.
+///
+/// # Errors
+/// Whatever stands against it; then there is no container.
+pub fn make(flags: RunFlags, presence: Presence) -> Result<(Created, ClientOptions)> {
+    let (mut options, client) = flags.into_options()?;
+    options.foreground = presence == Presence::Attached;
+    // A wrong RR_OVERLAY is told before anything is made.
+    super::start::driver()?;
+    // Likewise before anything is fetched for it.
+    net::check(options.network)?;
+    let dirs = Dirs::from_environment()?;
+    let store = Store::open(&dirs)?;
+    let cidfile = client.cidfile.as_deref().map(CidFile::new).transpose()?;
+    let (ids, notices) = plan_maps(&options.userns)?;
+    for notice in notices.iter().chain(&client.notices) {
+        report::notice(&notice.0);
+    }
+    // Held until the record names the layers: nothing that collects garbage takes them meanwhile.
+    let in_use = store.lock_shared()?;
+    let image = match &options.source {
+        Source::Image(name) => Some((name.clone(), image_for(&store, &dirs, name, &ids, &client)?)),
+        Source::Directory(_) | Source::OverlaidDirectory(_) => None,
+    };
+    let image = image.as_ref().map(|(name, image)| (name.as_str(), image));
+    let created = run::create(&store, options, image, ids)?;
+    drop(in_use);
+    if let Some(cidfile) = cidfile {
+        cidfile.write(&created.plan().id)?;
+    }
+    Ok((created, client))
+}
+
+/// The image, complete and unpacked.
+fn image_for(store: &Store, dirs: &Dirs, name: &str, ids: &IdMaps, client: &ClientOptions) -> Result<Image> {
+    let parsed = ImageName::parse(name).doing(|| format!("cannot run {}", name.escape_debug()))?;
+    let fetch = Fetch {
+        store,
+        dirs,
+        maps: ids,
+        policy: client.pull,
+        platform: client.platform.clone(),
+        unmapped: client.unmapped,
+        verbosity: client.verbosity,
+    };
+    fetch.get(&parsed)
+}

@@ -1,0 +1,23 @@
+//! `rr rename`
+
+use super::verbs::Verb;
+use super::{run_flags, store};
+use crate::container::{record, values};
+use crate::error::Result;
+
+/// Rename a container
+#[derive(Debug, clap::Parser)]
+pub struct Rename {
+    /// Name or id
+    container: String,
+    /// The new name
+    new_name: String,
+}
+
+impl Verb for Rename {
+    fn run(self) -> Result<i32> {
+        let name = run_flags::one("the name", &self.new_name, values::container_name)?;
+        let store = store()?;
+        record::rename(&store, &record::find(&store, &self.container)?, &name).map(|()| 0)
+    }
+}

@@ -1,0 +1,150 @@
+//! `rr start` and `rr restart`, and the starting that `rr run` shares with them
+
+use super::attach::{self, Attach, Attachment, HangUp, SignalProxy, Streams};
+use super::verbs::Verb;
+use super::{each, output, report, run_flags, store};
+use crate::container::lifecycle;
+use crate::container::logs::Tail;
+use crate::container::record::{self, Container};
+use crate::container::run::{self, Created, Start};
+use crate::container::values;
+use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::launch::Presence;
+use crate::launch::stdio::Input;
+use crate::rootfs::overlay::Driver;
+use crate::store::Store;
+use std::time::Duration;
+
+/// Start one or more stopped containers
+#[derive(Debug, clap::Parser)]
+pub struct StartVerb {
+    /// Attach output, forward signals, and exit as the container does
+    #[arg(short, long)]
+    attach: bool,
+    /// Keys that detach from the terminal [default: ctrl-p,ctrl-q]
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
+    /// Attach standard input as well
+    #[arg(short, long)]
+    interactive: bool,
+    /// Forward signals to the container [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = values::boolean)]
+    sig_proxy: Option<bool>,
+    /// Names or ids
+    #[arg(value_name = "CONTAINER", required = true)]
+    containers: Vec<String>,
+}
+
+impl Verb for StartVerb {
+    fn run(self) -> Result<i32> {
+        let store = store()?;
+        if !self.attach && !self.interactive {
+            return Ok(each(&self.containers, |text| {
+                start_again(&store, &record::find(&store, text)?)?;
+                output::line(text)
+            }));
+        }
+        let [text] = self.containers.as_slice() else {
+            return Err(Failure::new(
+                "cannot attach to several containers",
+                "you cannot start and attach multiple containers at once",
+            )
+            .code(ExitCode::General));
+        };
+        let container = record::find(&store, text)?;
+        let attachment = Attachment {
+            signals: if self.sig_proxy.unwrap_or(true) { SignalProxy::On } else { SignalProxy::Off },
+            detach_keys: run_flags::detach_keys(self.detach_keys.as_deref())?,
+        };
+        let input = match self.interactive && container.plan.stdio.interactive {
+            true => attach::Input::Open,
+            false => attach::Input::Closed,
+        };
+        match run::reopen(&store, &container)? {
+            Some(created) => start_attached(created, &attachment, input),
+            None => attach::to_running(&store, text, &attachment, input),
+        }
+    }
+}
+
+/// Restart one or more containers
+#[derive(Debug, clap::Parser)]
+pub struct Restart {
+    /// Signal that asks the containers to stop
+    #[arg(short, long, value_name = "SIGNAL")]
+    signal: Option<String>,
+    /// Seconds to wait before killing [default: the container's, 10]
+    #[arg(short, long, visible_alias = "timeout", value_name = "SECONDS")]
+    time: Option<String>,
+    /// Names or ids
+    #[arg(value_name = "CONTAINER", required = true)]
+    containers: Vec<String>,
+}
+
+impl Verb for Restart {
+    fn run(self) -> Result<i32> {
+        let (signal, grace) = super::stop::signal_and_grace(self.signal.as_deref(), self.time.as_deref())?;
+        let store = store()?;
+        Ok(each(&self.containers, |text| {
+            let container = record::find(&store, text)?;
+            lifecycle::stop(&container, signal, grace)?;
+            // `--rm`: its monitor has removed it.
+            start_again(&store, &record::find(&store, &container.plan.id)?)?;
+            output::line(text)
+        }))
+    }
+}
+
+/// Starts a container that was made before; one that runs already is as it should be.
+fn start_again(store: &Store, container: &Container) -> Result<()> {
+    match run::reopen(store, container)? {
+        Some(created) => start_detached(created),
+        None => Ok(()),
+    }
+}
+
+/// Starts it and leaves.
+///
+/// # Errors
+/// The start's.
+pub fn start_detached(created: Created) -> Result<()> {
+    let start = Start { driver: driver()?, window: None, presence: Presence::Detached, input: Input::Monitor };
+    created.start(&start, &mut |text| report::notice(&text))?.detach()
+}
+
+/// Starts it and follows it to its end; returns the payload's status.
+///
+/// # Errors
+/// The start's.
+pub fn start_attached(created: Created, attachment: &Attachment, input: attach::Input) -> Result<i32> {
+    let plan = created.plan();
+    let tty = plan.stdio.tty;
+    let how = Attach {
+        signals: attachment.signals,
+        detach_keys: attachment.detach_keys.clone(),
+        input,
+        streams: if tty { Streams::Terminal } else { Streams::Plain },
+        hang_up: HangUp::Ends(Duration::from_secs(plan.stop_timeout.into())),
+    };
+    let start = Start {
+        driver: driver()?,
+        window: if tty { attach::window() } else { None },
+        presence: Presence::Attached,
+        input: if input == attach::Input::Open { Input::Client } else { Input::Monitor },
+    };
+    let log = match !tty && created.is_logged(Presence::Attached) {
+        true => Some(Tail::at_end(created.directory())?),
+        false => None,
+    };
+    attach::hold_signals()?;
+    let running = created.start(&start, &mut |text| report::notice(&text))?;
+    attach::follow(running, &how, log)
+}
+
+/// Who stacks layers, by RR_OVERLAY.
+///
+/// # Errors
+/// It names nobody.
+pub fn driver() -> Result<Driver> {
+    std::env::var("RR_OVERLAY").unwrap_or_default().parse().doing(|| "cannot use RR_OVERLAY")
+}

@@ -1,0 +1,99 @@
+//! What is done with a container after it was made: attach, stop, signal, wait.
+//!
+//! Signals go straight to the payload, by its name in the record; whoever wants to know of the end, or
+//! the payload's streams, asks the monitor over the socket in the container's directory.
+
+use super::record::{Container, Status};
+use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::launch::{Event, Interest, Running};
+use rustix::io::Errno;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// How long a monitor whose payload has just started may take until it listens.
+const SOON: Duration = Duration::from_secs(5);
+
+/// How long [`stop`] lets the payload end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grace {
+    /// As long as the container's plan says.
+    Planned,
+    /// Seconds.
+    Seconds(u32),
+    /// For ever.
+    Unlimited,
+}
+
+/// Connects to the container's monitor; None where the container does not run.
+///
+/// # Errors
+/// The monitor refuses, or cannot be reached.
+pub fn attach(container: &Container, interest: Interest) -> Result<Option<Running>> {
+    let doing = || format!("cannot attach to container {}", container.plan.name);
+    let directory = match File::open(&container.dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        directory => directory.doing(doing)?,
+    };
+    let deadline = Instant::now() + SOON;
+    loop {
+        match Running::attach(directory.as_fd(), interest) {
+            Ok(attached) => return attached.map(Some),
+            // The socket of a monitor that is not that far yet, or of one that is gone.
+            Err(Errno::NOENT | Errno::CONNREFUSED) if !container.is_alive() => return Ok(None),
+            Err(Errno::NOENT | Errno::CONNREFUSED) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(errno) => return Err(errno).doing(doing),
+        }
+    }
+}
+
+/// Asks the payload to end by `signal`, or else the container's stop signal, and ends it by SIGKILL after the time of
+/// grace. Returns when everything is cleaned up; does nothing where the container does not run.
+///
+/// # Errors
+/// It does not end even so, or the system's.
+pub fn stop(container: &Container, signal: Option<i32>, grace: Grace) -> Result<()> {
+    let Some(init) = &container.state.init else { return Ok(()) };
+    container.signal(signal.unwrap_or(container.plan.stop_signal))?;
+    let patience = match grace {
+        Grace::Planned if container.plan.stop_timeout == u32::MAX => None,
+        Grace::Planned => Some(Duration::from_secs(container.plan.stop_timeout.into())),
+        Grace::Seconds(seconds) => Some(Duration::from_secs(seconds.into())),
+        Grace::Unlimited => None,
+    };
+    init.wait(patience).doing(|| format!("cannot wait for container {}", container.plan.name))?;
+    // One that has ended is past all signals: this waits for its monitor.
+    container.kill()
+}
+
+/// Sends the payload a signal.
+///
+/// # Errors
+/// The container does not run (Docker's words), or the system's.
+pub fn kill(container: &Container, signal: i32) -> Result<()> {
+    if container.state.status != Status::Running {
+        return Err(Failure::new(
+            format!("cannot kill container: {}", container.plan.name),
+            format!("container {} is not running", container.plan.id),
+        )
+        .code(ExitCode::General));
+    }
+    container.signal(signal)
+}
+
+/// Waits until the container does not run, and returns the payload's status as the shell counts it.
+///
+/// # Errors
+/// Its monitor was killed, or cannot be reached.
+pub fn wait(container: &Container) -> Result<i32> {
+    let Some(running) = attach(container, Interest::End)? else {
+        return Ok(container.state.exit_code.unwrap_or(0));
+    };
+    loop {
+        if let Event::Exited(exit) = running.event()? {
+            return Ok(exit.code());
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The clients of a running container, as its monitor sees them: the one that started it, and those
+//! that attached later.
+//!
+//! At any time a client has at most a handful of messages to read, so that sending never blocks: the
+//! answer to its attaching, one [`ToClient::Logged`] for each [`ToMonitor::Waiting`], and the end.
+
+use super::monitor::ToClientChannel;
+use super::protocol::{ToClient, ToMonitor, WindowSize};
+use super::pump::{Buffer, PATIENCE, Side, signal};
+use super::stdio::let_go_of_clients_streams;
+use crate::error::{Doing, Failure, Result};
+use crate::sys::process::Child;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// Everybody who is connected.
+pub(super) struct Audience {
+    clients: Vec<Client>,
+}
+
+/// What a client's going means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// It started the container, which ends with it unless it detaches.
+    Starter,
+    /// It came later.
+    Guest,
+}
+
+struct Client {
+    channel: ToClientChannel,
+    role: Role,
+    /// The terminal's bytes, both ways; or the payload's input.
+    stream: Option<OwnedFd>,
+    /// How much of the output now passing it has taken.
+    taken: usize,
+    /// Since when it has taken nothing although there was something.
+    stuck: Option<Instant>,
+    /// It was stuck for too long: output passes it by until it reads again.
+    left_behind: bool,
+    log: LogReader,
+}
+
+/// What a client knows of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LogReader {
+    /// It has read everything and waits to be woken.
+    Waiting,
+    /// It is reading, and nothing came since it last was told.
+    Reading,
+    /// It is reading, and there is more than it was told of.
+    Behind,
+}
+
+impl Client {
+    fn new(channel: ToClientChannel, role: Role) -> Client {
+        let log = LogReader::Reading;
+        Client { channel, role, stream: None, taken: 0, stuck: None, left_behind: false, log }
+    }
+
+    /// Tells it that it is attached, with a stream where there is one to be had.
+    fn admit(&mut self, with_stream: bool) -> Result<()> {
+        if !with_stream {
+            return self.channel.send(&ToClient::Started);
+        }
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (ours, clients) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+            .doing(|| "cannot make a socket pair for the terminal")?;
+        self.stream = Some(ours);
+        self.taken = usize::MAX;
+        self.channel.send_with(&ToClient::Started, Some(clients.as_fd()))
+    }
+
+    /// Whether there is nothing of `output` left that it is waited for.
+    fn has_taken(&self, output: &[u8]) -> bool {
+        self.stream.is_none() || self.left_behind || self.taken >= output.len()
+    }
+
+    /// Gives it what it takes of `output`.
+    fn print(&mut self, output: &[u8]) {
+        let Some(stream) = &self.stream else { return };
+        if self.left_behind {
+            // It has room again: from the next output on it is waited for like others.
+            let mut room = [PollFd::new(stream, PollFlags::OUT)];
+            if poll(&mut room, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0) {
+                (self.left_behind, self.stuck, self.taken) = (false, None, usize::MAX);
+            }
+            return;
+        }
+        while self.taken < output.len() {
+            match rustix::io::write(stream, &output[self.taken..]) {
+                Ok(count) => {
+                    self.taken += count;
+                    self.stuck = None;
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    let since = *self.stuck.get_or_insert_with(Instant::now);
+                    self.left_behind = since.elapsed() >= PATIENCE;
+                    return;
+                }
+                Err(_) => {
+                    self.stream = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// There is more in the log.
+    fn wake(&mut self) {
+        self.log = match self.log {
+            LogReader::Waiting => {
+                // A client that is gone is noticed when its channel is read.
+                let _ = self.channel.send(&ToClient::Logged);
+                LogReader::Reading
+            }
+            LogReader::Reading | LogReader::Behind => LogReader::Behind,
+        };
+    }
+
+    fn waits(&mut self) {
+        let more = self.log == LogReader::Behind;
+        self.log = LogReader::Waiting;
+        if more {
+            self.wake();
+        }
+    }
+}
+
+impl Audience {
+    /// The client that starts the container, alone.
+    pub(super) fn new(starter: ToClientChannel) -> Audience {
+        Audience { clients: vec![Client::new(starter, Role::Starter)] }
+    }
+
+    /// The channel to the client that starts the container, until it has started.
+    pub(super) fn starter(&self) -> &ToClientChannel {
+        &self.clients[0].channel
+    }
+
+    /// Tells the starter that the payload runs.
+    pub(super) fn admit_starter(&mut self, with_stream: bool) -> Result<()> {
+        self.clients[0].admit(with_stream)
+    }
+
+    pub(super) fn join(&mut self, channel: ToClientChannel) {
+        self.clients.push(Client::new(channel, Role::Guest));
+    }
+
+    /// Tells everybody; whoever is gone needs to hear no more.
+    pub(super) fn tell(&self, message: &ToClient) {
+        for client in &self.clients {
+            let _ = client.channel.send(message);
+        }
+    }
+
+    /// Adds what poll(2) is to watch.
+    pub(super) fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>, input: &Buffer) {
+        for client in &self.clients {
+            fds.push(PollFd::new(&client.channel, PollFlags::IN));
+            let Some(stream) = &client.stream else { continue };
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::IN, input.is_empty());
+            flags.set(PollFlags::OUT, client.stuck.is_some() && !client.left_behind);
+            // poll(2) reports a hang-up even when nothing is asked for.
+            if !flags.is_empty() {
+                fds.push(PollFd::new(stream, flags));
+            }
+        }
+    }
+
+    /// How long the output may still wait for the client that is stuck the longest.
+    pub(super) fn patience_left(&self) -> Option<Duration> {
+        let waited_for = self.clients.iter().filter(|client| !client.left_behind);
+        let longest = waited_for.filter_map(|client| client.stuck).min()?;
+        Some(PATIENCE.saturating_sub(longest.elapsed()))
+    }
+
+    /// Takes one message of each that has one.
+    pub(super) fn hear(
+        &mut self,
+        init: &Child,
+        has_streams: bool,
+        is_logged: bool,
+        mut resize: impl FnMut(WindowSize),
+    ) {
+        self.clients.retain_mut(|client| {
+            let mut spoken = [PollFd::new(&client.channel, PollFlags::IN)];
+            if poll(&mut spoken, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) != Ok(1) {
+                return true;
+            }
+            match client.channel.receive() {
+                Ok(Some(ToMonitor::Signal(number))) => signal(init, number),
+                Ok(Some(ToMonitor::Resize(size))) => resize(size),
+                Ok(Some(ToMonitor::Waiting)) => client.waits(),
+                Ok(Some(ToMonitor::Watch)) => return client.admit(false).is_ok(),
+                Ok(Some(ToMonitor::Attach)) if has_streams || is_logged => return client.admit(has_streams).is_ok(),
+                Ok(Some(ToMonitor::Attach)) => {
+                    let refusal = Failure::new(
+                        "cannot attach to the container",
+                        "it keeps no log, and its output goes straight to the client that started it",
+                    );
+                    return client.channel.send(&ToClient::Failed(refusal)).is_ok();
+                }
+                Ok(Some(ToMonitor::IdsMapped)) => {}
+                Ok(Some(ToMonitor::Detach)) => {
+                    if client.role == Role::Starter {
+                        // Nothing of the client's is kept: whoever waits for its output to end may go on.
+                        let_go_of_clients_streams();
+                    }
+                    return false;
+                }
+                Ok(None) | Err(_) => {
+                    if client.role == Role::Starter {
+                        // It was killed: a foreground container ends with it.
+                        signal(init, libc::SIGKILL);
+                    }
+                    return false;
+                }
+            }
+            true
+        });
+    }
+
+    /// New output is about to be printed.
+    pub(super) fn begin_output(&mut self) {
+        for client in &mut self.clients {
+            client.taken = 0;
+        }
+        self.wake();
+    }
+
+    /// Gives everybody what they take; true when all that are waited for have all of it.
+    pub(super) fn print(&mut self, output: &[u8]) -> bool {
+        for client in &mut self.clients {
+            client.print(output);
+        }
+        self.clients.iter().all(|client| client.has_taken(output))
+    }
+
+    /// Waits until a client takes output again, as long as it is waited for.
+    pub(super) fn wait_for_room(&self) {
+        let stuck = self.clients.iter().filter(|client| client.stuck.is_some() && !client.left_behind);
+        let mut fds: Vec<PollFd<'_>> =
+            stuck.filter_map(|client| client.stream.as_ref()).map(|fd| PollFd::new(fd, PollFlags::OUT)).collect();
+        let left = self.patience_left().unwrap_or_default();
+        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+        // Whatever it says, `print` is tried again.
+        let _ = poll(&mut fds, Some(&timeout));
+    }
+
+    /// There is more in the log.
+    pub(super) fn wake(&mut self) {
+        for client in &mut self.clients {
+            client.wake();
+        }
+    }
+
+    /// Takes what one of the clients has typed, if there is room for it.
+    pub(super) fn read_input(&mut self, input: &mut Buffer) {
+        for client in &mut self.clients {
+            if !input.is_empty() {
+                return;
+            }
+            if let Some(stream) = &client.stream
+                && input.fill(stream.as_fd()) == Side::Gone
+            {
+                client.stream = None;
+            }
+        }
+    }
+}
