@@ -11,7 +11,7 @@ use crate::launch::logfile::{Ending, Entry, Stream};
 use crate::launch::{Event, Interest};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Stdout, Write};
 
 /// Print what a container has written
 #[derive(Debug, clap::Parser)]
@@ -60,6 +60,7 @@ impl Verb for Logs {
             held: VecDeque::new(),
             open: [None, None],
             done: Done::No,
+            out: BufWriter::with_capacity(64 * 1024, std::io::stdout()),
         };
         let mut log = Tail::at_start(&container.dir)?;
         // Connected before the log is read: what is written from here on is announced.
@@ -102,6 +103,8 @@ struct Printer {
     /// What has been printed of a line that has not ended, for each stream.
     open: [Option<()>; 2],
     done: Done,
+    /// Standard output itself writes each line at once.
+    out: BufWriter<Stdout>,
 }
 
 impl Printer {
@@ -161,14 +164,14 @@ impl Printer {
 
     fn write(&mut self, stream: Stream, text: &[u8]) -> Result<()> {
         let written = match stream {
-            Stream::Stdout => std::io::stdout().write_all(text),
-            Stream::Stderr => std::io::stdout().flush().and_then(|()| std::io::stderr().write_all(text)),
+            Stream::Stdout => self.out.write_all(text),
+            Stream::Stderr => self.out.flush().and_then(|()| std::io::stderr().write_all(text)),
         };
         self.heed(written)
     }
 
     fn flush(&mut self) -> Result<()> {
-        let flushed = std::io::stdout().flush();
+        let flushed = self.out.flush();
         self.heed(flushed)
     }
 

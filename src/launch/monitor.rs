@@ -52,7 +52,10 @@ fn monitor(launch: &Launch<'_>, keeper: &mut dyn Keeper, audience: &mut Audience
         let log = open_log(launch)?;
         let terminal = container.announce(keeper, &ends, audience)?;
         let listener = listen(launch);
-        pump::Pump::new(&container.init, terminal, ends, log).supervise(audience, listener.as_ref());
+        let pump = pump::Pump::new(&container.init, terminal, ends, log);
+        if let Some(notice) = pump.supervise(audience, listener.as_ref()) {
+            audience.tell(&ToClient::Notice(notice));
+        }
         Ok(())
     });
     let exit = container.end();

@@ -141,8 +141,9 @@ impl<'a> Pump<'a> {
         Pump { init, terminal, ends, log, output: Buffer::new(), input: Buffer::new(), settled: false }
     }
 
-    /// Runs until init has ended, which its pidfd tells. `listener` is where later clients connect.
-    pub(super) fn supervise(mut self, audience: &mut Audience, listener: Option<&Listener>) {
+    /// Runs until init has ended, which its pidfd tells. `listener` is where later clients connect. Returns
+    /// what the user should read: that the end of the output could not be logged.
+    pub(super) fn supervise(mut self, audience: &mut Audience, listener: Option<&Listener>) -> Option<String> {
         let has_streams = self.terminal.is_some() || self.ends.stdin.is_some();
         // Out of memory: without poll the end is all that can still be waited for.
         while let Ok(ended) = self.wait(audience, listener) {
@@ -163,7 +164,7 @@ impl<'a> Pump<'a> {
                 break;
             }
         }
-        self.finish(audience);
+        self.finish(audience)
     }
 
     /// Waits for anything to do; true when init has ended.
@@ -264,7 +265,7 @@ impl<'a> Pump<'a> {
 
     /// After the payload's end: what it wrote last still goes to log and clients, for as long as those
     /// take it.
-    fn finish(mut self, audience: &mut Audience) {
+    fn finish(mut self, audience: &mut Audience) -> Option<String> {
         let mut retries = 0;
         loop {
             let any = self.take_output(audience);
@@ -278,7 +279,9 @@ impl<'a> Pump<'a> {
             } else if !self.output.is_empty() {
                 audience.wait_for_room();
             } else if !any {
-                return audience.wake();
+                audience.wake();
+                let lost = unwritten.then_some("the end of the output could not be logged: the log cannot be written");
+                return lost.map(str::to_owned);
             }
         }
     }
