@@ -35,6 +35,9 @@ use std::path::{Path, PathBuf};
 /// What init makes in the container's directory, with ids of the container.
 const WRITABLE: [&str; 4] = ["upper", "work", "tree", "tree.new"];
 
+/// The plan's name while the container is being removed: it says what else there is to remove.
+const REMOVED_PLAN: &str = "plan.json.removed";
+
 /// Where in its life a container is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -311,7 +314,8 @@ fn remove_directory(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
         true => plan.name.clone(),
         false => read_json::<RunPlan>(&plan_file).ok().flatten().map_or(plan.name.clone(), |plan| plan.name),
     };
-    match fs::remove_file(&plan_file) {
+    // Killed from here on, this is gone on with by the next command: see sweep_incomplete.
+    match fs::rename(&plan_file, dir.join(REMOVED_PLAN)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(error).doing(|| format!("cannot remove {}", plan_file.display()));
         }
@@ -322,7 +326,12 @@ fn remove_directory(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
     for name in anonymous_volumes(plan) {
         result = result.and(remove_tree(&store.volumes().join(name)));
     }
-    remove_tree(dir).and(result)
+    // The plan goes last of what may belong to ids of the container: what is left without it is the user's.
+    for name in WRITABLE {
+        result = result.and(remove_tree(&dir.join(name)));
+    }
+    result?;
+    remove_tree(dir)
 }
 
 /// Names of the volumes that go with the container.
@@ -479,7 +488,11 @@ pub fn list(store: &Store) -> Result<Vec<Container>> {
     for id in ids(store)? {
         match Container::read(store, &id) {
             Ok(Some(container)) => containers.push(container),
-            Ok(None) => sweep_incomplete(&store.containers().join(&id)),
+            Ok(None) => {
+                if let Err(failure) = sweep_incomplete(store, &store.containers().join(&id)) {
+                    log::warn!("{failure}");
+                }
+            }
             Err(failure) => log::warn!("{failure}"),
         }
     }
@@ -504,13 +517,16 @@ pub fn used_layers(store: &Store) -> Result<BTreeSet<UsedLayer>> {
     Ok(used)
 }
 
-/// Removes a directory whose maker died before it wrote the plan.
-fn sweep_incomplete(dir: &Path) {
-    let Ok(lock) = File::open(dir) else { return };
+/// Removes a directory whose maker died before it wrote the plan, or whose remover died before the end.
+fn sweep_incomplete(store: &Store, dir: &Path) -> Result<()> {
+    let Ok(lock) = File::open(dir) else { return Ok(()) };
     // Whoever makes a container has the lock until the plan is there.
-    if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() && !dir.join("plan.json").exists() {
-        // It holds nothing of subordinate ids before a plan exists; a failure is met again next time.
-        let _ = fs::remove_dir_all(dir);
+    if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() || dir.join("plan.json").exists() {
+        return Ok(());
+    }
+    match read_json::<RunPlan>(&dir.join(REMOVED_PLAN))? {
+        Some(plan) => Container { plan, state: State::default(), dir: dir.to_owned() }.remove_files(store),
+        None => remove_tree(dir),
     }
 }
 
