@@ -8,25 +8,35 @@
 use crate::error::{Doing, Failure, Result, errno_text};
 use crate::host::ids::{IdMap, IdMaps};
 use crate::host::userns::{MapWriter, map_writer};
-use std::fs;
+use crate::sys::process::{Child, ExecWords, spawn};
+use rustix::pipe::PipeFlags;
+use rustix::process::{WaitId, WaitIdOptions};
+use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 /// A map that is being written by the helpers; [`Pending::wait`] ends it.
 #[must_use]
 pub struct Pending {
-    helpers: Vec<(&'static str, std::process::Child)>,
+    helpers: Vec<Helper>,
+}
+
+/// newuidmap(1) or newgidmap(1), under way.
+struct Helper {
+    name: &'static str,
+    process: Child,
+    /// What it writes to standard error.
+    said: File,
 }
 
 /// Starts writing both maps of process `pid`, which must be alone in its new user namespace.
 pub fn write_id_maps(pid: i32, maps: &IdMaps) -> Result<Pending> {
     match map_writer(maps)? {
         MapWriter::Helpers { users, groups } => {
-            let users = start_helper(&users, pid, &maps.users)?;
-            let mut pending = Pending { helpers: vec![("newuidmap", users)] };
-            pending.helpers.push(("newgidmap", start_helper(&groups, pid, &maps.groups)?));
-            return Ok(pending);
+            let users = start_helper("newuidmap", &users, pid, &maps.users)?;
+            let groups = start_helper("newgidmap", &groups, pid, &maps.groups)?;
+            return Ok(Pending { helpers: vec![users, groups] });
         }
         MapWriter::OwnIdOnly => {
             // setgroups(2) must be denied first, or an unprivileged gid_map is EPERM (CVE-2014-8989).
@@ -44,26 +54,35 @@ impl Pending {
     /// Waits until both maps are written.
     pub fn wait(self) -> Result<()> {
         let mut first_failure = None;
-        for (name, mut helper) in self.helpers {
-            let mut said = String::new();
-            if let Some(stderr) = &mut helper.stderr {
-                // What the helper says is only a help to the reader; its status decides.
-                if let Err(error) = stderr.read_to_string(&mut said) {
-                    log::debug!("cannot read what {name} says: {error}");
-                }
+        for Helper { name, process, mut said } in self.helpers {
+            let mut text = String::new();
+            // What the helper says is only a help to the reader; its status decides.
+            if let Err(error) = said.read_to_string(&mut text) {
+                log::debug!("cannot read what {name} says: {error}");
             }
-            let status = helper.wait().doing(|| format!("cannot wait for {name}"))?;
-            if !status.success() && first_failure.is_none() {
-                first_failure = Some(helper_failure(name, said.trim(), status));
+            let id = || WaitId::PidFd(process.pidfd.as_fd());
+            let status = loop {
+                match rustix::process::waitid(id(), WaitIdOptions::EXITED) {
+                    Err(rustix::io::Errno::INTR) => {}
+                    status => break status.doing(|| format!("cannot wait for {name}"))?,
+                }
+            };
+            let code = status.and_then(|status| status.exit_status());
+            if code != Some(0) && first_failure.is_none() {
+                first_failure = Some(helper_failure(name, text.trim(), code));
             }
         }
         first_failure.map_or(Ok(()), Err)
     }
 }
 
-fn helper_failure(name: &str, said: &str, status: std::process::ExitStatus) -> Failure {
+fn helper_failure(name: &str, said: &str, code: Option<i32>) -> Failure {
     let what = if name == "newuidmap" { "user" } else { "group" };
-    let cause = if said.is_empty() { format!("{name} ended with {status}") } else { said.to_owned() };
+    let cause = match (said, code) {
+        ("", Some(code)) => format!("{name} ended with status {code}"),
+        ("", None) => format!("{name} was killed"),
+        (said, _) => said.to_owned(),
+    };
     let failure = Failure::new(format!("cannot map {what} ids"), &cause);
     if apparmor_restricts_user_namespaces() {
         return failure.hint(
@@ -104,16 +123,16 @@ fn write_directly(pid: i32, file: &str, map: &IdMap) -> Result<()> {
     })
 }
 
-fn start_helper(helper: &Path, pid: i32, map: &IdMap) -> Result<std::process::Child> {
-    let mut command = Command::new(helper);
-    command.arg(pid.to_string());
+/// Starts one helper with an empty environment: a set-user-ID program has no use for ours.
+fn start_helper(name: &'static str, path: &Path, pid: i32, map: &IdMap) -> Result<Helper> {
+    let doing = || format!("cannot map ids: cannot start {}", path.display());
+    let mut words = vec![name.to_owned(), pid.to_string()];
     for extent in map.extents() {
-        command.args([extent.inside.0, extent.outside.0, extent.length].map(|number| number.to_string()));
+        words.extend([extent.inside.0, extent.outside.0, extent.length].map(|number| number.to_string()));
     }
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .doing(|| format!("cannot map ids: cannot start {}", helper.display()))
+    let words = ExecWords::new(&words, &[]).doing(doing)?;
+    let (said, stderr) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).doing(doing)?;
+    let null = File::options().read(true).write(true).open("/dev/null").doing(doing)?;
+    let process = spawn(path, &words, [null.as_fd(), null.as_fd(), stderr.as_fd()]).doing(doing)?;
+    Ok(Helper { name, process, said: said.into() })
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 /// Which side of a clone the caller finds itself on.
@@ -213,5 +213,27 @@ impl ExecWords {
         // `self` keeps alive; execve returns only on failure (execve(2)).
         unsafe { libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr()) };
         io::Error::last_os_error()
+    }
+}
+
+/// Starts a program with these three standard streams.
+///
+/// By a plain fork rather than vfork(2), which std's `Command` uses: there the caller stands still until
+/// the child executes and then until it gets a processor again, so that of two programs started one
+/// after the other the second began when the first had ended. The caller must be single-threaded.
+pub fn spawn(path: &Path, words: &ExecWords, [stdin, stdout, stderr]: [BorrowedFd<'_>; 3]) -> io::Result<Child> {
+    match clone_into(Namespaces(0))? {
+        Cloned::Parent(child) => Ok(child),
+        Cloned::Child => {
+            reset_signals();
+            let placed = rustix::stdio::dup2_stdin(stdin)
+                .and_then(|()| rustix::stdio::dup2_stdout(stdout))
+                .and_then(|()| rustix::stdio::dup2_stderr(stderr));
+            if placed.is_ok() {
+                words.exec(path);
+            }
+            // As a shell's: not to be executed.
+            exit_now(127)
+        }
     }
 }
