@@ -193,8 +193,10 @@ impl Reference {
         }
         let path = self.path.strip_prefix(OFFICIAL_NAMESPACE).filter(|rest| !rest.contains('/')).unwrap_or(&self.path);
         // A namespace of one letter case or with a dot would be taken for a domain when typed again.
-        // So would `oci` with a tag be taken for an image on disk, and `sha256` for an id.
-        let reserved = path == "sha256" || ArchiveKind::ALL.iter().any(|kind| kind.transport() == path);
+        // So would `oci` with a tag be taken for an image on disk, and `sha256` or 64 digits for an id.
+        let reserved = path == "sha256"
+            || (path.len() == 64 && is_id(path))
+            || ArchiveKind::ALL.iter().any(|kind| kind.transport() == path);
         if reserved || split_domain(path).is_some() { self.repository() } else { path.to_owned() }
     }
 
@@ -469,6 +471,10 @@ mod tests {
         ] {
             assert_eq!(typed.parse::<Reference>().unwrap().familiar(), familiar);
         }
+        // The short form would be an id.
+        let digits = &DIGEST[7..];
+        let typed = format!("library/{digits}:latest");
+        assert_eq!(typed.parse::<Reference>().unwrap().familiar(), format!("docker.io/{typed}"));
     }
 
     #[test]
