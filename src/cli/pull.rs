@@ -3,7 +3,6 @@
 use super::progress::{self, Verbosity};
 use super::verbs::Verb;
 use super::{each, output, report};
-use crate::container::values::Parsed;
 use crate::error::{Doing, Result};
 use crate::host::dirs::Dirs;
 use crate::host::ids::IdMaps;
@@ -112,65 +111,14 @@ impl Fetch<'_> {
 
 /// What the image is called in full, as `docker pull` prints it last: `docker.io/library/alpine:latest`.
 fn known_as(image: &Image, typed: &ImageName) -> String {
-    let full = |name: &Reference| format!("{}{}", name.repository(), suffix(name));
     let same = |name: &&Reference| match typed {
         ImageName::Registry { reference, .. } => name.path() == reference.path() && name.tag() == reference.tag(),
         _ => true,
     };
-    image.names.iter().find(same).map_or_else(|| image.id.to_string(), full)
-}
-
-fn suffix(name: &Reference) -> String {
-    match (name.tag(), name.digest()) {
-        (Some(tag), _) => format!(":{tag}"),
-        (None, Some(digest)) => format!("@{digest}"),
-        (None, None) => String::new(),
-    }
+    image.names.iter().find(same).map_or_else(|| image.id.to_string(), Reference::to_string)
 }
 
 /// The value of `--platform`.
 pub fn parse_platform(text: Option<&str>) -> Result<Option<Platform>> {
-    text.map(|text| platform(text).doing(|| format!("cannot use --platform {}", text.escape_debug()))).transpose()
-}
-
-/// Operating systems that may stand alone, meaning this machine's architecture.
-const SYSTEMS: [&str; 5] = ["linux", "windows", "freebsd", "darwin", "wasi"];
-
-/// `linux/arm64/v8`, `linux/amd64`, `arm64`, `linux` (containerd's platforms.Parse).
-fn platform(text: &str) -> Parsed<Platform> {
-    let parts: Vec<&str> = text.split('/').collect();
-    let good = |part: &&str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
-    };
-    match parts.as_slice() {
-        parts if !parts.iter().all(good) => Err("it is not of the form OS/ARCH[/VARIANT]".into()),
-        [one] if SYSTEMS.contains(&one.to_ascii_lowercase().as_str()) => {
-            Ok(Platform { os: one.to_ascii_lowercase(), ..Platform::host() })
-        }
-        [architecture] => Ok(Platform::new("linux", architecture, None)),
-        [os, architecture] => Ok(Platform::new(os, architecture, None)),
-        [os, architecture, variant] => Ok(Platform::new(os, architecture, Some(variant))),
-        _ => Err("it has more parts than OS/ARCH/VARIANT".into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn platforms_may_be_short() {
-        let shown = |text: &str| platform(text).map(|platform| (platform.os, platform.architecture, platform.variant));
-        let is = |os: &str, architecture: &str, variant: Option<&str>| {
-            Ok((os.to_owned(), architecture.to_owned(), variant.map(str::to_owned)))
-        };
-        assert_eq!(shown("linux/x86_64"), is("linux", "amd64", None));
-        assert_eq!(shown("Linux/ARM64/v8"), is("linux", "arm64", None));
-        assert_eq!(shown("linux/arm/6"), is("linux", "arm", Some("v6")));
-        assert_eq!(shown("s390x"), is("linux", "s390x", None));
-        assert_eq!(shown("linux").unwrap().1, Platform::host().architecture);
-        for bad in ["", "/", "linux/", "a b", "a/b/c/d", "linux//v8"] {
-            assert!(platform(bad).is_err(), "{bad}");
-        }
-    }
+    text.map(|text| text.parse().doing(|| format!("cannot use --platform {}", text.escape_debug()))).transpose()
 }

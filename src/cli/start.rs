@@ -1,6 +1,7 @@
 //! `rr start` and `rr restart`, and the starting that `rr run` shares with them
 
 use super::attach::{self, Attach, Attachment, HangUp, SignalProxy, Streams};
+use super::stop::Stopping;
 use super::verbs::Verb;
 use super::{each, output, report, run_flags, store};
 use crate::container::lifecycle;
@@ -70,12 +71,8 @@ impl Verb for StartVerb {
 /// Restart one or more containers
 #[derive(Debug, clap::Parser)]
 pub struct Restart {
-    /// Signal that asks the containers to stop
-    #[arg(short, long, value_name = "SIGNAL")]
-    signal: Option<String>,
-    /// Seconds to wait before killing [default: the container's, 10]
-    #[arg(short, long, visible_alias = "timeout", value_name = "SECONDS")]
-    time: Option<String>,
+    #[command(flatten)]
+    how: Stopping,
     /// Names or ids
     #[arg(value_name = "CONTAINER", required = true)]
     containers: Vec<String>,
@@ -83,7 +80,7 @@ pub struct Restart {
 
 impl Verb for Restart {
     fn run(self) -> Result<i32> {
-        let (signal, grace) = super::stop::signal_and_grace(self.signal.as_deref(), self.time.as_deref())?;
+        let (signal, grace) = self.how.signal_and_grace()?;
         let store = store()?;
         Ok(each(&self.containers, |text| {
             let container = record::find(&store, text)?;

@@ -10,12 +10,8 @@ use crate::error::Result;
 /// Stop one or more running containers
 #[derive(Debug, clap::Parser)]
 pub struct Stop {
-    /// Signal that asks the containers to stop [default: the container's, TERM]
-    #[arg(short, long, value_name = "SIGNAL")]
-    signal: Option<String>,
-    /// Seconds to wait before killing [default: the container's, 10]
-    #[arg(short, long, visible_alias = "timeout", value_name = "SECONDS")]
-    time: Option<String>,
+    #[command(flatten)]
+    how: Stopping,
     /// Names or ids
     #[arg(value_name = "CONTAINER", required = true)]
     containers: Vec<String>,
@@ -23,7 +19,7 @@ pub struct Stop {
 
 impl Verb for Stop {
     fn run(self) -> Result<i32> {
-        let (signal, grace) = signal_and_grace(self.signal.as_deref(), self.time.as_deref())?;
+        let (signal, grace) = self.how.signal_and_grace()?;
         let store = store()?;
         Ok(each(&self.containers, |text| {
             lifecycle::stop(&record::find(&store, text)?, signal, grace)?;
@@ -72,11 +68,25 @@ impl Verb for Wait {
     }
 }
 
-/// The values of `--signal` and `--time`.
-pub fn signal_and_grace(signal: Option<&str>, time: Option<&str>) -> Result<(Option<i32>, Grace)> {
-    let signal = signal.map(|text| run_flags::one("--signal", text, values::signal)).transpose()?;
-    let grace = time.map(|text| run_flags::one("--time", text, grace)).transpose()?;
-    Ok((signal, grace.unwrap_or(Grace::Planned)))
+/// How containers are asked to stop, and how long they may take.
+#[derive(Debug, clap::Args)]
+pub struct Stopping {
+    /// Signal that asks the containers to stop [default: the container's, TERM]
+    #[arg(short, long, value_name = "SIGNAL")]
+    signal: Option<String>,
+    /// Seconds to wait before killing [default: the container's, 10]
+    #[arg(short, long, visible_alias = "timeout", value_name = "SECONDS")]
+    time: Option<String>,
+}
+
+impl Stopping {
+    /// The values of the two.
+    pub fn signal_and_grace(&self) -> Result<(Option<i32>, Grace)> {
+        let parse = |text| run_flags::one("--signal", text, values::signal);
+        let signal = self.signal.as_deref().map(parse).transpose()?;
+        let grace = self.time.as_deref().map(|text| run_flags::one("--time", text, grace)).transpose()?;
+        Ok((signal, grace.unwrap_or(Grace::Planned)))
+    }
 }
 
 fn grace(text: &str) -> Parsed<Grace> {

@@ -6,7 +6,7 @@
 //!   state.json                what the monitor last wrote; missing until the first start
 //!   upper/ work/              the writable layer, made by the container's init
 //!   hosts hostname resolv.conf
-//! names/<name> -> <id>        the claim on a name: symlink(2) is atomic and fails where it is taken
+//! names/<name> -> <id>        the claim on a name ([`name`])
 //! ```
 //!
 //! Whether a container lives is asked of its directory's flock(2), which the kernel frees when the
@@ -14,73 +14,26 @@
 //! nobody holds the lock was left by a monitor that was killed: [`list`] and [`find`] put it right.
 //! Process ids in the state are used only together with start time and boot id.
 
+mod name;
+mod removal;
+mod state;
+
 use super::names;
 use super::plan::{RootSource, RunPlan};
 use crate::error::{Doing, ExitCode, Failure, Result};
-use crate::host::process::ProcessName;
 use crate::host::userns::root_reaches_own_files;
 use crate::image::UsedLayer;
-use crate::launch::StoreNamespace;
 use crate::launch::protocol::Exit;
-use crate::rootfs::mount::MountKind;
-use crate::store::{Store, remove_tree};
+use crate::store::Store;
+pub use name::{NameChoice, rename};
+pub use removal::{Force, remove};
 use rustix::fs::FlockOperation;
-use serde::{Deserialize, Serialize};
+pub use state::{State, Status};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-
-/// What init makes in the container's directory, with ids of the container.
-const WRITABLE: [&str; 4] = ["upper", "work", "tree", "tree.new"];
-
-/// The plan's name while the container is being removed: it says what else there is to remove.
-const REMOVED_PLAN: &str = "plan.json.removed";
-
-/// Where in its life a container is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Never started, or being started.
-    #[default]
-    Created,
-    /// The payload runs.
-    Running,
-    /// The payload has ended.
-    Exited,
-}
-
-impl Status {
-    /// The word Docker's `State.Status` has.
-    pub fn word(self) -> &'static str {
-        match self {
-            Status::Created => "created",
-            Status::Running => "running",
-            Status::Exited => "exited",
-        }
-    }
-}
-
-/// What changes in a container's life; `state.json`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct State {
-    /// Where it is.
-    pub status: Status,
-    /// The payload, while it runs.
-    pub init: Option<ProcessName>,
-    /// The monitor, while it runs.
-    pub monitor: Option<ProcessName>,
-    /// Status of the last run, by the shell's convention.
-    pub exit_code: Option<i32>,
-    /// When the payload was started last.
-    pub started_at: Option<jiff::Timestamp>,
-    /// When it ended last.
-    pub finished_at: Option<jiff::Timestamp>,
-    /// Why the last start failed or how the run was cut short, if it was.
-    pub error: Option<String>,
-}
 
 /// A container as found on disk.
 #[derive(Debug, Clone)]
@@ -102,15 +55,6 @@ pub struct Held {
     pub lock: File,
 }
 
-/// How a container's name was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameChoice {
-    /// The user's: taken means failure.
-    Given,
-    /// A suggestion: taken means another one.
-    Suggested,
-}
-
 /// Makes the record of a new container and claims its name; a taken suggestion is replaced in `plan`.
 ///
 /// # Errors
@@ -126,16 +70,16 @@ pub fn create(store: &Store, plan: &mut RunPlan, choice: NameChoice) -> Result<H
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).doing(doing)?;
     }
     let mut attempt = 0;
-    while !claim_name(store, &plan.name, &plan.id)? {
+    while !name::claim(store, &plan.name, &plan.id)? {
         match choice {
-            NameChoice::Given => return Err(name_taken(store, &plan.name)),
+            NameChoice::Given => return Err(name::taken(store, &plan.name)),
             NameChoice::Suggested => plan.name = names::suggest(super::create::random_number()?, attempt),
         }
         attempt += 1;
     }
     let text = serde_json::to_vec(plan).doing(|| "cannot encode the container's plan")?;
     if let Err(failure) = write_file(&dir, "plan.json", &text) {
-        release_name(store, &plan.name, &plan.id);
+        name::release(store, &plan.name, &plan.id);
         return Err(failure);
     }
     std::mem::forget(undo);
@@ -143,7 +87,7 @@ pub fn create(store: &Store, plan: &mut RunPlan, choice: NameChoice) -> Result<H
 }
 
 /// Makes a directory and locks it. Between the two, another command may take it for a leftover and
-/// remove it ([`sweep_incomplete`]); then it is made again.
+/// remove it ([`removal::sweep_incomplete`]); then it is made again.
 fn make_locked(dir: &Path) -> io::Result<File> {
     loop {
         fs::DirBuilder::new().mode(0o700).create(dir)?;
@@ -172,96 +116,6 @@ impl Drop for Undo<'_> {
     }
 }
 
-fn name_taken(store: &Store, name: &str) -> Failure {
-    let owner = fs::read_link(store.names().join(name)).unwrap_or_default();
-    Failure::new(
-        "cannot create the container",
-        format!("the container name \"{name}\" is already in use by container {}", owner.display()),
-    )
-    .hint(format!("remove or rename that container to use the name again: rr rm {name}"))
-}
-
-/// Claims `name` for `id`; false where a container has it.
-fn claim_name(store: &Store, name: &str, id: &str) -> Result<bool> {
-    let link = store.names().join(name);
-    let doing = || format!("cannot claim the name {name}");
-    match std::os::unix::fs::symlink(id, &link) {
-        Ok(()) => return Ok(true),
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error).doing(doing),
-        Err(_) if owner_exists(store, &link) => return Ok(false),
-        Err(_) => {}
-    }
-    // A claim without its container was left by a process that was killed. Taking it over is done by
-    // one process at a time; the ordinary claim above needs no lock.
-    let names = File::open(store.names()).doing(doing)?;
-    rustix::fs::flock(&names, FlockOperation::LockExclusive).doing(doing)?;
-    if owner_exists(store, &link) {
-        return Ok(false);
-    }
-    match fs::remove_file(&link) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).doing(doing),
-        _ => {}
-    }
-    match std::os::unix::fs::symlink(id, &link) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        result => result.map(|()| true).doing(doing),
-    }
-}
-
-/// Whether the container that a name leads to exists, or is being made.
-fn owner_exists(store: &Store, link: &Path) -> bool {
-    let Ok(id) = fs::read_link(link) else { return false };
-    let dir = store.containers().join(id);
-    dir.join("plan.json").exists() || is_held(&dir)
-}
-
-fn release_name(store: &Store, name: &str, id: &str) {
-    if claims(store, name, id) {
-        // A claim that stays is taken over by the next who wants the name.
-        let _ = fs::remove_file(store.names().join(name));
-    }
-}
-
-/// Whether the name is the container's.
-fn claims(store: &Store, name: &str, id: &str) -> bool {
-    fs::read_link(store.names().join(name)).is_ok_and(|owner| owner == Path::new(id))
-}
-
-/// Gives a container another name, also while it runs.
-///
-/// # Errors
-/// The name is taken (Docker's wording), the container was removed, or the system's.
-pub fn rename(store: &Store, container: &Container, name: &str) -> Result<()> {
-    let doing = || format!("cannot rename container {} to {name}", container.plan.name);
-    if container.plan.name == name {
-        return Err(Failure::new(doing(), "renaming a container with the same name as its current name"));
-    }
-    if !claim_name(store, name, &container.plan.id)? {
-        return Err(name_taken(store, name).while_doing(doing()));
-    }
-    let plan = RunPlan { name: name.to_owned(), ..container.plan.clone() };
-    let text = serde_json::to_vec(&plan).doing(|| "cannot encode the container's plan")?;
-    if let Err(failure) = exchange_file(&container.dir, "plan.json", &text) {
-        release_name(store, name, &plan.id);
-        return Err(failure.while_doing(doing()));
-    }
-    release_name(store, &container.plan.name, &plan.id);
-    Ok(())
-}
-
-/// Replaces a file that is there, and fails where it is not: a container that is being removed must not
-/// come back.
-fn exchange_file(dir: &Path, name: &str, content: &[u8]) -> Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    let (path, new) = (dir.join(name), dir.join(format!("{name}.renamed")));
-    let doing = || format!("cannot write {}", path.display());
-    fs::write(&new, content).doing(doing)?;
-    let exchanged = renameat_with(CWD, &new, CWD, &path, RenameFlags::EXCHANGE);
-    // The old content has the temporary name now, or the new one has kept it.
-    fs::remove_file(&new).doing(doing)?;
-    exchanged.doing(doing)
-}
-
 /// Whether a process holds the container's lock: its client or its monitor lives.
 fn is_held(dir: &Path) -> bool {
     let Ok(file) = File::open(dir) else { return false };
@@ -287,59 +141,6 @@ impl Held {
         let text = serde_json::to_vec(state).doing(|| "cannot encode the container's state")?;
         write_file(&self.dir, "state.json", &text)
     }
-
-    /// Removes the writable layer. Runs where the ids of its files are mapped.
-    ///
-    /// # Errors
-    /// The first of the system's.
-    pub fn remove_writable(&self) -> Result<()> {
-        WRITABLE.iter().try_for_each(|name| remove_tree(&self.dir.join(name)))
-    }
-
-    /// Removes the container with its anonymous volumes. Runs where the ids of its files are mapped:
-    /// in its monitor, or in a [`StoreNamespace`].
-    ///
-    /// # Errors
-    /// The first of the system's; what can be removed is.
-    pub fn remove(&self, store: &Store, plan: &RunPlan) -> Result<()> {
-        remove_directory(store, &self.dir, plan)
-    }
-}
-
-/// Removes the plan (now there is no such container), the name, volumes and the rest.
-fn remove_directory(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
-    let plan_file = dir.join("plan.json");
-    // A monitor knows the name of its start; since then there may have been a new one.
-    let name = match claims(store, &plan.name, &plan.id) {
-        true => plan.name.clone(),
-        false => read_json::<RunPlan>(&plan_file).ok().flatten().map_or(plan.name.clone(), |plan| plan.name),
-    };
-    // Killed from here on, this is gone on with by the next command: see sweep_incomplete.
-    match fs::rename(&plan_file, dir.join(REMOVED_PLAN)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).doing(|| format!("cannot remove {}", plan_file.display()));
-        }
-        _ => {}
-    }
-    release_name(store, &name, &plan.id);
-    let mut result = Ok(());
-    for name in anonymous_volumes(plan) {
-        result = result.and(remove_tree(&store.volumes().join(name)));
-    }
-    // The plan goes last of what may belong to ids of the container: what is left without it is the user's.
-    for name in WRITABLE {
-        result = result.and(remove_tree(&dir.join(name)));
-    }
-    result?;
-    remove_tree(dir)
-}
-
-/// Names of the volumes that go with the container.
-fn anonymous_volumes(plan: &RunPlan) -> impl Iterator<Item = &str> {
-    plan.mounts.iter().filter_map(|mount| match &mount.kind {
-        MountKind::Volume { name, anonymous: true, .. } => Some(name.as_str()),
-        _ => None,
-    })
 }
 
 /// Takes the lock of a container that does not run, and reads its plan anew; None where it runs.
@@ -422,18 +223,6 @@ impl Container {
         write_file(&self.dir, "state.json", &text)
     }
 
-    /// Removes the files of a container nobody holds.
-    fn remove_files(&self, store: &Store) -> Result<()> {
-        let writable = WRITABLE.map(|name| self.dir.join(name));
-        let volumes = anonymous_volumes(&self.plan).map(|name| store.volumes().join(name).join("_data"));
-        let remove = || remove_directory(store, &self.dir, &self.plan);
-        if writable.into_iter().chain(volumes).any(|path| path.exists()) {
-            // What is in them belongs to ids of the container.
-            return StoreNamespace::here()?.run_on_files_of(&self.plan.ids, remove);
-        }
-        remove()
-    }
-
     /// Sends the payload a signal, if it runs.
     ///
     /// # Errors
@@ -489,7 +278,7 @@ pub fn list(store: &Store) -> Result<Vec<Container>> {
         match Container::read(store, &id) {
             Ok(Some(container)) => containers.push(container),
             Ok(None) => {
-                if let Err(failure) = sweep_incomplete(store, &store.containers().join(&id)) {
+                if let Err(failure) = removal::sweep_incomplete(store, &store.containers().join(&id)) {
                     log::warn!("{failure}");
                 }
             }
@@ -515,19 +304,6 @@ pub fn used_layers(store: &Store) -> Result<BTreeSet<UsedLayer>> {
         }
     }
     Ok(used)
-}
-
-/// Removes a directory whose maker died before it wrote the plan, or whose remover died before the end.
-fn sweep_incomplete(store: &Store, dir: &Path) -> Result<()> {
-    let Ok(lock) = File::open(dir) else { return Ok(()) };
-    // Whoever makes a container has the lock until the plan is there.
-    if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() || dir.join("plan.json").exists() {
-        return Ok(());
-    }
-    match read_json::<RunPlan>(&dir.join(REMOVED_PLAN))? {
-        Some(plan) => Container { plan, state: State::default(), dir: dir.to_owned() }.remove_files(store),
-        None => remove_tree(dir),
-    }
 }
 
 fn ids(store: &Store) -> Result<Vec<String>> {
@@ -581,56 +357,4 @@ pub fn look_up(store: &Store, text: &str) -> Result<Option<Container>> {
         }
     };
     Container::read(store, &id)
-}
-
-/// Whether removal may end a running payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Force {
-    /// A running container is left alone, with an error.
-    No,
-    /// It is killed first.
-    Yes,
-}
-
-/// Removes a container, its writable layer and its anonymous volumes.
-///
-/// # Errors
-/// It runs and `force` is [`Force::No`] (Docker's words), or the system's.
-pub fn remove(store: &Store, container: &Container, force: Force) -> Result<()> {
-    if container.is_alive() {
-        if force == Force::No {
-            return Err(Failure::new(
-                format!("cannot remove container \"{}\"", container.plan.name),
-                "container is running: stop the container before removing or force remove",
-            )
-            .code(ExitCode::General)
-            .hint(format!("rr rm -f {}", container.plan.name)));
-        }
-        container.kill()?;
-        // `--rm`: its monitor has removed it.
-        if !container.dir.join("plan.json").exists() {
-            return Ok(());
-        }
-    }
-    container.remove_files(store)
-}
-
-/// A state at the start of a run.
-pub fn running(init: Option<ProcessName>, monitor: Option<ProcessName>) -> State {
-    State { status: Status::Running, init, monitor, started_at: Some(jiff::Timestamp::now()), ..State::default() }
-}
-
-impl State {
-    /// This state after the payload has ended.
-    #[must_use]
-    pub fn ended(self, exit: Exit) -> State {
-        State {
-            status: Status::Exited,
-            init: None,
-            monitor: None,
-            exit_code: Some(exit.code()),
-            finished_at: Some(jiff::Timestamp::now()),
-            ..self
-        }
-    }
 }

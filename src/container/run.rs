@@ -239,7 +239,7 @@ struct Recorder<'a> {
 
 impl Keeper for Recorder<'_> {
     fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>) -> Result<()> {
-        self.state = record::running(init, monitor);
+        self.state = State::running(init, monitor);
         self.held.write_state(&self.state)
     }
 

@@ -18,6 +18,9 @@ pub struct Platform {
     pub variant: Option<String>,
 }
 
+/// Operating systems that may stand alone, meaning this machine's architecture (containerd's `platforms.Parse`).
+const SYSTEMS: [&str; 5] = ["linux", "windows", "freebsd", "darwin", "wasi"];
+
 impl Platform {
     /// A platform in canonical words: `x86_64` is `amd64`, `aarch64` is `arm64`, and so on
     /// (containerd's `platforms` names the same ones).
@@ -90,8 +93,7 @@ impl FromStr for Platform {
 
     /// `os/arch[/variant]`, `os` or `arch`. The error is a sentence without a full stop.
     fn from_str(text: &str) -> Result<Platform, String> {
-        let malformed =
-            || format!("`{}` is no platform: it must be os/arch[/variant], as linux/arm64", text.escape_debug());
+        let malformed = || "it is not of the form OS/ARCH[/VARIANT], as linux/arm64".to_owned();
         let parts: Vec<&str> = text.split('/').collect();
         let is_word = |part: &&str| {
             !part.is_empty()
@@ -101,7 +103,9 @@ impl FromStr for Platform {
             return Err(malformed());
         }
         match parts[..] {
-            ["linux" | "Linux"] => Ok(Platform::host()),
+            [one] if SYSTEMS.contains(&one.to_ascii_lowercase().as_str()) => {
+                Ok(Platform { os: one.to_ascii_lowercase(), ..Platform::host() })
+            }
             [architecture] => Ok(Platform::new("linux", architecture, None)),
             [os, architecture] => Ok(Platform::new(os, architecture, None)),
             [os, architecture, variant] => Ok(Platform::new(os, architecture, Some(variant))),
@@ -132,14 +136,16 @@ mod tests {
         assert_eq!(platform("linux/aarch64/v8"), platform("linux/arm64"));
         assert_eq!(platform("armhf").to_string(), "linux/arm/v7");
         assert_eq!(platform("linux/arm/6").to_string(), "linux/arm/v6");
-        assert_eq!(platform("linux"), Platform::host());
+        assert_eq!(platform("Linux"), Platform::host());
+        assert_eq!(platform("windows").architecture, Platform::host().architecture);
+        assert_eq!(platform("s390x").to_string(), "linux/s390x");
         assert_eq!(platform("windows/amd64").to_string(), "windows/amd64");
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "/", "linux/", "linux//v7", "a/b/c/d", "linux/am d64"] {
-            assert!(text.parse::<Platform>().unwrap_err().contains("no platform"), "{text}");
+        for text in ["", "/", "linux/", "linux//v7", "a/b/c/d", "linux/am d64", "a b"] {
+            assert!(text.parse::<Platform>().unwrap_err().contains("not of the form"), "{text}");
         }
     }
 

@@ -1,0 +1,117 @@
+//! Names: `names/<name>` is a link to the id, and the claim on the name.
+//!
+//! symlink(2) is atomic and fails where the name is taken. A claim without its container was left by a
+//! process that was killed, and is taken over by the next who wants the name.
+
+use super::{Container, is_held};
+use crate::container::plan::RunPlan;
+use crate::error::{Doing, Failure, Result};
+use crate::store::Store;
+use rustix::fs::FlockOperation;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+/// How a container's name was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameChoice {
+    /// The user's: taken means failure.
+    Given,
+    /// A suggestion: taken means another one.
+    Suggested,
+}
+
+/// Docker's words for a name that another container has.
+pub(super) fn taken(store: &Store, name: &str) -> Failure {
+    let owner = fs::read_link(store.names().join(name)).unwrap_or_default();
+    Failure::new(
+        "cannot create the container",
+        format!("the container name \"{name}\" is already in use by container {}", owner.display()),
+    )
+    .hint(format!("remove or rename that container to use the name again: rr rm {name}"))
+}
+
+/// Claims `name` for `id`; false where a container has it.
+///
+/// # Errors
+/// The system's.
+pub(super) fn claim(store: &Store, name: &str, id: &str) -> Result<bool> {
+    let link = store.names().join(name);
+    let doing = || format!("cannot claim the name {name}");
+    match std::os::unix::fs::symlink(id, &link) {
+        Ok(()) => return Ok(true),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error).doing(doing),
+        Err(_) if owner_exists(store, &link) => return Ok(false),
+        Err(_) => {}
+    }
+    // A claim without its container was left by a process that was killed. Taking it over is done by
+    // one process at a time; the ordinary claim above needs no lock.
+    let names = File::open(store.names()).doing(doing)?;
+    rustix::fs::flock(&names, FlockOperation::LockExclusive).doing(doing)?;
+    if owner_exists(store, &link) {
+        return Ok(false);
+    }
+    match fs::remove_file(&link) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).doing(doing),
+        _ => {}
+    }
+    match std::os::unix::fs::symlink(id, &link) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        result => result.map(|()| true).doing(doing),
+    }
+}
+
+/// Whether the container that a name leads to exists, or is being made.
+fn owner_exists(store: &Store, link: &Path) -> bool {
+    let Ok(id) = fs::read_link(link) else { return false };
+    let dir = store.containers().join(id);
+    dir.join("plan.json").exists() || is_held(&dir)
+}
+
+/// Gives a claim up, if it is the container's.
+pub(super) fn release(store: &Store, name: &str, id: &str) {
+    if is_of(store, name, id) {
+        // A claim that stays is taken over by the next who wants the name.
+        let _ = fs::remove_file(store.names().join(name));
+    }
+}
+
+/// Whether the name is the container's.
+pub(super) fn is_of(store: &Store, name: &str, id: &str) -> bool {
+    fs::read_link(store.names().join(name)).is_ok_and(|owner| owner == Path::new(id))
+}
+
+/// Gives a container another name, also while it runs.
+///
+/// # Errors
+/// The name is taken (Docker's wording), the container was removed, or the system's.
+pub fn rename(store: &Store, container: &Container, name: &str) -> Result<()> {
+    let doing = || format!("cannot rename container {} to {name}", container.plan.name);
+    if container.plan.name == name {
+        return Err(Failure::new(doing(), "renaming a container with the same name as its current name"));
+    }
+    if !claim(store, name, &container.plan.id)? {
+        return Err(taken(store, name).while_doing(doing()));
+    }
+    let plan = RunPlan { name: name.to_owned(), ..container.plan.clone() };
+    let text = serde_json::to_vec(&plan).doing(|| "cannot encode the container's plan")?;
+    if let Err(failure) = exchange_file(&container.dir, "plan.json", &text) {
+        release(store, name, &plan.id);
+        return Err(failure.while_doing(doing()));
+    }
+    release(store, &container.plan.name, &plan.id);
+    Ok(())
+}
+
+/// Replaces a file that is there, and fails where it is not: a container that is being removed must not
+/// come back.
+fn exchange_file(dir: &Path, name: &str, content: &[u8]) -> Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let (path, new) = (dir.join(name), dir.join(format!("{name}.renamed")));
+    let doing = || format!("cannot write {}", path.display());
+    fs::write(&new, content).doing(doing)?;
+    let exchanged = renameat_with(CWD, &new, CWD, &path, RenameFlags::EXCHANGE);
+    // The old content has the temporary name now, or the new one has kept it.
+    fs::remove_file(&new).doing(doing)?;
+    exchanged.doing(doing)
+}

@@ -1,0 +1,69 @@
+//! What changes in a container's life, as `state.json` has it.
+
+use crate::host::process::ProcessName;
+use crate::launch::protocol::Exit;
+use serde::{Deserialize, Serialize};
+
+/// Where in its life a container is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Never started, or being started.
+    #[default]
+    Created,
+    /// The payload runs.
+    Running,
+    /// The payload has ended.
+    Exited,
+}
+
+impl Status {
+    /// The word Docker's `State.Status` has.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Exited => "exited",
+        }
+    }
+}
+
+/// What changes in a container's life; `state.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Where it is.
+    pub status: Status,
+    /// The payload, while it runs.
+    pub init: Option<ProcessName>,
+    /// The monitor, while it runs.
+    pub monitor: Option<ProcessName>,
+    /// Status of the last run, by the shell's convention.
+    pub exit_code: Option<i32>,
+    /// When the payload was started last.
+    pub started_at: Option<jiff::Timestamp>,
+    /// When it ended last.
+    pub finished_at: Option<jiff::Timestamp>,
+    /// Why the last start failed or how the run was cut short, if it was.
+    pub error: Option<String>,
+}
+
+impl State {
+    /// The state at the start of a run.
+    pub fn running(init: Option<ProcessName>, monitor: Option<ProcessName>) -> State {
+        State { status: Status::Running, init, monitor, started_at: Some(jiff::Timestamp::now()), ..State::default() }
+    }
+
+    /// This state after the payload has ended.
+    #[must_use]
+    pub fn ended(self, exit: Exit) -> State {
+        State {
+            status: Status::Exited,
+            init: None,
+            monitor: None,
+            exit_code: Some(exit.code()),
+            finished_at: Some(jiff::Timestamp::now()),
+            ..self
+        }
+    }
+}
