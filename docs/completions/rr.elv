@@ -191,8 +191,8 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --help 'Print help'
         }
         &'rr;restart'= {
-            cand -s 'Signal that asks the containers to stop'
-            cand --signal 'Signal that asks the containers to stop'
+            cand -s 'Signal that asks the containers to stop [default: the container''s, TERM]'
+            cand --signal 'Signal that asks the containers to stop [default: the container''s, TERM]'
             cand -t 'Seconds to wait before killing [default: the container''s, 10]'
             cand --time 'Seconds to wait before killing [default: the container''s, 10]'
             cand --timeout 'Seconds to wait before killing [default: the container''s, 10]'
@@ -475,8 +475,8 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --help 'Print help'
         }
         &'rr;container;restart'= {
-            cand -s 'Signal that asks the containers to stop'
-            cand --signal 'Signal that asks the containers to stop'
+            cand -s 'Signal that asks the containers to stop [default: the container''s, TERM]'
+            cand --signal 'Signal that asks the containers to stop [default: the container''s, TERM]'
             cand -t 'Seconds to wait before killing [default: the container''s, 10]'
             cand --time 'Seconds to wait before killing [default: the container''s, 10]'
             cand --timeout 'Seconds to wait before killing [default: the container''s, 10]'

@@ -154,7 +154,7 @@ complete -c rr -n "__fish_rr_using_subcommand start" -s h -l help -d 'Print help
 complete -c rr -n "__fish_rr_using_subcommand stop" -s s -l signal -d 'Signal that asks the containers to stop [default: the container\'s, TERM]' -r
 complete -c rr -n "__fish_rr_using_subcommand stop" -s t -l time -l timeout -d 'Seconds to wait before killing [default: the container\'s, 10]' -r
 complete -c rr -n "__fish_rr_using_subcommand stop" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand restart" -s s -l signal -d 'Signal that asks the containers to stop' -r
+complete -c rr -n "__fish_rr_using_subcommand restart" -s s -l signal -d 'Signal that asks the containers to stop [default: the container\'s, TERM]' -r
 complete -c rr -n "__fish_rr_using_subcommand restart" -s t -l time -l timeout -d 'Seconds to wait before killing [default: the container\'s, 10]' -r
 complete -c rr -n "__fish_rr_using_subcommand restart" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand kill" -s s -l signal -d 'The signal, by name or number [default: KILL]' -r
@@ -323,7 +323,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s s -l signal -d 'Signal that asks the containers to stop [default: the container\'s, TERM]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l time -l timeout -d 'Seconds to wait before killing [default: the container\'s, 10]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s s -l signal -d 'Signal that asks the containers to stop' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s s -l signal -d 'Signal that asks the containers to stop [default: the container\'s, TERM]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l time -l timeout -d 'Seconds to wait before killing [default: the container\'s, 10]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from kill" -s s -l signal -d 'The signal, by name or number [default: KILL]' -r
