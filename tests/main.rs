@@ -19,6 +19,7 @@ mod logs;
 mod network;
 mod pull;
 mod readme;
+mod restart;
 mod rootfs;
 mod run;
 mod signals;

@@ -103,7 +103,7 @@ impl Ps {
         let (before, since) = (bound("before")?, bound("since")?);
         let mut wanted: Vec<Container> = containers
             .into_iter()
-            .filter(|container| every || container.state.status == Status::Running)
+            .filter(|container| every || container.state.status.is_alive())
             .filter(|container| before.is_none_or(|before| container.plan.created < before))
             .filter(|container| since.is_none_or(|since| container.plan.created > since))
             .filter(|container| is_wanted(container, filters))
@@ -147,6 +147,9 @@ fn status(container: &Container, now: Timestamp) -> String {
     match state.status {
         Status::Created => "Created".into(),
         Status::Running => format!("Up {}", since(state.started_at)),
+        Status::Restarting => {
+            format!("Restarting ({}) {} ago", state.exit_code.unwrap_or(0), since(state.finished_at))
+        }
         Status::Exited => format!("Exited ({}) {} ago", state.exit_code.unwrap_or(0), since(state.finished_at)),
     }
 }

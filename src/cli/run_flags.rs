@@ -9,7 +9,8 @@ use super::progress::Verbosity;
 use super::pull;
 use crate::container::mount_options;
 use crate::container::options::{CreateOptions, EnvChange, Privileges, Source};
-use crate::container::plan::{KernelPaths, LogPlan, Mount, NetworkMode, SeccompChoice};
+use crate::container::plan::{KernelPaths, LogPlan, Mount, NetworkMode, RestartPolicy, SeccompChoice};
+use crate::container::restart;
 use crate::container::values::{self, Parsed};
 use crate::error::{Doing, Failure, Notice, Result};
 use crate::host::userns::UsernsRequest;
@@ -114,6 +115,9 @@ pub struct RunFlags {
     /// Mount the root file system read-only
     #[arg(long)]
     read_only: bool,
+    /// no, on-failure[:COUNT], always or unless-stopped [default: no]
+    #[arg(long, value_name = "POLICY")]
+    restart: Option<String>,
     /// Remove the container when it ends
     #[arg(long)]
     rm: bool,
@@ -221,6 +225,7 @@ impl RunFlags {
             read_only: self.read_only,
             init: self.init,
             remove: self.rm,
+            restart: self.restart_policy()?,
             stop_signal: opt("--stop-signal", &self.stop_signal, values::signal)?,
             stop_timeout: opt("--stop-timeout", &self.stop_timeout, seconds)?,
             labels: self.labels()?,
@@ -248,6 +253,14 @@ impl RunFlags {
             unmapped: if self.strict_ids { UnmappedIds::Refuse } else { UnmappedIds::Squash },
             verbosity: if self.quiet { Verbosity::Quiet } else { Verbosity::Usual },
         })
+    }
+
+    fn restart_policy(&self) -> Result<RestartPolicy> {
+        let policy = opt("--restart", &self.restart, restart::parse)?.unwrap_or_default();
+        match self.rm && policy != RestartPolicy::No {
+            true => Err(Failure::new("cannot create the container", "conflicting options: --restart and --rm")),
+            false => Ok(policy),
+        }
     }
 
     /// The first word is the image unless `--rootfs` is given.
@@ -536,7 +549,6 @@ const PLANNED: &[&str] = &[
     "-p",
     "--publish-all",
     "-P",
-    "--restart",
     "--runtime",
     "--storage-opt",
     "--sysctl",

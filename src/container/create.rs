@@ -126,6 +126,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
         read_only: options.read_only,
         init: options.init,
         remove: options.remove,
+        restart: options.restart,
         stop_signal,
         stop_timeout: options.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT),
         labels,

@@ -3,9 +3,10 @@
 //! Signals go straight to the payload, by its name in the record; whoever wants to know of the end, or
 //! the payload's streams, asks the monitor over the socket in the container's directory.
 
+use super::plan::RestartPolicy;
 use super::record::{Container, Status};
 use crate::error::{Doing, ExitCode, Failure, Result};
-use crate::launch::{Event, Interest, Running};
+use crate::launch::{Event, Interest, Running, asks_for_end};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -50,12 +51,14 @@ pub fn attach(container: &Container, interest: Interest) -> Result<Option<Runnin
 }
 
 /// Asks the payload to end by `signal`, or else the container's stop signal, and ends it by SIGKILL after the time of
-/// grace. Returns when everything is cleaned up; does nothing where the container does not run.
+/// grace. Returns when everything is cleaned up, and the restart policy starts nothing anew; does nothing where the
+/// container does not run.
 ///
 /// # Errors
 /// It does not end even so, or the system's.
 pub fn stop(container: &Container, signal: Option<i32>, grace: Grace) -> Result<()> {
-    let Some(init) = &container.state.init else { return Ok(()) };
+    let container = &stay_down(container)?;
+    let Some(init) = &container.state.init else { return container.kill() };
     container.signal(signal.unwrap_or(container.plan.stop_signal))?;
     let patience = match grace {
         Grace::Planned if container.plan.stop_timeout == u32::MAX => None,
@@ -68,11 +71,46 @@ pub fn stop(container: &Container, signal: Option<i32>, grace: Grace) -> Result<
     container.kill()
 }
 
+/// Ends the container by SIGKILL, for good.
+///
+/// # Errors
+/// It does not end even so, or the system's.
+pub fn end(container: &Container) -> Result<()> {
+    stay_down(container)?.kill()
+}
+
+/// Tells the monitor that no other payload is to be started, whatever the restart policy says. The result is the
+/// container as it is from then on.
+fn stay_down(container: &Container) -> Result<Container> {
+    let mut container = container.clone();
+    if container.plan.restart == RestartPolicy::No {
+        return Ok(container);
+    }
+    match attach(&container, Interest::StayDown) {
+        // Between two runs it ends at once.
+        Ok(Some(running)) if container.state.status == Status::Restarting => drop(running.event()),
+        Ok(_) => {}
+        // A monitor that does not listen or answer: `Container::kill` ends it by force.
+        Err(failure) => log::debug!("{failure}"),
+    }
+    container.refresh()?;
+    Ok(container)
+}
+
 /// Sends the payload a signal.
 ///
 /// # Errors
 /// The container does not run (Docker's words), or the system's.
 pub fn kill(container: &Container, signal: i32) -> Result<()> {
+    let was_restarting = container.state.status == Status::Restarting;
+    let container = match asks_for_end(signal, container.plan.stop_signal) {
+        true => &stay_down(container)?,
+        false => container,
+    };
+    if was_restarting {
+        // Docker: telling the monitor is enough.
+        return Ok(());
+    }
     if container.state.status != Status::Running {
         return Err(Failure::new(
             format!("cannot kill container: {}", container.plan.name),
@@ -83,12 +121,16 @@ pub fn kill(container: &Container, signal: i32) -> Result<()> {
     container.signal(signal)
 }
 
-/// Waits until the container does not run, and returns the payload's status as the shell counts it.
+/// Waits until the container's payload has ended, and returns its status as the shell counts it; one that is started
+/// again by its restart policy has ended as well (Docker).
 ///
 /// # Errors
 /// Its monitor was killed, or cannot be reached.
 pub fn wait(container: &Container) -> Result<i32> {
     let Some(running) = attach(container, Interest::End)? else {
+        // It may have ended since the record was read.
+        let mut container = container.clone();
+        container.refresh()?;
         return Ok(container.state.exit_code.unwrap_or(0));
     };
     loop {

@@ -9,6 +9,7 @@ pub mod mount_options;
 pub mod names;
 pub mod options;
 pub mod record;
+pub mod restart;
 pub mod run;
 pub mod usage;
 pub mod values;

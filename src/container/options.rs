@@ -5,7 +5,7 @@
 //! is merged yet: `None` and an empty list mean "not said", which [`super::create::resolve_plan`]
 //! answers with the image's or Docker's default.
 
-use super::plan::{KernelPaths, LogPlan, Mount, NetworkMode, Rlimit, SeccompChoice};
+use super::plan::{KernelPaths, LogPlan, Mount, NetworkMode, RestartPolicy, Rlimit, SeccompChoice};
 use crate::host::userns::UsernsRequest;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,6 +56,8 @@ pub struct CreateOptions {
     pub init: bool,
     /// `--rm`
     pub remove: bool,
+    /// `--restart`
+    pub restart: RestartPolicy,
     /// `--stop-signal`
     pub stop_signal: Option<i32>,
     /// `--stop-timeout`, seconds.
@@ -142,6 +144,7 @@ impl CreateOptions {
             read_only: false,
             init: false,
             remove: false,
+            restart: RestartPolicy::No,
             stop_signal: None,
             stop_timeout: None,
             labels: BTreeMap::new(),

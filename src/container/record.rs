@@ -204,7 +204,7 @@ impl Container {
 
     /// Corrects a state whose monitor was killed: the kernel ended the payload with it.
     fn put_right(&mut self) -> Result<()> {
-        if self.state.status != Status::Running {
+        if !self.state.status.is_alive() {
             return Ok(());
         }
         let ended = fs::metadata(self.dir.join("state.json"))
@@ -214,13 +214,29 @@ impl Container {
             status: Status::Exited,
             init: None,
             monitor: None,
-            exit_code: Some(Exit::Signal(libc::SIGKILL).code()),
+            // One that was about to be started again has ended by itself.
+            exit_code: match self.state.status {
+                Status::Restarting => self.state.exit_code,
+                _ => Some(Exit::Signal(libc::SIGKILL).code()),
+            },
             finished_at: ended,
             error: Some("the container's monitor was killed or the machine restarted".into()),
             ..std::mem::take(&mut self.state)
         };
         let text = serde_json::to_vec(&self.state).doing(|| "cannot encode the container's state")?;
         write_file(&self.dir, "state.json", &text)
+    }
+
+    /// Reads anew what has become of it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn refresh(&mut self) -> Result<()> {
+        self.state = read_json(&self.dir.join("state.json"))?.unwrap_or_default();
+        if self.state.status.is_alive() && !is_held(&self.dir) {
+            self.put_right()?;
+        }
+        Ok(())
     }
 
     /// Sends the payload a signal, if it runs.
@@ -255,6 +271,14 @@ impl Container {
                 return Ok(());
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        // Whatever holds the monitor up (SIGSTOP, a file system that does not answer): it is process 1 of everything
+        // of the container, which ends with it.
+        if let Some(monitor) = &self.state.monitor {
+            monitor.kill(rustix::process::Signal::KILL).doing(doing)?;
+            if monitor.wait(Some(std::time::Duration::from_secs(10))).doing(doing)? {
+                return Ok(());
+            }
         }
         Err(Failure::new(doing(), "its processes are still there after ten seconds").code(ExitCode::General))
     }

@@ -3,7 +3,8 @@
 use super::create::{HostFacts, ImageFacts, resolve_plan};
 use super::options::CreateOptions;
 use super::plan::{ImageUse, RootSource, RunPlan};
-use super::record::{self, Container, Held, NameChoice, State};
+use super::record::{self, Container, Held, NameChoice, State, Status};
+use super::restart::Restarts;
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
 use crate::host::process::ProcessName;
@@ -12,7 +13,7 @@ use crate::host::users;
 use crate::image::Image;
 use crate::launch::protocol::{Exit, WindowSize};
 use crate::launch::stdio::{Input, Output};
-use crate::launch::{self, Keeper, Launch, Presence, Running, StoreNamespace};
+use crate::launch::{self, Keeper, Launch, Presence, Running, Sequel, StoreNamespace, Wish};
 use crate::net::{self, ResolvedNetwork};
 use crate::rootfs::mount::MountKind;
 use crate::rootfs::overlay::Driver;
@@ -21,6 +22,7 @@ use crate::store::{Store, remove_tree};
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A container with a record that has not been started yet. Dropping it leaves the record.
 #[derive(Debug)]
@@ -145,7 +147,13 @@ impl Created {
             },
             output: output(&plan, start.presence),
         };
-        let mut keeper = Recorder { store: &store, plan: &plan, held: &held, state: State::default() };
+        let mut keeper = Recorder {
+            store: &store,
+            plan: &plan,
+            held: &held,
+            state: State::default(),
+            restarts: Restarts::default(),
+        };
         launch::start(&launch, &mut keeper, notice).map_err(|failure| after_failure(&store, &plan, &held, failure))
     }
 }
@@ -235,18 +243,53 @@ struct Recorder<'a> {
     plan: &'a RunPlan,
     held: &'a Held,
     state: State,
+    restarts: Restarts,
 }
 
 impl Keeper for Recorder<'_> {
     fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>) -> Result<()> {
-        self.state = State::running(init, monitor);
+        self.state = State { restart_count: self.restarts.count, ..State::running(init, monitor) };
         self.held.write_state(&self.state)
     }
 
-    fn ended(&mut self, exit: Exit) -> Result<()> {
+    fn ended(&mut self, exit: Exit, wish: Wish) -> Result<Sequel> {
         if self.plan.remove {
-            return self.held.remove(self.store, self.plan);
+            return self.held.remove(self.store, self.plan).map(|()| Sequel::End);
         }
-        self.held.write_state(&std::mem::take(&mut self.state).ended(exit))
+        let state = std::mem::take(&mut self.state);
+        let began = state.started_at.unwrap_or_default();
+        let monitor = state.monitor.clone();
+        self.state = State { stopped_by_user: wish == Wish::StayDown, ..state.ended(exit) };
+        let pause = match wish {
+            Wish::StayDown => None,
+            Wish::None => self.restarts.after(self.plan.restart, exit, length(began, jiff::Timestamp::now())),
+        };
+        if pause.is_some() {
+            self.state.status = Status::Restarting;
+            self.state.monitor = monitor;
+            self.state.restart_count = self.restarts.count;
+        }
+        self.held.write_state(&self.state)?;
+        Ok(pause.map_or(Sequel::End, |after| Sequel::Again { after }))
     }
+
+    fn given_up(&mut self, failure: Option<&Failure>) {
+        self.state = State {
+            status: Status::Exited,
+            init: None,
+            monitor: None,
+            error: failure.map(Failure::to_string),
+            stopped_by_user: failure.is_none(),
+            ..std::mem::take(&mut self.state)
+        };
+        if let Err(failure) = self.held.write_state(&self.state) {
+            // The next command sees that nobody holds the container, and puts the state right.
+            log::debug!("{failure}");
+        }
+    }
+}
+
+/// How long a run was; a clock that was set back makes it short.
+fn length(began: jiff::Timestamp, ended: jiff::Timestamp) -> Duration {
+    ended.duration_since(began).try_into().unwrap_or_default()
 }

@@ -5,8 +5,9 @@
 //! answer to its attaching, one [`ToClient::Logged`] for each [`ToMonitor::Waiting`], and the end.
 
 use super::monitor::ToClientChannel;
-use super::protocol::{ToClient, ToMonitor, WindowSize};
-use super::pump::{Buffer, PATIENCE, Side, signal};
+use super::Wish;
+use super::protocol::{Exit, Listener, ToClient, ToMonitor, WindowSize};
+use super::pump::{self, Buffer, PATIENCE, Side, signal};
 use super::stdio::let_go_of_clients_streams;
 use crate::error::{Doing, Failure, Result};
 use crate::sys::process::Child;
@@ -19,6 +20,10 @@ use std::time::{Duration, Instant};
 /// Everybody who is connected.
 pub(super) struct Audience {
     clients: Vec<Client>,
+    /// Whether one of them wants the container to stay down.
+    pub(super) wish: Wish,
+    /// The last size that one of them has told.
+    size: Option<WindowSize>,
 }
 
 /// What a client's going means.
@@ -42,6 +47,46 @@ struct Client {
     /// It was stuck for too long: output passes it by until it reads again.
     left_behind: bool,
     log: LogReader,
+}
+
+/// What clients may ask of.
+pub(super) struct Scene<'a> {
+    /// None between two runs of the payload.
+    pub(super) init: Option<&'a Child>,
+    /// The number of the signal that asks the payload to end.
+    pub(super) stop_signal: i32,
+    /// Whether there is a terminal, or a pipe for input.
+    pub(super) has_streams: bool,
+    /// Whether output is logged.
+    pub(super) is_logged: bool,
+}
+
+impl Scene<'_> {
+    /// Passes a signal on; one that asks for the end is also the wish that it be one.
+    fn signal(&self, number: i32, wish: &mut Wish) {
+        if asks_for_end(number, self.stop_signal) {
+            *wish = Wish::StayDown;
+        }
+        if let Some(init) = self.init {
+            signal(init, number);
+        }
+    }
+
+    /// Why a client cannot attach, where it cannot.
+    fn refusal(&self) -> Option<Failure> {
+        let cause = match (self.init, self.has_streams || self.is_logged) {
+            (None, _) => "You cannot attach to a restarting container, wait until it is running",
+            (Some(_), false) => "it keeps no log, and its output goes straight to the client that started it",
+            (Some(_), true) => return None,
+        };
+        Some(Failure::new("cannot attach to the container", cause))
+    }
+}
+
+/// Whether a signal asks the payload to end, so that whoever sends it does not want it back. A SIGHUP that makes a
+/// server read its configuration anew must not switch the restarts off.
+pub fn asks_for_end(signal: i32, stop_signal: i32) -> bool {
+    signal == stop_signal || matches!(signal, libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGQUIT)
 }
 
 /// What a client knows of the log.
@@ -134,10 +179,10 @@ impl Client {
 impl Audience {
     /// The client that starts the container, alone.
     pub(super) fn new(starter: ToClientChannel) -> Audience {
-        Audience { clients: vec![Client::new(starter, Role::Starter)] }
+        Audience { clients: vec![Client::new(starter, Role::Starter)], wish: Wish::None, size: None }
     }
 
-    /// The channel to the client that starts the container, until it has started.
+    /// The channel to the client that starts the container, until it has started the first time.
     pub(super) fn starter(&self) -> &ToClientChannel {
         &self.clients[0].channel
     }
@@ -149,6 +194,13 @@ impl Audience {
 
     pub(super) fn join(&mut self, channel: ToClientChannel) {
         self.clients.push(Client::new(channel, Role::Guest));
+    }
+
+    /// Everybody who waits to be let in.
+    pub(super) fn join_all(&mut self, listener: Option<Listener>) {
+        while let Some(channel) = listener.as_ref().and_then(Listener::accept) {
+            self.join(channel);
+        }
     }
 
     /// Tells everybody; whoever is gone needs to hear no more.
@@ -181,31 +233,29 @@ impl Audience {
     }
 
     /// Takes one message of each that has one.
-    pub(super) fn hear(
-        &mut self,
-        init: &Child,
-        has_streams: bool,
-        is_logged: bool,
-        mut resize: impl FnMut(WindowSize),
-    ) {
-        self.clients.retain_mut(|client| {
+    pub(super) fn hear(&mut self, scene: &Scene<'_>, mut resize: impl FnMut(WindowSize)) {
+        let Audience { clients, wish, size: last_size } = self;
+        clients.retain_mut(|client| {
             let mut spoken = [PollFd::new(&client.channel, PollFlags::IN)];
             if poll(&mut spoken, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) != Ok(1) {
                 return true;
             }
             match client.channel.receive() {
-                Ok(Some(ToMonitor::Signal(number))) => signal(init, number),
-                Ok(Some(ToMonitor::Resize(size))) => resize(size),
+                Ok(Some(ToMonitor::Signal(number))) => scene.signal(number, wish),
+                Ok(Some(ToMonitor::Resize(size))) => {
+                    *last_size = Some(size);
+                    resize(size);
+                }
                 Ok(Some(ToMonitor::Waiting)) => client.waits(),
                 Ok(Some(ToMonitor::Watch)) => return client.admit(false).is_ok(),
-                Ok(Some(ToMonitor::Attach)) if has_streams || is_logged => return client.admit(has_streams).is_ok(),
-                Ok(Some(ToMonitor::Attach)) => {
-                    let refusal = Failure::new(
-                        "cannot attach to the container",
-                        "it keeps no log, and its output goes straight to the client that started it",
-                    );
-                    return client.channel.send(&ToClient::Failed(refusal)).is_ok();
+                Ok(Some(ToMonitor::StayDown)) => {
+                    *wish = Wish::StayDown;
+                    return client.admit(false).is_ok();
                 }
+                Ok(Some(ToMonitor::Attach)) => match scene.refusal() {
+                    None => return client.admit(scene.has_streams).is_ok(),
+                    Some(refusal) => return client.channel.send(&ToClient::Failed(refusal)).is_ok(),
+                },
                 Ok(Some(ToMonitor::IdsMapped)) => {}
                 Ok(Some(ToMonitor::Detach)) => {
                     if client.role == Role::Starter {
@@ -217,13 +267,55 @@ impl Audience {
                 Ok(None) | Err(_) => {
                     if client.role == Role::Starter {
                         // It was killed: a foreground container ends with it.
-                        signal(init, libc::SIGKILL);
+                        scene.signal(libc::SIGKILL, wish);
                     }
                     return false;
                 }
             }
             true
         });
+    }
+
+    /// Tells those who came later how the payload has ended, and lets them go; the client that started the container
+    /// stays for the next run.
+    pub(super) fn dismiss_guests(&mut self, exit: Exit) {
+        self.clients.retain(|client| {
+            if client.role == Role::Guest {
+                // One that is gone needs to hear no more.
+                let _ = client.channel.send(&ToClient::Exited(exit));
+            }
+            client.role == Role::Starter
+        });
+    }
+
+    /// Between two runs of the payload: listens to clients for so long. False where one of them wants no other run.
+    pub(super) fn rest(&mut self, listener: Option<&Listener>, stop_signal: i32, pause: Duration) -> bool {
+        let scene = Scene { init: None, stop_signal, has_streams: false, is_logged: false };
+        let until = Instant::now() + pause;
+        while self.wish == Wish::None {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            let mut fds: Vec<PollFd<'_>> =
+                self.clients.iter().map(|client| PollFd::new(&client.channel, PollFlags::IN)).collect();
+            fds.extend(listener.map(|listener| PollFd::new(listener, PollFlags::IN)));
+            let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+            // Whatever it says, time and clients are looked at again.
+            let _ = poll(&mut fds, Some(&timeout));
+            self.hear(&scene, |_| {});
+            if let Some(channel) = listener.and_then(Listener::accept) {
+                self.join(channel);
+            }
+        }
+        false
+    }
+
+    /// Gives a new terminal the size that clients' have, if one of them has told it.
+    pub(super) fn resize(&self, terminal: &OwnedFd) {
+        if let Some(size) = self.size {
+            pump::resize(terminal, size);
+        }
     }
 
     /// New output is about to be printed.

@@ -32,6 +32,7 @@ mod reaper;
 pub mod stdio;
 pub mod user_namespace;
 
+pub use audience::asks_for_end;
 pub use user_namespace::StoreNamespace;
 
 use crate::error::{ExitCode, Failure, Result};
@@ -42,9 +43,12 @@ use crate::rootfs::overlay::Driver;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into};
 use plan::RunPlan;
 use protocol::{Channel, Exit, ToClient, ToMonitor, WindowSize};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a start needs besides the plan.
 pub struct Launch<'a> {
@@ -81,6 +85,9 @@ pub enum Presence {
     Detached,
 }
 
+/// How long a later client waits for the monitor's answer: longer than the start of a network may take.
+const ANSWER_SECONDS: i64 = 30;
+
 /// The socket in a container's directory where its monitor listens for later clients.
 pub const ATTACH_SOCKET: &str = "attach";
 
@@ -99,17 +106,43 @@ pub trait Keeper {
     /// The record cannot be written; the container is then ended.
     fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>) -> Result<()>;
 
-    /// The payload has ended and no process of the container is left.
+    /// The payload has ended and no process of it is left: what comes then.
     ///
     /// # Errors
-    /// The record cannot be written or removed; the user is told.
-    fn ended(&mut self, exit: Exit) -> Result<()>;
+    /// The record cannot be written or removed; the user is told, and it is the end.
+    fn ended(&mut self, exit: Exit, wish: Wish) -> Result<Sequel>;
+
+    /// After [`Sequel::Again`] it is the end all the same: the start failed, or somebody wants the end.
+    fn given_up(&mut self, failure: Option<&Failure>);
+}
+
+/// Whether somebody wants the container to stay down, whatever its restart policy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Nobody has said so.
+    None,
+    /// The user has asked for its end.
+    StayDown,
+}
+
+/// What comes after the end of the payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sequel {
+    /// The monitor ends as well.
+    End,
+    /// The container is started again.
+    Again {
+        /// After this time.
+        after: Duration,
+    },
 }
 
 /// A container that this process is attached to. Dropping it ends the container if this process has
 /// started it.
 pub struct Running {
     channel: Channel<ToMonitor, ToClient>,
+    /// The payload had ended by the time this client was let in.
+    ended: Option<Exit>,
     /// None for a client that came later: the monitor is not its child, and goes on without it.
     monitor: Option<Monitor>,
     stream: Option<OwnedFd>,
@@ -122,6 +155,8 @@ pub enum Interest {
     Streams,
     /// Its end.
     End,
+    /// That nothing starts it again once it has ended.
+    StayDown,
 }
 
 /// What the monitor says while the payload runs.
@@ -167,7 +202,7 @@ fn spawn_child(launch: &Launch<'_>, keeper: &mut dyn Keeper) -> Result<(Running,
         }
         Cloned::Parent(child) => {
             drop(monitors_end);
-            Ok((Running { channel, monitor: None, stream: None }, Monitor { child, released: false }))
+            Ok((Running { channel, ended: None, monitor: None, stream: None }, Monitor { child, released: false }))
         }
     }
 }
@@ -180,16 +215,37 @@ impl Running {
     /// Attaches to a container that another client has started; `directory` is `containers/<id>`.
     ///
     /// # Errors
-    /// The outer: its monitor does not listen, with the errno of connect(2). The inner: it refuses.
+    /// The outer: its monitor does not listen, with the errno of connect(2); ECONNREFUSED also where it has ended
+    /// instead of an answer, and ETIMEDOUT where it gives none for half a minute. The inner: it refuses.
     pub fn attach(directory: BorrowedFd<'_>, interest: Interest) -> rustix::io::Result<Result<Running>> {
         let channel = Channel::connect(directory, ATTACH_SOCKET)?;
-        let mut running = Running { channel, monitor: None, stream: None };
+        let mut running = Running { channel, ended: None, monitor: None, stream: None };
         let wish = match interest {
             Interest::Streams => ToMonitor::Attach,
             Interest::End => ToMonitor::Watch,
+            Interest::StayDown => ToMonitor::StayDown,
         };
-        let attached = running.channel.send(&wish).and_then(|()| running.wait_until_started(&mut |_| {}));
-        Ok(attached.map(|()| running))
+        if running.channel.send(&wish).is_err() {
+            return Err(Errno::CONNREFUSED);
+        }
+        // Between two runs of the payload, and while one starts, an answer takes its time.
+        let patience = Timespec { tv_sec: ANSWER_SECONDS, tv_nsec: 0 };
+        loop {
+            match poll(&mut [PollFd::new(&running.channel, PollFlags::IN)], Some(&patience)) {
+                Ok(0) => return Err(Errno::TIMEDOUT),
+                Err(Errno::INTR) => continue,
+                _ => {}
+            }
+            match running.channel.receive_with() {
+                Ok(Some((ToClient::Started, stream))) => running.stream = stream,
+                Ok(Some((ToClient::Exited(exit), _))) => running.ended = Some(exit),
+                Ok(Some((ToClient::Failed(failure), _))) => return Ok(Err(failure)),
+                Ok(Some((ToClient::Notice(_) | ToClient::Logged, _))) => continue,
+                Ok(None) => return Err(Errno::CONNREFUSED),
+                Err(failure) => return Ok(Err(failure)),
+            }
+            return Ok(Ok(running));
+        }
     }
 
     fn wait_until_started(&mut self, notice: &mut dyn FnMut(String)) -> Result<()> {
@@ -234,6 +290,9 @@ impl Running {
     /// # Errors
     /// The monitor was killed; the kernel has ended the container with it.
     pub fn event(&self) -> Result<Event> {
+        if let Some(exit) = self.ended {
+            return Ok(Event::Exited(exit));
+        }
         match self.channel.receive()? {
             Some(ToClient::Notice(text)) => Ok(Event::Notice(text)),
             Some(ToClient::Logged) => Ok(Event::Logged),

@@ -11,14 +11,14 @@ use super::logfile::Log;
 use super::plan::RootSource;
 use super::protocol::{Channel, Exit, FromInit, Listener, ToClient, ToInit, ToMonitor};
 use super::stdio::{self, MonitorEnds, Output, PayloadEnds};
-use super::{ATTACH_SOCKET, Keeper, Launch, Presence, init, pump};
+use super::{ATTACH_SOCKET, Keeper, Launch, Presence, Sequel, init, pump};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
 use crate::net;
 use crate::rootfs::fuse;
 use crate::rootfs::overlay::{self, Layers};
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into, close_inherited, exit_now};
-use rustix::process::{Signal, WaitId, WaitIdOptions};
+use rustix::process::{Signal, WaitId, WaitIdOptions, WaitOptions};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The monitor's end of the conversation with the client.
@@ -37,22 +37,84 @@ pub(super) fn main(launch: &Launch<'_>, keeper: &mut dyn Keeper, client: ToClien
     exit_now(0)
 }
 
+/// Which run of the payload it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// The client waits for it, and writes the id maps.
+    First,
+    /// The restart policy wants it: everything but the user namespace is made anew.
+    Again,
+}
+
 fn monitor(launch: &Launch<'_>, keeper: &mut dyn Keeper, audience: &mut Audience) -> Result<Exit> {
     rustix::process::setsid().doing(|| "cannot make a session for the monitor")?;
     if launch.presence == Presence::Detached {
         leave_the_clients_world()?;
     }
+    let mut listener = None;
+    let exit = supervise(launch, keeper, audience, &mut listener);
+    // Whoever connects in these moments is told of the end like the others.
+    audience.join_all(listener);
+    exit
+}
+
+/// From the first start of the payload to the end of its last restart.
+fn supervise(
+    launch: &Launch<'_>,
+    keeper: &mut dyn Keeper,
+    audience: &mut Audience,
+    listener: &mut Option<Listener>,
+) -> Result<Exit> {
+    let mut round = Round::First;
+    loop {
+        let exit = match run_once(launch, keeper, audience, listener, round) {
+            Ok(exit) => exit,
+            Err(failure) => {
+                if round == Round::Again {
+                    keeper.given_up(Some(&failure));
+                }
+                return Err(failure);
+            }
+        };
+        let pause = match keeper.ended(exit, audience.wish) {
+            Ok(Sequel::End) => return Ok(exit),
+            Ok(Sequel::Again { after }) => after,
+            Err(failure) => {
+                audience.tell(&ToClient::Notice(failure.to_string()));
+                return Ok(exit);
+            }
+        };
+        end_helpers();
+        audience.dismiss_guests(exit);
+        if !audience.rest(listener.as_ref(), launch.plan.stop_signal, pause) {
+            keeper.given_up(None);
+            return Ok(exit);
+        }
+        round = Round::Again;
+    }
+}
+
+/// One run of the payload, from new namespaces to the end of the last process in them.
+fn run_once(
+    launch: &Launch<'_>,
+    keeper: &mut dyn Keeper,
+    audience: &mut Audience,
+    listener: &mut Option<Listener>,
+    round: Round,
+) -> Result<Exit> {
     let (payload_ends, ends) = match launch.plan.stdio.tty {
         true => Default::default(),
         false => stdio::make_pipes(launch.input, &launch.output)?,
     };
     log::debug!("unshare_rest");
     let mut container = Starting::unshare_rest(launch, payload_ends)?;
-    let supervised = container.start(launch, audience.starter()).and_then(|()| {
+    let supervised = container.start(launch, audience, round).and_then(|()| {
         let log = open_log(launch)?;
-        let terminal = container.announce(keeper, &ends, audience)?;
-        let listener = listen(launch);
-        let pump = pump::Pump::new(&container.init, terminal, ends, log);
+        let terminal = container.announce(keeper, &ends, audience, round)?;
+        if listener.is_none() {
+            *listener = listen(launch);
+        }
+        let pump = pump::Pump::new(&container.init, launch.plan.stop_signal, terminal, ends, log);
         if let Some(notice) = pump.supervise(audience, listener.as_ref()) {
             audience.tell(&ToClient::Notice(notice));
         }
@@ -60,10 +122,19 @@ fn monitor(launch: &Launch<'_>, keeper: &mut dyn Keeper, audience: &mut Audience
     });
     let exit = container.end();
     supervised?;
-    if let Err(failure) = keeper.ended(exit) {
-        audience.tell(&ToClient::Notice(failure.to_string()));
-    }
     Ok(exit)
+}
+
+/// Before another run: ends what was started beside the payload. The network's program would go on for a namespace
+/// that nobody is in any more.
+fn end_helpers() {
+    if !rustix::process::getpid().is_init() {
+        return;
+    }
+    // Every process of this pid namespace but this one (kill(2)); ESRCH: there is none.
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(-1), nix::sys::signal::Signal::SIGKILL);
+    // ECHILD ends it; what daemons have left became children of this process.
+    while !matches!(rustix::process::wait(WaitOptions::empty()), Err(rustix::io::Errno::CHILD)) {}
 }
 
 /// What a container that outlives its client must not keep: open files and a directory in use.
@@ -126,10 +197,12 @@ impl Starting {
     }
 
     /// From mapped ids to the payload's execve(2).
-    fn start(&mut self, launch: &Launch<'_>, client: &ToClientChannel) -> Result<()> {
-        match client.receive()? {
-            Some(ToMonitor::IdsMapped) => {}
-            _ => exit_now(ExitCode::Runner.number()),
+    fn start(&mut self, launch: &Launch<'_>, audience: &Audience, round: Round) -> Result<()> {
+        if round == Round::First {
+            match audience.starter().receive()? {
+                Some(ToMonitor::IdsMapped) => {}
+                _ => exit_now(ExitCode::Runner.number()),
+            }
         }
         // Opened before init changes its ids: a process that has is not dumpable for a moment (proc(5)).
         let namespace = self.network_namespace(launch)?;
@@ -137,13 +210,18 @@ impl Starting {
         self.network = namespace.and_then(|namespace| net::start_attach(launch.network, namespace));
         while let Some((message, descriptor)) = self.channel.receive_with()? {
             match message {
-                FromInit::Notice(text) => client.send(&ToClient::Notice(text))?,
-                FromInit::TerminalOpened => self.terminal = descriptor,
+                FromInit::Notice(text) => audience.tell(&ToClient::Notice(text)),
+                FromInit::TerminalOpened => {
+                    if let Some(terminal) = &descriptor {
+                        audience.resize(terminal);
+                    }
+                    self.terminal = descriptor;
+                }
                 FromInit::FuseMounted => self.fuse = Some(serve_fuse(launch, descriptor)?),
                 FromInit::Failed(failure) => return Err(failure),
                 FromInit::ReadyToExec => {
-                    self.wait_for_network(client)?;
-                    return self.wait_for_exec(client);
+                    self.wait_for_network(audience)?;
+                    return self.wait_for_exec(audience);
                 }
             }
         }
@@ -161,20 +239,20 @@ impl Starting {
     }
 
     /// Holds init back until the network is there.
-    fn wait_for_network(&mut self, client: &ToClientChannel) -> Result<()> {
+    fn wait_for_network(&mut self, audience: &Audience) -> Result<()> {
         let Some(network) = self.network.take() else { return Ok(()) };
         if let Some(notice) = network.wait_ready()? {
-            client.send(&ToClient::Notice(notice.0))?;
+            audience.tell(&ToClient::Notice(notice.0));
         }
         self.channel.send(&ToInit::NetworkAttached)
     }
 
     /// End of file now means that execve(2) closed the socket.
-    fn wait_for_exec(&mut self, client: &ToClientChannel) -> Result<()> {
+    fn wait_for_exec(&mut self, audience: &Audience) -> Result<()> {
         loop {
             match self.channel.receive()? {
                 Some(FromInit::Failed(failure)) => return Err(failure),
-                Some(FromInit::Notice(text)) => client.send(&ToClient::Notice(text))?,
+                Some(FromInit::Notice(text)) => audience.tell(&ToClient::Notice(text)),
                 Some(other) => {
                     return Err(Failure::new("cannot start the payload", format!("unexpected message {other:?}")));
                 }
@@ -191,19 +269,22 @@ impl Starting {
         Failure::new("cannot start the container", format!("init ended {when}, {how}"))
     }
 
-    /// Tells record and client that the payload runs.
+    /// Tells the record, and the client that waits for it, that the payload runs.
     fn announce(
         &mut self,
         keeper: &mut dyn Keeper,
         ends: &MonitorEnds,
         audience: &mut Audience,
+        round: Round,
     ) -> Result<Option<pump::Terminal>> {
         // The payload may be gone already, and with it its line in /proc.
         let init = host_pid(&self.init).ok().and_then(|pid| ProcessName::of(pid).ok());
         let monitor = own_host_pid().and_then(|pid| ProcessName::of(pid).ok());
         keeper.started(init, monitor)?;
         let terminal = self.terminal.take().map(pump::Terminal::new).transpose()?;
-        audience.admit_starter(terminal.is_some() || ends.stdin.is_some())?;
+        if round == Round::First {
+            audience.admit_starter(terminal.is_some() || ends.stdin.is_some())?;
+        }
         Ok(terminal)
     }
 

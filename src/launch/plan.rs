@@ -63,6 +63,9 @@ pub struct RunPlan {
     /// The log of the payload's output; None with `--log-driver none`.
     #[serde(default)]
     pub log: Option<LogPlan>,
+    /// Whether the container is started again when its payload has ended; `update` changes it.
+    #[serde(default)]
+    pub restart: RestartPolicy,
     /// Whether the kernel's sensitive files are hidden.
     pub kernel_paths: KernelPaths,
     /// What was typed and has been resolved above; only `inspect` reads it.
@@ -82,6 +85,36 @@ impl Default for LogPlan {
     /// Docker's: one file that grows.
     fn default() -> LogPlan {
         LogPlan { max_size: None, max_files: 1 }
+    }
+}
+
+/// `--restart`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartPolicy {
+    /// It is not.
+    #[default]
+    No,
+    /// Where it has failed.
+    OnFailure {
+        /// At most so often; None: without bound.
+        most: Option<u32>,
+    },
+    /// However it has ended.
+    Always,
+    /// As `Always`; where the user has stopped it, also not at the next boot.
+    UnlessStopped,
+}
+
+impl RestartPolicy {
+    /// Docker's name of it.
+    pub fn word(self) -> &'static str {
+        match self {
+            RestartPolicy::No => "no",
+            RestartPolicy::OnFailure { .. } => "on-failure",
+            RestartPolicy::Always => "always",
+            RestartPolicy::UnlessStopped => "unless-stopped",
+        }
     }
 }
 

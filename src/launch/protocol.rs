@@ -33,6 +33,9 @@ pub enum ToMonitor {
     Attach,
     /// A later client wants to know of the end only; [`ToClient::Started`] answers.
     Watch,
+    /// A later client wants the container to stay down once its payload has ended, whatever its restart policy
+    /// says; [`ToClient::Started`] answers, and from then on no other payload is started.
+    StayDown,
     /// This client has read the log to its end: [`ToClient::Logged`] is to say when there is more.
     Waiting,
 }

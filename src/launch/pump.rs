@@ -7,7 +7,7 @@
 //!   what was in it: a slow client slows the payload down and misses nothing. One that takes nothing for
 //!   [`PATIENCE`] is no longer waited for. It misses what passes until it reads again; the log has it all.
 
-use super::audience::Audience;
+use super::audience::{Audience, Scene};
 use super::logfile::{Log, Stream};
 use super::protocol::{Listener, WindowSize};
 use super::stdio::MonitorEnds;
@@ -47,11 +47,13 @@ impl Terminal {
         Ok(Terminal { master, _slave: slave })
     }
 
-    fn resize(&self, size: WindowSize) {
-        let size = rustix::termios::Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
-        // The payload learns it by SIGWINCH; a terminal that is gone needs none.
-        let _ = rustix::termios::tcsetwinsize(&self.master, size);
-    }
+}
+
+/// Gives a terminal its size.
+pub(super) fn resize(master: &OwnedFd, size: WindowSize) {
+    let size = rustix::termios::Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // The payload learns it by SIGWINCH; a terminal that is gone needs none.
+    let _ = rustix::termios::tcsetwinsize(master, size);
 }
 
 /// What a terminal gives at once (N_TTY_BUF_SIZE); and a pipe's bytes grow up to twentyfold in the log.
@@ -125,6 +127,7 @@ impl Buffer {
 /// Everything that is moved while the payload runs.
 pub(super) struct Pump<'a> {
     init: &'a Child,
+    stop_signal: i32,
     terminal: Option<Terminal>,
     ends: MonitorEnds,
     log: Option<Log>,
@@ -137,8 +140,15 @@ pub(super) struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    pub(super) fn new(init: &'a Child, terminal: Option<Terminal>, ends: MonitorEnds, log: Option<Log>) -> Pump<'a> {
-        Pump { init, terminal, ends, log, output: Buffer::new(), input: Buffer::new(), settled: false }
+    /// `stop_signal` is the number of the signal that asks the payload to end.
+    pub(super) fn new(
+        init: &'a Child,
+        stop_signal: i32,
+        terminal: Option<Terminal>,
+        ends: MonitorEnds,
+        log: Option<Log>,
+    ) -> Pump<'a> {
+        Pump { init, stop_signal, terminal, ends, log, output: Buffer::new(), input: Buffer::new(), settled: false }
     }
 
     /// Runs until init has ended, which its pidfd tells. `listener` is where later clients connect. Returns
@@ -150,9 +160,15 @@ impl<'a> Pump<'a> {
             if let Some(log) = &mut self.log {
                 log.retry();
             }
-            audience.hear(self.init, has_streams, self.log.is_some(), |size| {
+            let scene = Scene {
+                init: Some(self.init),
+                stop_signal: self.stop_signal,
+                has_streams,
+                is_logged: self.log.is_some(),
+            };
+            audience.hear(&scene, |size| {
                 if let Some(terminal) = &self.terminal {
-                    terminal.resize(size);
+                    resize(&terminal.master, size);
                 }
             });
             if let Some(channel) = listener.and_then(Listener::accept) {

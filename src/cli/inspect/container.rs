@@ -1,6 +1,6 @@
 //! A container as Docker's `GET /containers/{id}/json` has it.
 
-use crate::container::plan::{Mount, MountKind, NetworkMode, Propagation, RootSource, RunPlan};
+use crate::container::plan::{Mount, MountKind, NetworkMode, Propagation, RestartPolicy, RootSource, RunPlan};
 use crate::container::record::{Container, Status};
 use crate::container::{usage, values};
 use crate::error::Result;
@@ -28,7 +28,7 @@ pub fn object(store: &Store, container: &Container, measure: bool) -> Result<Val
         "HostsPath": file("hosts"),
         "LogPath": plan.log.as_ref().map_or_else(String::new, |_| file(crate::launch::logfile::NAME)),
         "Name": format!("/{}", plan.name),
-        "RestartCount": 0,
+        "RestartCount": container.state.restart_count,
         "Driver": "overlay",
         "Platform": "linux",
         "MountLabel": "",
@@ -58,9 +58,9 @@ fn state(container: &Container) -> Value {
     let time = |time: Option<Timestamp>| time.map_or_else(|| NEVER.to_owned(), |time| time.to_string());
     json!({
         "Status": state.status.word(),
-        "Running": state.status == Status::Running,
+        "Running": state.status.is_alive(),
         "Paused": false,
-        "Restarting": false,
+        "Restarting": state.status == Status::Restarting,
         "OOMKilled": false,
         "Dead": false,
         "Pid": state.init.as_ref().map_or(0, |init| init.pid),
@@ -111,7 +111,7 @@ fn host_config(plan: &RunPlan) -> Value {
         "LogConfig": log_config(plan),
         "NetworkMode": network_word(plan.network.mode),
         "PortBindings": {},
-        "RestartPolicy": { "Name": "no", "MaximumRetryCount": 0 },
+        "RestartPolicy": restart_policy(plan.restart),
         "AutoRemove": plan.remove,
         "VolumeDriver": "",
         "VolumesFrom": null,
@@ -141,6 +141,14 @@ fn host_config(plan: &RunPlan) -> Value {
             "GidMap": id_map(&plan.ids.groups),
         },
     })
+}
+
+fn restart_policy(policy: RestartPolicy) -> Value {
+    let most = match policy {
+        RestartPolicy::OnFailure { most } => most.unwrap_or(0),
+        RestartPolicy::No | RestartPolicy::Always | RestartPolicy::UnlessStopped => 0,
+    };
+    json!({ "Name": policy.word(), "MaximumRetryCount": most })
 }
 
 /// As typed; the default is Docker's.

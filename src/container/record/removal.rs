@@ -3,6 +3,7 @@
 //! next command goes on with it.
 
 use super::{Container, Held, State, name, read_json};
+use crate::container::lifecycle;
 use crate::container::plan::RunPlan;
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::launch::StoreNamespace;
@@ -42,7 +43,7 @@ pub fn remove(store: &Store, container: &Container, force: Force) -> Result<()> 
             .code(ExitCode::General)
             .hint(format!("rr rm -f {}", container.plan.name)));
         }
-        container.kill()?;
+        lifecycle::end(container)?;
         // `--rm`: its monitor has removed it.
         if !container.dir.join("plan.json").exists() {
             return Ok(());

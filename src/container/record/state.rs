@@ -13,6 +13,8 @@ pub enum Status {
     Created,
     /// The payload runs.
     Running,
+    /// The payload has ended, and its restart policy is about to start it again.
+    Restarting,
     /// The payload has ended.
     Exited,
 }
@@ -23,8 +25,14 @@ impl Status {
         match self {
             Status::Created => "created",
             Status::Running => "running",
+            Status::Restarting => "restarting",
             Status::Exited => "exited",
         }
+    }
+
+    /// Whether a monitor is with the container.
+    pub fn is_alive(self) -> bool {
+        matches!(self, Status::Running | Status::Restarting)
     }
 }
 
@@ -44,6 +52,10 @@ pub struct State {
     pub started_at: Option<jiff::Timestamp>,
     /// When it ended last.
     pub finished_at: Option<jiff::Timestamp>,
+    /// How often the restart policy has started it since the user did.
+    pub restart_count: u32,
+    /// The user has asked for its end, which a policy of `unless-stopped` minds.
+    pub stopped_by_user: bool,
     /// Why the last start failed or how the run was cut short, if it was.
     pub error: Option<String>,
 }
