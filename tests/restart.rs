@@ -145,12 +145,17 @@ fn a_client_in_the_foreground_stays_until_the_last_end() {
     };
     let counted = "echo run >> /runs; wc -l < /runs; [ $(wc -l < /runs) = 3 ] || exit 9";
     assert_eq!(run(&["--name", "ff", "--restart", "on-failure:5"], counted).output().succeeds().stdout, "1\n2\n3\n");
-    assert_eq!(run(&["--name", "gg", "--restart", "on-failure:1"], "echo x; exit 9").output().exits(9).stdout, "x\nx\n");
+    assert_eq!(
+        run(&["--name", "gg", "--restart", "on-failure:1"], "echo x; exit 9").output().exits(9).stdout,
+        "x\nx\n"
+    );
     // Without a log every run has the client's own streams.
-    let unlogged = run(&["--name", "hh", "-i", "--log-driver", "none", "--restart", "on-failure"], "read x; echo $x; [ $x = b ]");
+    let unlogged =
+        run(&["--name", "hh", "-i", "--log-driver", "none", "--restart", "on-failure"], "read x; echo $x; [ $x = b ]");
     assert_eq!(unlogged.stdin("a\nb\n").output().succeeds().stdout, "a\nb\n");
     // Interrupted, it is the end; and so is the client's death.
-    let running = run(&["--name", "ii", "--restart", "always"], "trap 'exit 2' INT; echo up; while :; do sleep 0.1; done");
+    let running =
+        run(&["--name", "ii", "--restart", "always"], "trap 'exit 2' INT; echo up; while :; do sleep 0.1; done");
     let running = running.spawn();
     assert!(wait_until(Duration::from_secs(10), || rr.run(["logs", "ii"]).stdout == "up\n"));
     running.signal(Signal::INT);
@@ -169,7 +174,8 @@ fn a_client_in_the_foreground_stays_until_the_last_end() {
 fn a_terminal_keeps_its_size_over_a_restart() {
     let rr = requires!(Rr::with_alpine());
     let script = "stty size; read line; [ $line = end ]";
-    let words = [&["run", "-it", "--name", "tt", "--network", "none", "--restart", "on-failure"], &Rr::ALPINE[..]].concat();
+    let words =
+        [&["run", "-it", "--name", "tt", "--network", "none", "--restart", "on-failure"], &Rr::ALPINE[..]].concat();
     let mut terminal = rr.command([&words[..], &["sh", "-c", script]].concat()).terminal(30, 100);
     terminal.expect("30 100\r\n");
     terminal.resize(20, 90);

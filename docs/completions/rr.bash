@@ -246,7 +246,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__create)
-            opts="-e -h -i -l -q -t -u -v -w --add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --workdir --help"
+            opts="-e -h -i -l -q -t -u -v -w --add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -365,6 +365,10 @@ _rr() {
                     return 0
                     ;;
                 --pull)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --restart)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -610,7 +614,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__run)
-            opts="-d -e -h -i -l -q -t -u -v -w --detach --add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --workdir --help"
+            opts="-d -e -h -i -l -q -t -u -v -w --detach --add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -729,6 +733,10 @@ _rr() {
                     return 0
                     ;;
                 --pull)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --restart)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -874,7 +882,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__create)
-            opts="-e -h -i -l -q -t -u -v -w --add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --workdir --help"
+            opts="-e -h -i -l -q -t -u -v -w --add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -993,6 +1001,10 @@ _rr() {
                     return 0
                     ;;
                 --pull)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --restart)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1444,7 +1456,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__run)
-            opts="-d -e -h -i -l -q -t -u -v -w --detach --add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --workdir --help"
+            opts="-d -e -h -i -l -q -t -u -v -w --detach --add-host --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1563,6 +1575,10 @@ _rr() {
                     return 0
                     ;;
                 --pull)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --restart)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

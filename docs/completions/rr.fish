@@ -77,6 +77,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l name -d 'Name the containe
 complete -c rr -n "__fish_rr_using_subcommand run" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
 complete -c rr -n "__fish_rr_using_subcommand run" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l shm-size -d 'Size of /dev/shm [default: 64m]' -r
@@ -124,6 +125,7 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l name -d 'Name the conta
 complete -c rr -n "__fish_rr_using_subcommand create" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
 complete -c rr -n "__fish_rr_using_subcommand create" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l shm-size -d 'Size of /dev/shm [default: 64m]' -r
@@ -246,6 +248,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'Size of /dev/shm [default: 64m]' -r
@@ -293,6 +296,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'Size of /dev/shm [default: 64m]' -r

@@ -4,8 +4,8 @@
 //! At any time a client has at most a handful of messages to read, so that sending never blocks: the
 //! answer to its attaching, one [`ToClient::Logged`] for each [`ToMonitor::Waiting`], and the end.
 
-use super::monitor::ToClientChannel;
 use super::Wish;
+use super::monitor::ToClientChannel;
 use super::protocol::{Exit, Listener, ToClient, ToMonitor, WindowSize};
 use super::pump::{self, Buffer, PATIENCE, Side, signal};
 use super::stdio::let_go_of_clients_streams;

@@ -46,7 +46,6 @@ impl Terminal {
                 .doing(|| "cannot open the terminal")?;
         Ok(Terminal { master, _slave: slave })
     }
-
 }
 
 /// Gives a terminal its size.
