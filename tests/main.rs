@@ -17,6 +17,8 @@ mod harness;
 mod images;
 mod logs;
 mod network;
+mod old_kernels;
+mod overlay;
 mod pull;
 mod readme;
 mod restart;

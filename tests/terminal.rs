@@ -111,3 +111,39 @@ fn a_terminal_that_hangs_up_ends_its_container() {
     assert!(wait_until(Duration::from_secs(15), || rr.processes().is_empty()), "{:#?}", rr.processes());
     rr.nothing_is_left();
 }
+
+#[test]
+fn without_t_the_payload_cannot_read_what_its_user_types() {
+    let rr = requires!(Rr::with_alpine());
+    // The terminal is the user's, and so is the payload's root to the kernel: neither what it was given nor
+    // what it opens anew may lead there.
+    let script = "for fd in 0 1 2; do readlink /proc/self/fd/$fd; done; test -t 1 || test -t 2 || echo no''terminal; \
+                  read -t 2 line <&1; echo out; echo err >&2; echo \"got [$line]\"";
+    let mut terminal = rr.alpine(&[], &["sh", "-c", script]).terminal(24, 80);
+    terminal.send("secret\r");
+    assert_eq!(terminal.wait().code(), Some(0));
+    let screen = terminal.screen();
+    assert!(screen.contains("got []") && screen.contains("noterminal"), "{screen}");
+    assert!(screen.contains("/dev/null") && screen.matches("pipe:[").count() == 2, "{screen}");
+    // Both streams are one terminal: what is written keeps its order.
+    let (out, err) = (screen.find("out\r\n").expect("out"), screen.find("err\r\n").expect("err"));
+    assert!(out < err, "{screen}");
+    rr.nothing_is_left();
+}
+
+#[test]
+fn a_container_whose_client_has_left_its_terminal_writes_on() {
+    let rr = requires!(Rr::with_alpine());
+    let shared = rr.directory("shared");
+    let volume = format!("{}:/x", shared.display());
+    // Far more than a pipe holds, after nobody reads it any more.
+    let script = "echo here; while ! test -e /x/go; do sleep 0.05; done; seq 100000 && touch /x/done";
+    let mut terminal =
+        rr.alpine(&["--sig-proxy=false", "--name", "ww", "-v", &volume], &["sh", "-c", script]).terminal(24, 80);
+    terminal.expect("here");
+    terminal.signal(Signal::INT);
+    assert_eq!(terminal.wait().code(), Some(130));
+    std::fs::write(shared.join("go"), "").expect("the directory is open to all");
+    assert!(wait_until(Duration::from_secs(20), || shared.join("done").exists()), "the payload is stuck");
+    rr.nothing_is_left();
+}

@@ -150,3 +150,81 @@ fn bad_mounts_get_one_clear_error() {
     }
     rr.nothing_is_left();
 }
+
+#[test]
+fn proc_and_sys_of_the_host_are_masked_like_the_containers_own() {
+    let rr = Rr::new();
+    let root = requires!(small_root(&rr));
+    let script =
+        "wc -c </proc/interrupts; ls /sys/firmware | wc -l; echo 1 2>/dev/null >/proc/sysrq-trigger || echo refused";
+    let options = ["-v", "/proc:/proc", "-v", "/sys:/sys"];
+    assert_eq!(sh(&rr, &root, &options, script).succeeds().stdout, "0\n0\nrefused\n");
+    // It is the host's.
+    let me = std::process::id().to_string();
+    assert_eq!(sh(&rr, &root, &options, &format!("test -d /proc/{me} && echo seen")).succeeds().line(), "seen");
+    let all = ["--security-opt", "systempaths=unconfined", "-v", "/proc:/proc"];
+    assert_ne!(sh(&rr, &root, &all, "wc -c </proc/interrupts").succeeds().line(), "0");
+    rr.nothing_is_left();
+}
+
+#[test]
+fn selinux_labels_are_asked_for_in_vain_where_there_is_no_selinux() {
+    let rr = Rr::new();
+    let root = requires!(small_root(&rr));
+    let enforcing = std::fs::read("/sys/fs/selinux/enforce").is_ok_and(|text| text.starts_with(b"1"));
+    requires!(if enforcing { Err("SELinux is on") } else { Ok(()) });
+    let shared = rr.directory("shared");
+    for option in ["z", "Z", "ro,z", "Z,U"] {
+        let volume = format!("{}:/data:{option}", shared.display());
+        assert_eq!(sh(&rr, &root, &["-v", &volume], "echo fine").succeeds_quietly().stdout, "fine\n");
+    }
+    rr.nothing_is_left();
+}
+
+/// Runs `script` as root of a user namespace with a mount namespace of its own, whose mounts are shared: the
+/// host of this test, since on the real one nobody here may mount. `$0` is rr's binary, `$1` a root file system.
+fn as_mounting_host(rr: &Rr, root: &Path, script: &str) -> Outcome {
+    let (binary, root) = (rr.binary().display().to_string(), format!("{}:O", root.display()));
+    let words = ["--map-root-user", "--map-auto", "--mount", "--propagation", "shared", "--", "sh", "-c", script];
+    rr.any_command("unshare", words.iter().copied().chain([binary.as_str(), root.as_str()])).output()
+}
+
+#[test]
+fn mounts_of_the_host_reach_a_container_that_asked_for_them() {
+    let rr = Rr::new();
+    let root = requires!(small_root(&rr));
+    let shared = rr.directory("shared");
+    // The container says that it has started; the host mounts; the container looks.
+    let script = r#"
+        run() { "$binary" run --rm --network none --rootfs "$root" -v "$PWD/shared:/x$1" sh -c "$2"; }
+        binary=$0 root=$1
+        for mode in :rslave :rshared "" ; do
+            rm -f shared/*
+            run "$mode" 'touch /x/started; while ! test -e /x/mounted; do sleep 0.05; done
+                test -e /x/late/file && echo "seen" || echo "not seen"' &
+            while ! test -e shared/started; do sleep 0.05; done
+            mkdir -p shared/late; mount -t tmpfs none shared/late; touch shared/late/file; touch shared/mounted
+            wait $!; umount shared/late; rmdir shared/late
+        done"#;
+    let outcome = as_mounting_host(&rr, &root, script).succeeds();
+    assert_eq!(outcome.stdout, "seen\nseen\nnot seen\n", "{outcome}");
+    assert!(shared.join("mounted").exists());
+    rr.nothing_is_left();
+}
+
+#[test]
+fn mounts_of_a_container_never_reach_the_host() {
+    let rr = Rr::new();
+    let root = requires!(small_root(&rr));
+    rr.directory("shared");
+    // Also with `rshared`: a mount namespace of another user namespace is always the slave (mount_namespaces(7)).
+    let script = r#"
+        "$0" run --rm --network none --cap-add SYS_ADMIN --rootfs "$1" -v "$PWD/shared:/x:rshared" sh -c '
+            mkdir /x/inner && mount -t tmpfs none /x/inner && touch /x/inner/file /x/done
+            while ! test -e /x/looked; do sleep 0.05; done; ls /x/inner' &
+        while ! test -e shared/done; do sleep 0.05; done
+        ls shared/inner | wc -l; touch shared/looked; wait $!"#;
+    let outcome = as_mounting_host(&rr, &root, script).succeeds();
+    assert_eq!(outcome.stdout, "0\nfile\n", "{outcome}");
+    rr.nothing_is_left();
+}

@@ -1,11 +1,12 @@
 //! The client's side of a running container: signals in, terminal bytes both ways, exit status out.
 //!
-//! Without a terminal the payload has this process's own standard streams, and all that is left to do
-//! is to pass signals on. With one, bytes are copied between the terminal, in raw mode, and the
+//! Without `-t` the payload has this process's own standard streams ([`super::relay`] stands between it and
+//! a terminal), and all that is left to do is to pass signals on. With `-t` bytes are copied between the terminal, in raw mode, and the
 //! monitor's socket; keys such as Ctrl-C and Ctrl-Z are bytes like any other and take effect inside.
 //! The old mode comes back on every way out but SIGKILL, by [`RawMode`]'s drop: all other signals that
 //! would end this process are read from a descriptor here.
 
+use super::relay::Relay;
 use super::report;
 use crate::container::logs::Tail;
 use crate::container::{lifecycle, record};
@@ -35,6 +36,8 @@ pub struct Attach {
     pub streams: Streams,
     /// What this client's leaving means.
     pub hang_up: HangUp,
+    /// Output to pass on to a terminal, where it is neither a terminal's of its own nor logged.
+    pub relay: Option<Relay>,
 }
 
 /// What a user may say about attaching.
@@ -186,6 +189,7 @@ pub fn to_running(store: &Store, text: &str, attachment: &Attachment, input: Inp
         input,
         streams: if tty { Streams::Terminal } else { Streams::Plain },
         hang_up: HangUp::Leaves,
+        relay: None,
     };
     follow(running, &how, log)
 }
@@ -268,6 +272,7 @@ impl Client<'_> {
             }
             if printed {
                 self.print(running);
+                self.attach.relay.iter().for_each(|relay| _ = relay.copy());
             }
             if typed && self.read_keys(running)? {
                 return Ok(End::Detached(0));
@@ -281,6 +286,7 @@ impl Client<'_> {
                         while self.stream_open && self.has_more(running)? {
                             self.print(running);
                         }
+                        while self.attach.relay.as_ref().is_some_and(Relay::copy) {}
                         self.print_log(running)?;
                         while self.log_has_more {
                             self.print_log(running)?;
@@ -302,7 +308,7 @@ impl Client<'_> {
         let terminal = running.stream().filter(|_| self.stream_open);
         let monitor = running.as_fd();
         let stdin = stdin();
-        let mut fds = [
+        let mut fds = vec![
             PollFd::new(&monitor, PollFlags::IN),
             PollFd::new(signals, PollFlags::IN),
             // poll(2) reports errors and hang-ups even when nothing is asked for, so what is closed
@@ -313,6 +319,7 @@ impl Client<'_> {
                 None => PollFd::new(signals, nothing),
             },
         ];
+        self.attach.relay.iter().for_each(|relay| relay.watch(&mut fds));
         let timeout = match self.deadline {
             _ if self.log_has_more => Some(Duration::ZERO),
             deadline => deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
@@ -320,7 +327,11 @@ impl Client<'_> {
         let timeout =
             timeout.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
         match poll(&mut fds, timeout.as_ref()) {
-            Ok(_) => Ok([0, 1, 2, 3].map(|at: usize| !fds[at].revents().is_empty())),
+            Ok(_) => {
+                let ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
+                let [spoken, signalled, typed] = [0, 1, 2].map(|at: usize| ready(&fds[at]));
+                Ok([spoken, signalled, typed, fds[3..].iter().any(ready)])
+            }
             Err(Errno::INTR) => Ok([false; 4]),
             Err(error) => Err(error).doing(|| "cannot wait for the container"),
         }
@@ -431,7 +442,7 @@ impl Client<'_> {
 }
 
 /// Writes everything, waiting where the other side is slow.
-fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
+pub(super) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(to, bytes) {
             Ok(count) => bytes = &bytes[count..],

@@ -22,6 +22,7 @@ pub mod output;
 mod progress;
 mod ps;
 mod pull;
+mod relay;
 mod rename;
 pub mod report;
 mod rm;

@@ -1,6 +1,7 @@
 //! `rr start` and `rr restart`, and the starting that `rr run` shares with them
 
 use super::attach::{self, Attach, Attachment, HangUp, SignalProxy, Streams};
+use super::relay::Relay;
 use super::stop::Stopping;
 use super::verbs::Verb;
 use super::{each, output, report, run_flags, store};
@@ -11,7 +12,7 @@ use crate::container::run::{self, Created, Start};
 use crate::container::values;
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::launch::Presence;
-use crate::launch::stdio::Input;
+use crate::launch::stdio::{ClientPipes, Input};
 use crate::rootfs::overlay::Driver;
 use crate::store::Store;
 use std::time::Duration;
@@ -105,7 +106,13 @@ fn start_again(store: &Store, container: &Container) -> Result<()> {
 /// # Errors
 /// The start's.
 pub fn start_detached(created: Created) -> Result<()> {
-    let start = Start { driver: driver()?, window: None, presence: Presence::Detached, input: Input::Monitor };
+    let start = Start {
+        driver: driver()?,
+        window: None,
+        presence: Presence::Detached,
+        input: Input::Monitor,
+        pipes: ClientPipes::default(),
+    };
     created.start(&start, &mut |text| report::notice(&text))?.detach()
 }
 
@@ -116,22 +123,25 @@ pub fn start_detached(created: Created) -> Result<()> {
 pub fn start_attached(created: Created, attachment: &Attachment, input: attach::Input) -> Result<i32> {
     let plan = created.plan();
     let tty = plan.stdio.tty;
+    let log = match !tty && created.is_logged(Presence::Attached) {
+        true => Some(Tail::at_end(created.directory())?),
+        false => None,
+    };
+    let relay = if tty || log.is_some() { None } else { Relay::to_terminals()? };
     let how = Attach {
         signals: attachment.signals,
         detach_keys: attachment.detach_keys.clone(),
         input,
         streams: if tty { Streams::Terminal } else { Streams::Plain },
         hang_up: HangUp::Ends(Duration::from_secs(plan.stop_timeout.into())),
+        relay,
     };
     let start = Start {
         driver: driver()?,
         window: if tty { attach::window() } else { None },
         presence: Presence::Attached,
         input: if input == attach::Input::Open { Input::Client } else { Input::Monitor },
-    };
-    let log = match !tty && created.is_logged(Presence::Attached) {
-        true => Some(Tail::at_end(created.directory())?),
-        false => None,
+        pipes: how.relay.as_ref().map(Relay::pipes).unwrap_or_default(),
     };
     attach::hold_signals()?;
     let running = created.start(&start, &mut |text| report::notice(&text))?;

@@ -12,7 +12,7 @@ use crate::host::userns::{own_ids, root_reaches_own_files};
 use crate::host::users;
 use crate::image::Image;
 use crate::launch::protocol::{Exit, WindowSize};
-use crate::launch::stdio::{Input, Output};
+use crate::launch::stdio::{ClientPipes, Input, Output};
 use crate::launch::{self, Keeper, Launch, Presence, Running, Sequel, StoreNamespace, Wish};
 use crate::net::{self, ResolvedNetwork};
 use crate::rootfs::mount::MountKind;
@@ -125,7 +125,7 @@ impl Created {
     ///
     /// # Errors
     /// See [`launch::start`].
-    pub fn start(self, start: &Start, notice: &mut dyn FnMut(String)) -> Result<Running> {
+    pub fn start(self, start: &Start<'_>, notice: &mut dyn FnMut(String)) -> Result<Running> {
         let Created { store, plan, held } = self;
         let network = match connect(&plan, &held, notice) {
             Ok(network) => network,
@@ -146,6 +146,7 @@ impl Created {
                 (true, input) => input,
             },
             output: output(&plan, start.presence),
+            pipes: start.pipes,
         };
         let mut keeper = Recorder {
             store: &store,
@@ -160,7 +161,7 @@ impl Created {
 
 /// How a container is started.
 #[derive(Debug, Clone, Copy)]
-pub struct Start {
+pub struct Start<'a> {
     /// Who stacks the layers.
     pub driver: Driver,
     /// The size of the client's terminal, with `-t`.
@@ -169,6 +170,8 @@ pub struct Start {
     pub presence: Presence,
     /// Who gives a payload without a terminal its input, with `-i`.
     pub input: Input,
+    /// What stands in for the client's terminals, where output is not logged.
+    pub pipes: ClientPipes<'a>,
 }
 
 /// Where output goes: to the log, unless there is none, or a client stays with a container that is

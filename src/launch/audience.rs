@@ -187,6 +187,11 @@ impl Audience {
         &self.clients[0].channel
     }
 
+    /// Whether the client that started the container is still there.
+    pub(super) fn has_starter(&self) -> bool {
+        self.clients.iter().any(|client| client.role == Role::Starter)
+    }
+
     /// Tells the starter that the payload runs.
     pub(super) fn admit_starter(&mut self, with_stream: bool) -> Result<()> {
         self.clients[0].admit(with_stream)

@@ -14,7 +14,7 @@ use crate::confine::{capabilities, rlimits, seccomp};
 use crate::error::{Doing, ExitCode, Failure, Result, errno_text};
 use crate::host::ids::{InsideId, OVERFLOW_ID};
 use crate::net::{NetworkMode, ResolvedNetwork};
-use crate::rootfs::cover::{DEFAULT_COVERED, NOTHING_COVERED};
+use crate::rootfs::cover::{self, Covered, DEFAULT_COVERED, NOTHING_COVERED};
 use crate::rootfs::identity::{Identity, resolve_identity};
 use crate::rootfs::kernel_filesystems::{self, CgroupNamespace, KernelFilesystems, NetworkOwner, Terminal, TtyGroup};
 use crate::rootfs::overlay::{self, Driver, Durability, Layers};
@@ -35,9 +35,23 @@ pub(super) type ToMonitor = Channel<FromInit, ToInit>;
 /// Runs in: process 1 of the new pid namespace. Never returns.
 pub(super) fn main(launch: &Launch<'_>, monitor: &ToMonitor, streams: PayloadEnds) -> ! {
     let Err(failure) = sequence(launch, monitor, streams);
+    let failure = explain_missing_call(failure);
     // The monitor may be gone; then nobody is left to tell.
     let _ = monitor.send(&FromInit::Failed(failure));
     exit_now(ExitCode::Runner.number())
+}
+
+/// What to do about a system call that does not exist.
+fn explain_missing_call(failure: Failure) -> Failure {
+    if !failure.cause.contains("ENOSYS") {
+        return failure;
+    }
+    let kernel = rustix::system::uname();
+    failure.hint(format!(
+        "rr needs Linux 5.11 or later, without a sandbox (a seccomp filter) that takes system calls away; this kernel \
+         calls itself {}",
+        kernel.release().to_string_lossy()
+    ))
 }
 
 /// The page to read: everything between a new set of namespaces and the payload.
@@ -176,11 +190,11 @@ impl<'a> Mapped<'a> {
             self.check_fuse().doing(|| "cannot use fuse-overlayfs")?;
             return self.mount_fuse(layers);
         }
-        let refused = match layers.mount(&writable, durability)? {
+        let refused = match layers.mount(&writable, durability, driver)? {
             Ok(tree) => return Ok(tree),
             Err(refused) => refused,
         };
-        if driver == Driver::Kernel {
+        if matches!(driver, Driver::Kernel | Driver::KernelByMount) {
             return Err(refused.failure());
         }
         let why = errno_text(refused.0.raw_os_error());
@@ -227,15 +241,19 @@ impl<'a> Mapped<'a> {
         self.monitor.send(&FromInit::Notice(text))
     }
 
+    fn covered(&self) -> Covered<'static> {
+        match self.launch.plan.kernel_paths {
+            KernelPaths::Masked => DEFAULT_COVERED,
+            KernelPaths::Unmasked => NOTHING_COVERED,
+        }
+    }
+
     fn mount_kernel_filesystems(&self, tree: &OwnedFd) -> Result<PayloadTerminal> {
         let plan = self.launch.plan;
         let wanted = KernelFilesystems {
             shm_size: plan.shm_size,
             terminal: if plan.stdio.tty { Terminal::Wanted } else { Terminal::Absent },
-            covered: match plan.kernel_paths {
-                KernelPaths::Masked => DEFAULT_COVERED,
-                KernelPaths::Unmasked => NOTHING_COVERED,
-            },
+            covered: self.covered(),
             network: if plan.network.mode == NetworkMode::Host { NetworkOwner::Host } else { NetworkOwner::Container },
             cgroup: CgroupNamespace::Own,
             tty_group: match plan.ids.groups.to_host(InsideId(TTY_GROUP)) {
@@ -266,6 +284,9 @@ impl<'a> Mapped<'a> {
         };
         for notice in volumes::bind_volumes(&root, mounts, &surroundings)? {
             self.notice(notice.0)?;
+        }
+        if mounts.iter().any(|mount| ["/proc", "/sys"].contains(&mount.target.as_str())) {
+            cover::cover_volumes(&root, &self.covered())?;
         }
         etc::bind_files(&root, self.container.as_fd(), |path| {
             mounts.iter().any(|mount| Path::new(&mount.target) == path)

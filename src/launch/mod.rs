@@ -74,6 +74,8 @@ pub struct Launch<'a> {
     pub input: stdio::Input,
     /// Where a payload's output goes; one with a terminal has it there, and perhaps in the log as well.
     pub output: stdio::Output,
+    /// What stands in for the client's terminals, with [`stdio::Output::Client`].
+    pub pipes: stdio::ClientPipes<'a>,
 }
 
 /// Whether the client stays with the container it starts.

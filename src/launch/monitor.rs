@@ -104,7 +104,7 @@ fn run_once(
 ) -> Result<Exit> {
     let (payload_ends, ends) = match launch.plan.stdio.tty {
         true => Default::default(),
-        false => stdio::make_pipes(launch.input, &launch.output)?,
+        false => stdio::make_pipes(launch.input, &launch.output, &launch.pipes)?,
     };
     log::debug!("unshare_rest");
     let mut container = Starting::unshare_rest(launch, payload_ends)?;

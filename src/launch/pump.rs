@@ -1,6 +1,7 @@
 //! What the monitor does while the payload runs: signals and sizes in, bytes both ways, the log.
 //!
-//! - A payload without a terminal and without a log has its client's own descriptors: nothing to copy.
+//! - A payload without a terminal and without a log has its client's own descriptors, or pipes that the client
+//!   reads: nothing to copy. What comes through such a pipe once the client has left is dropped.
 //! - Output that is logged goes to the log and nowhere else. Clients read the log themselves and are
 //!   woken when there is more, so none of them can hold the payload back.
 //! - A terminal's bytes go to every attached client through one buffer, read only when all have taken
@@ -196,7 +197,7 @@ impl<'a> Pump<'a> {
             flags.set(PollFlags::OUT, !self.input.is_empty());
             fds.push(PollFd::new(&terminal.master, flags));
         }
-        if room {
+        if room && self.reads_pipes(audience) {
             let pipes = [&self.ends.stdout, &self.ends.stderr];
             fds.extend(pipes.into_iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         }
@@ -226,6 +227,11 @@ impl<'a> Pump<'a> {
         }
     }
 
+    /// Whether the pipes from the payload are this process's to read. Without a log they are the client's.
+    fn reads_pipes(&self, audience: &Audience) -> bool {
+        self.log.is_some() || !audience.has_starter()
+    }
+
     /// Takes from the payload what it has written, if there is room for it; true if there was any.
     fn take_output(&mut self, audience: &mut Audience) -> bool {
         let mut any = false;
@@ -245,15 +251,19 @@ impl<'a> Pump<'a> {
             }
             return any;
         }
-        let Some(log) = &mut self.log else { return false };
+        if !self.reads_pipes(audience) {
+            return false;
+        }
         for (pipe, stream) in [(&mut self.ends.stdout, Stream::Stdout), (&mut self.ends.stderr, Stream::Stderr)] {
             let Some(open) = pipe else { continue };
-            if !log.is_written() {
+            if self.log.as_ref().is_some_and(|log| !log.is_written()) {
                 break;
             }
             let side = self.output.fill(open.as_fd());
             if !self.output.is_empty() {
-                log.write(stream, self.output.bytes());
+                if let Some(log) = &mut self.log {
+                    log.write(stream, self.output.bytes());
+                }
                 self.output.clear();
                 audience.wake();
                 any = true;

@@ -1,7 +1,9 @@
 //! Where the standard streams of a payload without a terminal lead.
 //!
 //! Handed over is better than copied: a foreground container without a log has its client's own
-//! descriptors. Where a log is kept, output goes through pipes to the monitor, which writes it down and
+//! descriptors, but for terminals. One of those is open for reading as well, or can be opened anew by its
+//! owner, whom the container's root is to the kernel: the payload could read what its user types. The
+//! client puts a pipe in between ([`ClientPipes`]), and the payload sees no terminal, as with Docker. Where a log is kept, output goes through pipes to the monitor, which writes it down and
 //! nothing else; whoever is attached reads the log ([`super::logfile`]). So nobody who looks can hold the
 //! payload back, and nobody who is slow misses a line.
 
@@ -33,6 +35,35 @@ pub enum Output {
     Log(LogPlan),
 }
 
+/// A pipe from the payload to its client.
+#[derive(Debug)]
+pub struct Pipe {
+    /// The client's end; non-blocking.
+    pub reader: OwnedFd,
+    /// The payload's.
+    pub writer: OwnedFd,
+}
+
+impl Pipe {
+    /// A new one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new() -> Result<Pipe> {
+        let (reader, writer) = pipe()?;
+        set_nonblocking(&reader)?;
+        Ok(Pipe { reader, writer })
+    }
+}
+
+/// What the client puts in place of its own standard output and error, with [`Output::Client`].
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(missing_docs)]
+pub struct ClientPipes<'a> {
+    pub stdout: Option<&'a Pipe>,
+    pub stderr: Option<&'a Pipe>,
+}
+
 /// The payload's ends of its pipes; where there is none, what init has inherited is right.
 #[derive(Debug, Default)]
 pub(super) struct PayloadEnds {
@@ -41,7 +72,7 @@ pub(super) struct PayloadEnds {
     pub(super) stderr: Option<OwnedFd>,
 }
 
-/// The monitor's ends; non-blocking.
+/// The monitor's ends; non-blocking. Of the client's pipes these are copies, read once the client has left.
 #[derive(Debug, Default)]
 pub(super) struct MonitorEnds {
     pub(super) stdin: Option<OwnedFd>,
@@ -50,7 +81,7 @@ pub(super) struct MonitorEnds {
 }
 
 /// Makes the pipes there must be.
-pub(super) fn make_pipes(input: Input, output: &Output) -> Result<(PayloadEnds, MonitorEnds)> {
+pub(super) fn make_pipes(input: Input, output: &Output, pipes: &ClientPipes<'_>) -> Result<(PayloadEnds, MonitorEnds)> {
     let (mut payload, mut monitor) = (PayloadEnds::default(), MonitorEnds::default());
     if input == Input::Monitor {
         let (reader, writer) = pipe()?;
@@ -58,7 +89,16 @@ pub(super) fn make_pipes(input: Input, output: &Output) -> Result<(PayloadEnds, 
         (payload.stdin, monitor.stdin) = (Some(reader), Some(writer));
     }
     match output {
-        Output::Client => {}
+        Output::Client => {
+            for (pipe, payloads, monitors) in [
+                (pipes.stdout, &mut payload.stdout, &mut monitor.stdout),
+                (pipes.stderr, &mut payload.stderr, &mut monitor.stderr),
+            ] {
+                let Some(pipe) = pipe else { continue };
+                let copy = |end: &OwnedFd| end.try_clone().doing(|| "cannot hand over the client's pipe");
+                (*payloads, *monitors) = (Some(copy(&pipe.writer)?), Some(copy(&pipe.reader)?));
+            }
+        }
         Output::Nothing => {
             let flags = OFlags::WRONLY | OFlags::CLOEXEC;
             let null = || rustix::fs::openat(CWD, "/dev/null", flags, Mode::empty()).doing(|| "cannot open /dev/null");

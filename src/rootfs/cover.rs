@@ -4,6 +4,7 @@
 //! image has no say in what gets covered; and what covers is verified or freshly made.
 
 use super::kernel_filesystems::host_device;
+use super::resolve::Root;
 use crate::error::{Doing, Failure, IntoCause, Result};
 use crate::sys::mount::{self, Attributes, Depth, Reached};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -72,6 +73,20 @@ pub(super) fn cover(proc: BorrowedFd<'_>, sys: BorrowedFd<'_>, covered: &Covered
         make_read_only(below, path)?;
     }
     Ok(())
+}
+
+/// Covers what a volume has put on /proc or /sys (`-v /proc:/proc`): it hides the covers along with the file
+/// system they lie on, and brings the host's own, unmasked. Docker masks after its volumes, too.
+///
+/// # Errors
+/// The system's.
+pub fn cover_volumes(root: &Root<'_>, covered: &Covered<'_>) -> Result<()> {
+    let open = |path: &str| {
+        let doing = || format!("cannot cover {path} in the container");
+        root.open_dir_in_root(Path::new(path)).map_err(|errno| Failure::new(doing(), errno.into_cause()))
+    };
+    let (proc, sys) = (open("/proc")?, open("/sys")?);
+    cover(proc.as_fd(), sys.as_fd(), covered)
 }
 
 /// Splits a covered path into the file system it lies on and the rest.

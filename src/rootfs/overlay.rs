@@ -27,6 +27,8 @@ pub enum Driver {
     Auto,
     /// The kernel's overlay, or an error.
     Kernel,
+    /// The same, by mount(2) alone as before Linux 6.8.
+    KernelByMount,
     /// fuse-overlayfs(1), or an error.
     Fuse,
     /// A plain copy.
@@ -39,9 +41,10 @@ impl std::str::FromStr for Driver {
         match text {
             "" | "auto" => Ok(Driver::Auto),
             "kernel" => Ok(Driver::Kernel),
+            "mount" => Ok(Driver::KernelByMount),
             "fuse" => Ok(Driver::Fuse),
             "copy" => Ok(Driver::Copy),
-            other => Err(format!("`{other}` is none of auto, kernel, fuse and copy")),
+            other => Err(format!("`{other}` is none of auto, kernel, mount, fuse and copy")),
         }
     }
 }
@@ -177,12 +180,22 @@ impl Layers {
         Ok(Writable { upper: open("upper")?, work: open("work")? })
     }
 
-    /// Mounts them upon the container's directory and opens the root of the result.
+    /// Mounts them upon the container's directory and opens the root of the result. By mount(2) alone where
+    /// `driver` says so.
     ///
     /// # Errors
     /// The outer for the system's, the inner where the kernel refuses overlay as such.
-    pub fn mount(&self, writable: &Writable, durability: Durability) -> Result<std::result::Result<OwnedFd, Refused>> {
-        match self.mount_by_parts(writable, durability) {
+    pub fn mount(
+        &self,
+        writable: &Writable,
+        durability: Durability,
+        driver: Driver,
+    ) -> Result<std::result::Result<OwnedFd, Refused>> {
+        let by_parts = match driver {
+            Driver::KernelByMount => Err(Errno::NOSYS),
+            _ => self.mount_by_parts(writable, durability),
+        };
+        match by_parts {
             Ok(tree) => {
                 let empty_paths = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
                 move_mount(&tree, "", &self.container, "", empty_paths).doing(|| "cannot attach the overlay")?;
