@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("cargo::rerun-if-changed=src/confine/capability_names.rs");
     println!("cargo::rerun-if-changed=build.rs");
+    link_at_a_fixed_address();
     let target = std::env::var("CARGO_CFG_TARGET_ARCH")?;
     let machine = abi::MACHINES.iter().find(|machine| machine.rust == target).ok_or_else(|| {
         format!("the system-call filter has no table for {target}: add one to confine/seccomp/abi.rs")
@@ -33,6 +34,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = std::path::Path::new(&std::env::var("OUT_DIR")?).join("seccomp.rs");
     std::fs::write(out, source(&tables)?)?;
     Ok(())
+}
+
+/// Without addresses to be put right at every start: docs/decisions/0022.
+fn link_at_a_fixed_address() {
+    // musl's start files are chosen by rustc, which has to be told by `-C relocation-model=static`.
+    if std::env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu") {
+        println!("cargo::rustc-link-arg-bins=-no-pie");
+        println!("cargo::rustc-link-arg-bins=-static");
+    }
 }
 
 /// The generated file. Derived `Debug` of the compiler's types is Rust where their names are in scope.

@@ -5,7 +5,7 @@
 //!   plan.json                 the RunPlan; a container exists exactly as long as this file does
 //!   state.json                what the monitor last wrote; missing until the first start
 //!   upper/ work/              the writable layer, made by the container's init
-//!   hosts hostname resolv.conf
+//!   hosts hostname resolv.conf     but for `--rm`, made by init as well
 //! names/<name> -> <id>        the claim on a name ([`name`])
 //! ```
 //!

@@ -15,10 +15,11 @@ use crate::launch::protocol::{Exit, WindowSize};
 use crate::launch::stdio::{ClientPipes, Input, Output};
 use crate::launch::{self, Keeper, Launch, Presence, Running, Sequel, StoreNamespace, Wish};
 use crate::net::{self, ResolvedNetwork};
+use crate::rootfs::etc::NameFile;
 use crate::rootfs::mount::MountKind;
 use crate::rootfs::overlay::Driver;
 use crate::rootfs::volumes;
-use crate::store::{Store, remove_tree};
+use crate::store::Store;
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -127,13 +128,14 @@ impl Created {
     /// See [`launch::start`].
     pub fn start(self, start: &Start<'_>, notice: &mut dyn FnMut(String)) -> Result<Running> {
         let Created { store, plan, held } = self;
-        let network = match connect(&plan, &held, notice) {
-            Ok(network) => network,
+        let (network, names) = match connect(&plan, notice) {
+            Ok(connected) => connected,
             Err(failure) => return Err(after_failure(&store, &plan, &held, failure)),
         };
         let launch = Launch {
             plan: &plan,
             dir: &held.dir,
+            names,
             layers: layer_paths(&store, &plan),
             volumes: &store.volumes(),
             driver: start.driver,
@@ -154,6 +156,7 @@ impl Created {
             held: &held,
             state: State::default(),
             restarts: Restarts::default(),
+            retired: false,
         };
         launch::start(&launch, &mut keeper, notice).map_err(|failure| after_failure(&store, &plan, &held, failure))
     }
@@ -194,24 +197,14 @@ pub fn reopen(store: &Store, container: &Container) -> Result<Option<Created>> {
     Ok(Some(Created { store: store.clone(), plan, held }))
 }
 
-/// Decides the network and writes the files that name things, which describe the host as it is now.
-fn connect(plan: &RunPlan, held: &Held, notice: &mut dyn FnMut(String)) -> Result<ResolvedNetwork> {
+/// Decides the network, and the files that name things, which describe the host as it is now.
+fn connect(plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Result<(ResolvedNetwork, [NameFile; 3])> {
     let (network, notices) = net::plan(&plan.network)?;
     for line in notices {
         notice(line.0);
     }
-    let mut files = Vec::new();
-    for (name, text) in net::files(&plan.network, &network, &plan.hostname)? {
-        let path = held.dir.join(name);
-        // A former run's belongs to the container's root, and cannot be written then.
-        remove_tree(&path)?;
-        std::fs::write(&path, text).doing(|| format!("cannot write {}", path.display()))?;
-        files.push(path);
-    }
-    if !root_reaches_own_files(&plan.ids) {
-        StoreNamespace::here()?.give_to_root_of(&plan.ids, &files)?;
-    }
-    Ok(network)
+    let names = net::files(&plan.network, &network, &plan.hostname)?;
+    Ok((network, names))
 }
 
 /// Where the layers of the plan lie, bottom first.
@@ -247,6 +240,8 @@ struct Recorder<'a> {
     held: &'a Held,
     state: State,
     restarts: Restarts,
+    /// No command finds the container any more, and its files are still there.
+    retired: bool,
 }
 
 impl Keeper for Recorder<'_> {
@@ -257,7 +252,9 @@ impl Keeper for Recorder<'_> {
 
     fn ended(&mut self, exit: Exit, wish: Wish) -> Result<Sequel> {
         if self.plan.remove {
-            return self.held.remove(self.store, self.plan).map(|()| Sequel::End);
+            self.held.retire(self.store, self.plan)?;
+            self.retired = true;
+            return Ok(Sequel::End);
         }
         let state = std::mem::take(&mut self.state);
         let began = state.started_at.unwrap_or_default();
@@ -289,6 +286,10 @@ impl Keeper for Recorder<'_> {
             // The next command sees that nobody holds the container, and puts the state right.
             log::debug!("{failure}");
         }
+    }
+
+    fn clean_up(&mut self) -> Result<()> {
+        if self.retired { self.held.remove_retired() } else { Ok(()) }
     }
 }
 

@@ -61,13 +61,15 @@ fn sequence(launch: &Launch<'_>, monitor: &ToMonitor, streams: PayloadEnds) -> R
     let mapped = isolated.become_ns_root()?;
     log::debug!("make_mounts_private");
     mapped.make_mounts_private()?;
+    log::debug!("write_names");
+    let names = mapped.write_names()?;
     log::debug!("mount_overlay");
     let tree = mapped.mount_overlay()?;
     mapped.add_user_entry(&tree)?;
     log::debug!("mount_kernel_filesystems");
     let terminal = mapped.mount_kernel_filesystems(&tree)?;
     log::debug!("bind_volumes");
-    mapped.bind_volumes(&tree).map_err(|failure| mapped.explain_foreign_root(&tree, failure))?;
+    mapped.bind_volumes(&tree, &names).map_err(|failure| mapped.explain_foreign_root(&tree, failure))?;
     log::debug!("pivot, detach_old_root");
     let rooted = mapped.pivot(tree, terminal)?;
     // The last line: from here on standard error is the payload's.
@@ -160,6 +162,18 @@ type PayloadTerminal = Option<OwnedFd>;
 impl<'a> Mapped<'a> {
     fn make_mounts_private(&self) -> Result<()> {
         pivot::make_mounts_private()
+    }
+
+    /// Writes /etc/hosts and its like; the result is the directory they lie in. It is the container's, where
+    /// they can be changed from outside; of one that is thrown away at its end it is a file system in memory,
+    /// mounted where the old root will take it along, and there is nothing of them to remove.
+    fn write_names(&self) -> Result<OwnedFd> {
+        let directory = match self.launch.plan.remove {
+            true => etc::mount_memory(self.container.as_fd())?,
+            false => self.container.try_clone().doing(|| "cannot keep the container's directory")?,
+        };
+        etc::write_files(directory.as_fd(), &self.launch.names)?;
+        Ok(directory)
     }
 
     /// The root file system, mounted upon the container's directory.
@@ -274,7 +288,7 @@ impl<'a> Mapped<'a> {
         Ok(Some(pty.slave))
     }
 
-    fn bind_volumes(&self, tree: &OwnedFd) -> Result<()> {
+    fn bind_volumes(&self, tree: &OwnedFd, names: &OwnedFd) -> Result<()> {
         let root = Root::new(tree.as_fd());
         let mounts = &self.launch.plan.mounts;
         let surroundings = volumes::Surroundings {
@@ -288,7 +302,7 @@ impl<'a> Mapped<'a> {
         if mounts.iter().any(|mount| ["/proc", "/sys"].contains(&mount.target.as_str())) {
             cover::cover_volumes(&root, &self.covered())?;
         }
-        etc::bind_files(&root, self.container.as_fd(), |path| {
+        etc::bind_files(&root, names.as_fd(), &self.launch.names, |path| {
             mounts.iter().any(|mount| Path::new(&mount.target) == path)
         })
     }

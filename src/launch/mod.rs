@@ -7,6 +7,7 @@
 //!        │                         │                             opens layers and sources
 //!        └──── IdsMapped ─────────►└──────── IdsMapped ─────────► become_ns_root
 //!                              start_attach (network)            make_mounts_private
+//!                                                                write_names
 //!                                                                mount_overlay, add_user_entry
 //!                                                                mount_kernel_filesystems
 //!                                                                bind_volumes
@@ -14,7 +15,8 @@
 //!                                  ◄──────── ReadyToExec ─────── confine
 //!   ◄───────── Started ────────────◄──────── end of file ─────── exec_payload
 //!   Signal, Resize ──────────────► passed on
-//!   ◄───────── Exited ──────────── cleaned up
+//!   ◄───────── Exited ──────────── the record says so, or is gone
+//!                              clean_up
 //! ```
 //!
 //! The namespaces are made while the two helpers that write the maps run, since those take longer than
@@ -39,6 +41,7 @@ use crate::error::{ExitCode, Failure, Result};
 use crate::host::ids::HostId;
 use crate::host::process::ProcessName;
 use crate::net::ResolvedNetwork;
+use crate::rootfs::etc::NameFile;
 use crate::rootfs::overlay::Driver;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into};
 use plan::RunPlan;
@@ -54,8 +57,10 @@ use std::time::Duration;
 pub struct Launch<'a> {
     /// What is to run.
     pub plan: &'a RunPlan,
-    /// `containers/<id>`: upper/ and work/ are made here, hosts and resolv.conf lie here.
+    /// `containers/<id>`: upper/ and work/ are made here.
     pub dir: &'a Path,
+    /// The container's /etc/hosts and its like.
+    pub names: [NameFile; 3],
     /// The unpacked layers, bottom first.
     pub layers: Vec<PathBuf>,
     /// The store's volumes, `volumes/<name>/_data` below.
@@ -108,7 +113,7 @@ pub trait Keeper {
     /// The record cannot be written; the container is then ended.
     fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>) -> Result<()>;
 
-    /// The payload has ended and no process of it is left: what comes then.
+    /// The payload has ended and no process of it is left: what comes then. At the end the clients are told next.
     ///
     /// # Errors
     /// The record cannot be written or removed; the user is told, and it is the end.
@@ -116,6 +121,12 @@ pub trait Keeper {
 
     /// After [`Sequel::Again`] it is the end all the same: the start failed, or somebody wants the end.
     fn given_up(&mut self, failure: Option<&Failure>);
+
+    /// Removes what nobody needs to wait for, after the clients have been told of the end.
+    ///
+    /// # Errors
+    /// The system's; nobody is left to hear of it.
+    fn clean_up(&mut self) -> Result<()>;
 }
 
 /// Whether somebody wants the container to stay down, whatever its restart policy says.
@@ -328,10 +339,9 @@ impl Running {
         Ok(())
     }
 
-    /// Reaps the monitor after [`Event::Exited`], so that nothing is left when rr returns.
+    /// Lets the monitor go after [`Event::Exited`]: it has only files to remove.
     pub fn finish(self) {
         if let Some(monitor) = self.monitor {
-            monitor.reap();
             monitor.release();
         }
     }

@@ -34,6 +34,13 @@ pub(super) fn main(launch: &Launch<'_>, keeper: &mut dyn Keeper, client: ToClien
     };
     // Nobody may be left to tell; the record says it all the same.
     audience.tell(&message);
+    if matches!(message, ToClient::Exited(_)) {
+        // Whoever waits for the end of the client's output need not wait for this.
+        stdio::let_go_of_clients_streams();
+        if let Err(failure) = keeper.clean_up() {
+            log::debug!("{failure}");
+        }
+    }
     exit_now(0)
 }
 

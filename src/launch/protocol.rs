@@ -50,7 +50,7 @@ pub enum ToClient {
     Started,
     /// There is more in the log.
     Logged,
-    /// The payload has ended and everything is cleaned up.
+    /// The payload has ended, no process of the container is left, and its record says so or is gone.
     Exited(Exit),
     /// The start failed; nothing is left.
     Failed(Failure),

@@ -16,6 +16,8 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 pub fn object(store: &Store, container: &Container, measure: bool) -> Result<Value> {
     let plan = &container.plan;
     let file = |name: &str| container.dir.join(name).display().to_string();
+    // Those of a container that is thrown away at its end are in its memory only.
+    let name_file = |name: &str| if plan.remove { String::new() } else { file(name) };
     let mut object = json!({
         "Id": plan.id,
         "Created": plan.created.to_string(),
@@ -23,9 +25,9 @@ pub fn object(store: &Store, container: &Container, measure: bool) -> Result<Val
         "Args": plan.process.args.get(1..).unwrap_or_default(),
         "State": state(container),
         "Image": plan.image.as_ref().map(|image| image.id.clone()).unwrap_or_default(),
-        "ResolvConfPath": file("resolv.conf"),
-        "HostnamePath": file("hostname"),
-        "HostsPath": file("hosts"),
+        "ResolvConfPath": name_file("resolv.conf"),
+        "HostnamePath": name_file("hostname"),
+        "HostsPath": name_file("hosts"),
         "LogPath": plan.log.as_ref().map_or_else(String::new, |_| file(crate::launch::logfile::NAME)),
         "Name": format!("/{}", plan.name),
         "RestartCount": container.state.restart_count,

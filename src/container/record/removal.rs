@@ -1,6 +1,9 @@
 //! Removal: the plan goes first, by rename, and with it the container; then the name, the anonymous
 //! volumes, what belongs to ids of the container, and the directory. Killed anywhere in between, the
 //! next command goes on with it.
+//!
+//! A monitor does it in two halves, and tells its clients between them: [`Held::retire`] is what they can
+//! ask of rr afterwards, [`Held::remove_retired`] takes as long as the container has files.
 
 use super::{Container, Held, State, name, read_json};
 use crate::container::lifecycle;
@@ -65,9 +68,26 @@ impl Held {
     /// in its monitor, or in a [`StoreNamespace`].
     ///
     /// # Errors
-    /// The first of the system's; what can be removed is.
+    /// The first of the system's; the next command that lists containers goes on with it.
     pub fn remove(&self, store: &Store, plan: &RunPlan) -> Result<()> {
-        remove_directory(store, &self.dir, plan)
+        remove_container(store, &self.dir, plan)
+    }
+
+    /// The first half of [`Held::remove`]: no command finds the container any more, its name is free and its
+    /// anonymous volumes are gone.
+    ///
+    /// # Errors
+    /// As there; then the second half must not follow.
+    pub fn retire(&self, store: &Store, plan: &RunPlan) -> Result<()> {
+        retire(store, &self.dir, plan)
+    }
+
+    /// The second half: removes the directory.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn remove_retired(&self) -> Result<()> {
+        remove_directory(&self.dir)
     }
 }
 
@@ -76,7 +96,7 @@ impl Container {
     pub(super) fn remove_files(&self, store: &Store) -> Result<()> {
         let writable = WRITABLE.map(|name| self.dir.join(name));
         let volumes = anonymous_volumes(&self.plan).map(|name| store.volumes().join(name).join("_data"));
-        let remove = || remove_directory(store, &self.dir, &self.plan);
+        let remove = || remove_container(store, &self.dir, &self.plan);
         if writable.into_iter().chain(volumes).any(|path| path.exists()) {
             // What is in them belongs to ids of the container.
             return StoreNamespace::here()?.run_on_files_of(&self.plan.ids, remove);
@@ -85,8 +105,13 @@ impl Container {
     }
 }
 
-/// Removes the plan (now there is no such container), the name, volumes and the rest.
-fn remove_directory(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
+fn remove_container(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
+    retire(store, dir, plan)?;
+    remove_directory(dir)
+}
+
+/// Removes the plan (now there is no such container), the name and the anonymous volumes.
+fn retire(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
     let plan_file = dir.join("plan.json");
     // A monitor knows the name of its start; since then there may have been a new one.
     let claimed = match name::is_of(store, &plan.name, &plan.id) {
@@ -101,11 +126,14 @@ fn remove_directory(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
         _ => {}
     }
     name::release(store, &claimed, &plan.id);
-    let mut result = Ok(());
-    for name in anonymous_volumes(plan) {
-        result = result.and(remove_tree(&store.volumes().join(name)));
-    }
+    let remove = |result: Result<()>, name| result.and(remove_tree(&store.volumes().join(name)));
+    anonymous_volumes(plan).fold(Ok(()), remove)
+}
+
+/// Removes what is left of a container that [`retire`] has taken away.
+fn remove_directory(dir: &Path) -> Result<()> {
     // The plan goes last of what may belong to ids of the container: what is left without it is the user's.
+    let mut result = Ok(());
     for name in WRITABLE {
         result = result.and(remove_tree(&dir.join(name)));
     }
