@@ -206,3 +206,25 @@ fn a_directory_can_be_the_root() {
     rr.run(["run", "--rm", "--rootfs", "/no/such/root", "sh"]).fails_with(125, "/no/such/root");
     rr.nothing_is_left();
 }
+
+/// What rr mounts on files of /etc needs files there: they are no change of the container's.
+#[test]
+fn mountpoints_are_not_made_in_the_containers_own_layer() {
+    let rr = Rr::new().with_mirror(requires!(Registry::shared()));
+    let words = ["run", "--network", "none", "--name", "kept", "alpine", "sh", "-c", "ls /etc"];
+    let outcome = rr.run(words).succeeds();
+    assert!(outcome.stdout.contains("\nresolv.conf\n"), "{outcome}");
+    let container = std::fs::read_dir(rr.store().join("containers")).unwrap().next().unwrap().unwrap().path();
+    let written: Vec<_> =
+        std::fs::read_dir(container.join("upper")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(written.is_empty(), "{written:?}");
+    // The files themselves lie in the record, and those of a container that is thrown away nowhere.
+    for file in ["hosts", "hostname", "resolv.conf"] {
+        assert!(container.join(file).exists(), "{file}");
+    }
+    let script = "grep -E ' /etc/(hosts|hostname|resolv.conf) ' /proc/self/mountinfo | grep -c ' - tmpfs '";
+    let outcome = rr.run(["run", "--rm", "--network", "none", "alpine", "sh", "-c", script]).succeeds();
+    assert_eq!(outcome.stdout, "3\n");
+    rr.run(["rm", "kept"]).succeeds();
+    rr.nothing_is_left();
+}

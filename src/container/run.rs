@@ -6,7 +6,7 @@ use super::plan::{ImageUse, RootSource, RunPlan};
 use super::record::{self, Container, Held, NameChoice, State, Status};
 use super::restart::Restarts;
 use crate::error::{Doing, Failure, Result};
-use crate::host::ids::IdMaps;
+use crate::host::ids::{IdMaps, InsideId};
 use crate::host::process::ProcessName;
 use crate::host::userns::{own_ids, root_reaches_own_files};
 use crate::host::users;
@@ -132,11 +132,15 @@ impl Created {
             Ok(connected) => connected,
             Err(failure) => return Err(after_failure(&store, &plan, &held, failure)),
         };
+        let layers = match layer_paths(&store, &plan, &names) {
+            Ok(layers) => layers,
+            Err(failure) => return Err(after_failure(&store, &plan, &held, failure)),
+        };
         let launch = Launch {
             plan: &plan,
             dir: &held.dir,
             names,
-            layers: layer_paths(&store, &plan),
+            layers,
             volumes: &store.volumes(),
             driver: start.driver,
             network: &network,
@@ -208,10 +212,18 @@ fn connect(plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Result<(ResolvedNe
 }
 
 /// Where the layers of the plan lie, bottom first.
-fn layer_paths(store: &Store, plan: &RunPlan) -> Vec<PathBuf> {
-    let RootSource::Layers { diff_ids } = &plan.root else { return Vec::new() };
+fn layer_paths(store: &Store, plan: &RunPlan, names: &[NameFile]) -> Result<Vec<PathBuf>> {
+    let RootSource::Layers { diff_ids } = &plan.root else { return Ok(Vec::new()) };
     let key = plan.ids.key();
-    diff_ids.iter().map(|diff_id| store.layer(&key, diff_id.trim_start_matches("sha256:"))).collect()
+    let layers = diff_ids.iter().map(|diff_id| store.layer(&key, diff_id.trim_start_matches("sha256:")));
+    // Where the container's root is the user, whose files these are.
+    let (user, group) = own_ids();
+    let root_is_the_user =
+        plan.ids.users.to_host(InsideId(0)) == Some(user) && plan.ids.groups.to_host(InsideId(0)) == Some(group);
+    match root_is_the_user {
+        true => Ok(std::iter::once(store.mountpoints(names.iter().map(|(name, _)| *name))?).chain(layers).collect()),
+        false => Ok(layers.collect()),
+    }
 }
 
 /// Puts the record right after a start that failed; returns the failure to tell.

@@ -115,9 +115,6 @@ pub struct Channel<S, R> {
     types: PhantomData<fn(S) -> R>,
 }
 
-/// The longest message; a [`Failure`] with a long path and hints stays far below.
-const LONGEST: usize = 32 * 1024;
-
 /// Makes both ends; descriptors are close-on-exec.
 pub fn channel_pair<A, B>() -> Result<(Channel<A, B>, Channel<B, A>)> {
     let (a, b) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
@@ -222,20 +219,14 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
 
     /// Waits for one message and the descriptor beside it; None at end of file.
     pub fn receive_with(&self) -> Result<Option<(R, Option<OwnedFd>)>> {
-        let mut bytes = vec![0; LONGEST];
+        let mut bytes = vec![0; self.length_of_next()?];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let length = loop {
+        let length = persistently(|| {
             let mut slices = [IoSliceMut::new(&mut bytes)];
-            match rustix::net::recvmsg(&self.socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-                Err(Errno::INTR) => continue,
-                // The peer has ended with a message of ours unread. That is told once, before what it
-                // had sent, which is still there to be read.
-                Err(Errno::CONNRESET) => continue,
-                Err(error) => return Err(error).doing(|| "cannot receive a message from the container's process"),
-                Ok(message) => break message.bytes,
-            }
-        };
+            rustix::net::recvmsg(&self.socket, &mut slices, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+        })?
+        .bytes;
         if length == 0 {
             return Ok(None);
         }
@@ -245,6 +236,26 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         });
         let message = serde_json::from_slice(&bytes[..length]).doing(|| "cannot decode a message")?;
         Ok(Some((message, descriptor)))
+    }
+
+    /// Waits for a message and tells its length (unix(7): MSG_TRUNC); 0 at end of file. Most are a few bytes
+    /// long, and a buffer for the longest would be several new pages in each of three processes.
+    fn length_of_next(&self) -> Result<usize> {
+        let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+        let (_, length) = persistently(|| rustix::net::recv(&self.socket, &mut [0; 0], flags))?;
+        Ok(length)
+    }
+}
+
+/// Receives through interruptions.
+fn persistently<T>(mut receive: impl FnMut() -> rustix::io::Result<T>) -> Result<T> {
+    loop {
+        match receive() {
+            // ECONNRESET: the peer has ended with a message of ours unread. That is told once, before what it
+            // had sent, which is still there to be read.
+            Err(Errno::INTR | Errno::CONNRESET) => {}
+            received => return received.doing(|| "cannot receive a message from the container's process"),
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 //!   containers/<id>/        one container's record, plan, upper directory, log
 //!   names/                  container names
 //!   volumes/<name>/_data
+//!   mountpoints/            a layer of empty files below the image's, for what rr mounts on files
 //!   tmp/                    what is being made; each thing is flocked by its maker
 //! ```
 //!
@@ -30,9 +31,10 @@ pub use temp::{TempDir, TempFile, sweep};
 
 use crate::error::{Doing, Failure, Result};
 use crate::host::dirs::Dirs;
+use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The layout above, as the file `version` names it.
@@ -123,6 +125,35 @@ impl Store {
     /// The tree of a layer: `key` is [`crate::host::ids::IdMaps::key`], `hex` the diff id's digits.
     pub fn layer(&self, key: &str, hex: &str) -> PathBuf {
         self.root.join("layers").join(key).join(hex)
+    }
+
+    /// A layer for the bottom of a root file system, with empty files in /etc of these names: what an image
+    /// does not have of them need not be made in the container's own layer before it can be mounted upon.
+    /// (Docker stacks an "init layer" for the same purpose.) Its files are the user's.
+    ///
+    /// # Errors
+    /// The system's; the layer is made at its first use.
+    pub fn mountpoints<'a>(&self, files: impl Iterator<Item = &'a str>) -> Result<PathBuf> {
+        let path = self.root.join("mountpoints");
+        if path.exists() {
+            return Ok(path);
+        }
+        let doing = || format!("cannot make {}", path.display());
+        let mut new = TempDir::named(self, "mountpoints")?;
+        if !path.exists() {
+            new.make()?;
+            let etc = new.path().join("etc");
+            std::fs::create_dir(&etc).doing(doing)?;
+            for name in files {
+                std::fs::write(etc.join(name), "").doing(doing)?;
+                std::fs::set_permissions(etc.join(name), Permissions::from_mode(0o644)).doing(doing)?;
+            }
+            for directory in [&etc, new.path()] {
+                std::fs::set_permissions(directory, Permissions::from_mode(0o755)).doing(doing)?;
+            }
+            new.publish(&path)?;
+        }
+        Ok(path)
     }
 
     /// All unpacked layers, by key of their id maps.
