@@ -5,8 +5,10 @@
 mod support;
 
 mod architecture;
+mod archives;
 mod bad_input;
 mod cli;
+mod commit;
 mod confine;
 mod crossing;
 mod detach;

@@ -7,12 +7,15 @@ use crate::error::{Doing, Result};
 use crate::host::dirs::Dirs;
 use crate::host::ids::IdMaps;
 use crate::host::userns::{UsernsRequest, plan_maps};
+use crate::image::archive::ImageArchive;
 use crate::image::digest::Digest;
 use crate::image::platform::Platform;
-use crate::image::reference::{ImageName, Reference};
+use crate::image::progress::Progress;
+use crate::image::reference::{ArchiveKind, ImageName, Reference};
 use crate::image::unpack::UnmappedIds;
 use crate::image::{self, Image, PullPolicy, PullRequest};
 use crate::store::Store;
+use std::path::Path;
 
 /// Download an image from a registry and unpack it
 #[derive(Debug, clap::Parser)]
@@ -93,19 +96,34 @@ pub struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
+    /// The platform that is meant.
+    pub fn wanted(&self) -> Platform {
+        self.platform.clone().unwrap_or_else(Platform::host)
+    }
+
+    /// Takes an image from an archive that is open.
+    pub fn load(&self, archive: &ImageArchive, path: &Path) -> Result<Image> {
+        let progress = progress::shown(self.verbosity);
+        let name = ImageName::Archive { kind: ArchiveKind::OciArchive, path: path.to_owned(), name: None };
+        image::load(self.store, &self.request(&name, progress.as_ref()), archive)
+    }
+
     /// The image, complete and unpacked.
     pub fn get(&self, name: &ImageName) -> Result<Image> {
         let progress = progress::shown(self.verbosity);
-        let request = PullRequest {
+        image::pull(self.store, &self.request(name, progress.as_ref()))
+    }
+
+    fn request<'a>(&'a self, name: &'a ImageName, progress: &'a dyn Progress) -> PullRequest<'a> {
+        PullRequest {
             name,
             policy: self.policy,
             platform: self.platform.clone(),
             maps: self.maps,
             unmapped: self.unmapped,
-            progress: progress.as_ref(),
+            progress,
             dirs: self.dirs,
-        };
-        image::pull(self.store, &request)
+        }
     }
 }
 

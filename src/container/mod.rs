@@ -1,8 +1,11 @@
 //! Containers: what was asked for ([`options`]), how it is decided ([`create`]), the decision
 //! ([`plan`]), what is kept of it on disk ([`record`]), how it is started ([`run`]) and what is done
-//! with it then ([`lifecycle`], [`logs`]).
+//! with it then ([`lifecycle`], [`logs`]). Its files from outside: [`files`], and as a new image: [`commit`].
 
+pub mod commit;
 pub mod create;
+pub mod files;
+pub mod instructions;
 pub mod lifecycle;
 pub mod logs;
 pub mod mount_options;
@@ -11,6 +14,7 @@ pub mod options;
 pub mod record;
 pub mod restart;
 pub mod run;
+mod standstill;
 pub mod usage;
 pub mod values;
 

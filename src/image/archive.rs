@@ -18,7 +18,7 @@ use super::config::ImageConfig;
 use super::digest::{Digest, Hasher};
 use super::manifest::{Document, MAX_CONFIG, MAX_MANIFEST, Manifest};
 use super::platform::Platform;
-use super::reference::ArchiveKind;
+use super::reference::{ArchiveKind, Reference};
 use super::stream::{Compression, auto_decoder};
 use crate::error::{Doing, Failure, Result};
 use std::collections::HashMap;
@@ -48,7 +48,7 @@ pub struct ImageArchive {
 }
 
 /// Where the blobs are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Place {
     /// An OCI layout's directory.
     Directory(PathBuf),
@@ -115,6 +115,37 @@ impl ImageArchive {
                 docker::open(index, name).map_err(wrap)
             }
         }
+    }
+
+    /// All images of the archive or layout at `path`, whichever kind it is; of an image for several platforms the
+    /// one for `platform`. `scratch` is as for [`ImageArchive::open`].
+    ///
+    /// # Errors
+    /// It cannot be read, is damaged, or is no archive of images.
+    pub fn open_all(path: &Path, platform: &Platform, scratch: &Path) -> Result<Vec<ImageArchive>> {
+        let doing = || format!("cannot load {}", path.display());
+        let wrap = |failure: Failure| failure.while_doing(doing());
+        if path.is_dir() {
+            return oci::open_all(&Place::Directory(path.to_owned()), platform).map_err(wrap);
+        }
+        let index = open_tar(path, scratch).map_err(wrap)?;
+        // Newer versions of `docker save` write both; what this has are the names that people know.
+        if index.find(b"manifest.json").is_some() {
+            return docker::open_all(&index).map_err(wrap);
+        }
+        if index.find(b"index.json").is_some() {
+            return oci::open_all(&Place::Tar(index), platform).map_err(wrap);
+        }
+        let cause = "it has neither manifest.json nor index.json, so it is no archive of images";
+        Err(Failure::new(doing(), cause).hint("for a tar file of a file system: rr import"))
+    }
+
+    /// The names that are whole: a tag alone (`latest`, as OCI layouts often have) would be the same for every image.
+    pub fn whole_names(&self) -> Vec<Reference> {
+        let whole = self.names.iter().filter(|name| name.contains([':', '/']));
+        let mut names: Vec<Reference> = whole.filter_map(|name| name.parse().ok()).collect();
+        names.dedup();
+        names
     }
 
     /// The bytes of a blob from `offset` on; unverified.

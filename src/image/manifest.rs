@@ -164,6 +164,19 @@ impl Manifest {
         }
     }
 
+    /// The document.
+    ///
+    /// # Errors
+    /// None: every value has a place in JSON.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": self.media_type,
+            "config": self.config,
+            "layers": self.layers,
+        }))
+    }
+
     /// What the blobs take, bytes.
     pub fn blobs_size(&self) -> u64 {
         self.layers.iter().fold(self.config.size, |sum, layer| sum.saturating_add(layer.size))

@@ -1,14 +1,17 @@
 //! Images: references, registries, archives, and what becomes of their layers.
 
 pub mod archive;
+mod assemble;
 pub mod auth;
 mod challenge;
 pub mod config;
 pub mod digest;
 mod http;
+mod import;
 mod index;
 mod local;
 pub mod manifest;
+pub mod pack;
 pub mod platform;
 pub mod progress;
 mod pull;
@@ -16,12 +19,16 @@ pub mod reference;
 pub mod registries;
 mod registry;
 mod remove;
+mod save;
 pub mod stream;
 #[cfg(test)]
 mod testing;
 mod transfer;
 pub mod unpack;
 
+pub use assemble::{Format, NewImage, add_image, empty_config};
+pub use import::{ImportOptions, import, open_url};
 pub use local::{Image, Layer, Listing, find, is_unpacked, list, resolve, tag};
-pub use pull::{PullPolicy, PullRequest, pull};
+pub use pull::{PullPolicy, PullRequest, load, pull};
 pub use remove::{Collected, Force, ImageUser, Removed, UsedLayer, collect_garbage, remove};
+pub use save::{ArchiveFormat, layer_size, save_to_directory, save_to_file};

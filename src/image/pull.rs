@@ -116,6 +116,17 @@ pub fn pull(store: &Store, request: &PullRequest<'_>) -> Result<Image> {
     }
 }
 
+/// Puts an opened image into the store, as [`pull`] does with one that is named.
+///
+/// # Errors
+/// As there.
+pub fn load(store: &Store, request: &PullRequest<'_>, archive: &ImageArchive) -> Result<Image> {
+    let _lock = store.lock_shared()?;
+    let doing = || format!("cannot load {}", request.name);
+    let resolved = resolve_archive(archive, request.platform.as_ref()).doing(doing)?;
+    finish(store, request, resolved, &[archive], &[]).map_err(|failure| failure.while_doing(doing()))
+}
+
 /// Which platforms will do.
 struct Wanted {
     platform: Option<Platform>,
@@ -301,14 +312,11 @@ fn resolve(
     Err(wrong("its indexes are nested too deep".into()))
 }
 
-/// The documents of an image on disk. It is called what the archive calls it, where that is a whole name;
-/// a tag alone (`latest`, as OCI layouts often have) would be the same for every image.
+/// The documents of an image on disk. It is called what the archive calls it, where that is a whole name.
 fn resolve_archive(archive: &ImageArchive, platform: Option<&Platform>) -> std::result::Result<Resolved, String> {
     check_platform(&archive.config, platform)?;
-    let is_whole = |name: &&String| name.contains([':', '/']);
-    let names = archive.names.iter().filter(is_whole).filter_map(|name| name.parse().ok());
     Ok(Resolved {
-        names: names.collect(),
+        names: archive.whole_names(),
         manifest_bytes: archive.manifest_bytes.clone(),
         manifest: archive.manifest.clone(),
         config_bytes: archive.config_bytes.clone(),
@@ -435,7 +443,7 @@ fn publish(store: &Store, request: &PullRequest<'_>, resolved: &Resolved, layers
 }
 
 /// Writes a small document as a blob, unless it is there.
-fn put_document(store: &Store, bytes: &[u8]) -> Result<Digest> {
+pub(super) fn put_document(store: &Store, bytes: &[u8]) -> Result<Digest> {
     let digest = Digest::of(bytes);
     let path = store.blob(&digest.hex());
     // One that is there but damaged is replaced.

@@ -15,7 +15,7 @@ use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 
 /// How a layer's tar stream is packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Compression {
     /// A tar stream as it is.
     None,

@@ -1,9 +1,11 @@
 //! The container's root file system: layers stacked ([`overlay`], [`fuse`], [`copy`]), what the kernel
 //! fills ([`kernel_filesystems`], [`cover`]), what the user asked for ([`mount`], [`volumes`]), rr's own files
-//! ([`etc`], [`user_entry`]), and the step inside ([`pivot`]).
+//! ([`etc`], [`user_entry`]), and the step inside ([`pivot`]). Without a mount, [`stacked`] reads what the layers make
+//! together, and [`changes`] what a container has changed.
 //!
 //! The image is hostile: whatever is looked up in it goes through [`resolve`].
 
+pub mod changes;
 mod chown;
 pub mod copy;
 mod copy_up;
@@ -16,5 +18,6 @@ pub mod mount;
 pub mod overlay;
 pub mod pivot;
 pub mod resolve;
+pub mod stacked;
 pub mod user_entry;
 pub mod volumes;

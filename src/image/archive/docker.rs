@@ -30,13 +30,22 @@ struct Saved {
 
 /// Opens the image of an archive that has a `manifest.json`.
 pub fn open(index: TarIndex, name: Option<&str>) -> Result<ImageArchive> {
-    let place = Place::Docker(index, HashMap::new());
-    let bytes = place.read_file("manifest.json")?;
-    let Place::Docker(index, mut blobs) = place else {
-        return Err(Failure::new("cannot read manifest.json", "it is in another kind of archive"));
-    };
-    let saved: Vec<Saved> = serde_json::from_slice(&bytes).doing(|| "cannot read manifest.json")?;
-    let saved = choose(saved, name)?;
+    let saved = read_manifest(&index)?;
+    open_saved(index, choose(saved, name)?)
+}
+
+/// Opens all images of such an archive.
+pub fn open_all(index: &TarIndex) -> Result<Vec<ImageArchive>> {
+    read_manifest(index)?.into_iter().map(|saved| open_saved(index.clone(), saved)).collect()
+}
+
+fn read_manifest(index: &TarIndex) -> Result<Vec<Saved>> {
+    let bytes = Place::Docker(index.clone(), HashMap::new()).read_file("manifest.json")?;
+    serde_json::from_slice(&bytes).doing(|| "cannot read manifest.json")
+}
+
+fn open_saved(index: TarIndex, saved: Saved) -> Result<ImageArchive> {
+    let mut blobs = HashMap::new();
     let config_section = find(&index, &saved.config)?;
     let config_bytes = read_config(&config_section, &saved.config)?;
     let config = ImageConfig::parse(&config_bytes)

@@ -18,7 +18,33 @@ pub fn open(place: Place, name: Option<&str>, platform: &Platform) -> Result<Ima
     let Document::Index(index) = parse_manifest(&bytes, media_type::OCI_INDEX)? else {
         return Err(Failure::new("cannot read index.json", "it is no index"));
     };
-    let mut chosen = choose(&index, name, platform)?.clone();
+    let chosen = choose(&index, name, platform)?.clone();
+    open_entry(place, chosen, platform)
+}
+
+/// Opens all images of a layout: of each name, and each without one.
+pub fn open_all(place: &Place, platform: &Platform) -> Result<Vec<ImageArchive>> {
+    let bytes = place.read_file("index.json")?;
+    let Document::Index(index) = parse_manifest(&bytes, media_type::OCI_INDEX)? else {
+        return Err(Failure::new("cannot read index.json", "it is no index"));
+    };
+    let mut all: Vec<String> = index.manifests.iter().filter_map(|entry| names(entry).into_iter().next()).collect();
+    all.sort();
+    all.dedup();
+    if all.is_empty() {
+        return Ok(vec![open(place.clone(), None, platform)?]);
+    }
+    let mut images = Vec::new();
+    for name in &all {
+        images.push(open(place.clone(), Some(name), platform)?);
+    }
+    for nameless in index.manifests.iter().filter(|entry| names(entry).is_empty()) {
+        images.push(open_entry(place.clone(), nameless.clone(), platform)?);
+    }
+    Ok(images)
+}
+
+fn open_entry(place: Place, mut chosen: Descriptor, platform: &Platform) -> Result<ImageArchive> {
     let names = names(&chosen);
     for _ in 0..DEEPEST {
         let bytes = place.read_document(&chosen.digest, chosen.size, MAX_MANIFEST)?;

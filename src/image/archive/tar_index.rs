@@ -11,13 +11,13 @@ use std::io::{Seek, SeekFrom};
 use std::sync::Arc;
 
 /// Files and links of a tar file, by normalised name.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TarIndex {
     file: Arc<File>,
     members: HashMap<Vec<u8>, Member>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Member {
     File {
         offset: u64,

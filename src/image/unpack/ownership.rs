@@ -56,6 +56,11 @@ impl<'a> Ownership<'a> {
         Ok(Ownership { container, namespace, root })
     }
 
+    /// The way back, from this namespace to a container: for packing.
+    pub fn back(container: &'a IdMaps, namespace: &'a IdMaps) -> Ownership<'a> {
+        Ownership { container: namespace, namespace: container, root: (0, 0) }
+    }
+
     /// Who owns what nobody in the container can own, in this namespace: the container's root, or where
     /// it has none, its first user.
     pub fn root(&self) -> (u32, u32) {
