@@ -51,7 +51,14 @@ pub fn save_to_file(store: &Store, images: &[Saved], format: ArchiveFormat, out:
     let mut tar = TarWriter::new(BufWriter::with_capacity(256 << 10, out));
     match format {
         ArchiveFormat::Docker => save_docker(store, images, &mut tar)?,
-        _ => save_layout(store, images, &mut tar)?,
+        _ => {
+            // skopeo, unprivileged, cannot make directories that are not in the archive.
+            for path in [&b"blobs"[..], b"blobs/sha256"] {
+                let header = Header { mode: 0o755, ..Header::new(path, Kind::Directory) };
+                tar.entry(&header).doing(|| "cannot write the archive")?;
+            }
+            save_layout(store, images, &mut tar)?;
+        }
     }
     tar.finish().doing(|| "cannot write the archive").map(|_| ())
 }

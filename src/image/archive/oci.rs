@@ -89,7 +89,9 @@ fn choose<'a>(index: &'a Index, name: Option<&str>, platform: &Platform) -> Resu
         [only] => only.digest,
         _ => named.choose(platform).map_err(|error| Failure::new(doing, error))?.digest,
     };
-    let found = index.manifests.iter().find(|entry| entry.digest == digest);
+    // Another name of the same image has an entry of its own.
+    let is_meant = |entry: &&Descriptor| entry.digest == digest && names(entry).iter().any(|own| own == name);
+    let found = index.manifests.iter().find(is_meant);
     found.ok_or_else(|| no_such_image(name, &[]))
 }
 
