@@ -98,11 +98,11 @@ fn saved_images_are_loaded_again() {
         let mut lines: Vec<&str> = loaded.lines().collect();
         lines.sort_unstable();
         lines.dedup();
-        let expected =
-            ["Loaded image: alpine:latest", "Loaded image: busybox:latest", "Loaded image: other/name:2"];
+        let expected = ["Loaded image: alpine:latest", "Loaded image: busybox:latest", "Loaded image: other/name:2"];
         assert_eq!(lines, expected, "{format}");
         assert_eq!((id_of(&fresh, "alpine"), id_of(&fresh, "busybox")), (alpine.clone(), busybox.clone()));
-        let release = ["run", "--rm", "--network", "none", "--pull", "never", "other/name:2", "cat", "/etc/alpine-release"];
+        let release =
+            ["run", "--rm", "--network", "none", "--pull", "never", "other/name:2", "cat", "/etc/alpine-release"];
         assert_eq!(fresh.run(release).succeeds().stdout, "3.20.3\n");
     }
     let by_id = rr.run(["save", &alpine]).exits(0);
@@ -129,7 +129,9 @@ fn others_read_what_was_saved_and_ours_is_what_others_save() {
     }
     let rr = requires!(user());
     let id = id_of(&rr, "alpine");
-    for (format, transport) in [("docker-archive", "docker-archive"), ("oci-archive", "oci-archive"), ("oci-dir", "oci")] {
+    for (format, transport) in
+        [("docker-archive", "docker-archive"), ("oci-archive", "oci-archive"), ("oci-dir", "oci")]
+    {
         let file = rr.path(format);
         rr.run(["save", "--format", format, "-o", text(&file), "alpine"]).succeeds();
         let copy = rr.path(&format!("copy-{format}"));
@@ -152,7 +154,10 @@ fn a_damaged_blob_is_not_saved() {
     let layers = rr.run(["image", "inspect", "-f", "{{json .RootFS.Layers}}", "alpine"]).succeeds().stdout;
     assert!(layers.contains("sha256:"));
     let blobs = rr.store().join("oci/blobs/sha256");
-    let largest = std::fs::read_dir(&blobs).unwrap().map(|entry| entry.unwrap().path()).max_by_key(|path| path.metadata().unwrap().len());
+    let largest = std::fs::read_dir(&blobs)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .max_by_key(|path| path.metadata().unwrap().len());
     let mut bytes = std::fs::read(largest.as_ref().unwrap()).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

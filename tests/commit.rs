@@ -42,13 +42,18 @@ fn changed() -> Result<Rr, String> {
 /// Runs a shell command as root of a namespace with all of the user's ids.
 fn as_root(rr: &Rr, script: &str, arguments: &[&str]) -> String {
     let command = ["--user", "--mount", "--map-root-user", "--map-auto", "--", "sh", "-ec", script, "sh"];
-    rr.any_command("unshare", [&command[..], arguments].concat()).within(Duration::from_secs(120)).output().succeeds().stdout
+    rr.any_command("unshare", [&command[..], arguments].concat())
+        .within(Duration::from_secs(120))
+        .output()
+        .succeeds()
+        .stdout
 }
 
 /// podman with a storage of its own.
 fn podman(rr: &Rr, arguments: &[&str]) -> crate::support::Outcome {
     let (root, runroot) = (rr.path("podman"), rr.path("podman-run"));
-    let own = ["--root", root.to_str().unwrap(), "--runroot", runroot.to_str().unwrap(), "--cgroup-manager", "cgroupfs"];
+    let own =
+        ["--root", root.to_str().unwrap(), "--runroot", runroot.to_str().unwrap(), "--cgroup-manager", "cgroupfs"];
     rr.any_command("podman", [&own[..], arguments].concat()).within(Duration::from_secs(120)).output()
 }
 
@@ -88,13 +93,25 @@ fn diff_says_what_was_added_changed_and_deleted() {
 #[test]
 fn diff_says_the_same_with_a_copied_image_and_of_a_running_container() {
     let rr = requires!(user());
-    let script = "mkdir /a && echo >/a/b && echo >>/etc/passwd && rm /etc/motd && rm -r /home && echo >/home && chmod 700 /opt";
+    let script =
+        "mkdir /a && echo >/a/b && echo >>/etc/passwd && rm /etc/motd && rm -r /home && echo >/home && chmod 700 /opt";
     let mut said = Vec::new();
     for driver in ["kernel", "copy"] {
-        rr.command(["run", "-d", "--name", driver, "--network", "none", "alpine", "sh", "-c", &format!("{script}; echo done; sleep 1000")])
-            .env("RR_OVERLAY", driver)
-            .output()
-            .succeeds();
+        rr.command([
+            "run",
+            "-d",
+            "--name",
+            driver,
+            "--network",
+            "none",
+            "alpine",
+            "sh",
+            "-c",
+            &format!("{script}; echo done; sleep 1000"),
+        ])
+        .env("RR_OVERLAY", driver)
+        .output()
+        .succeeds();
         assert!(crate::support::wait_until(Duration::from_secs(20), || {
             rr.run(["logs", driver]).succeeds().stdout == "done\n"
         }));
@@ -147,7 +164,8 @@ fn a_committed_image_has_what_the_container_had_here_and_elsewhere() {
     rr.run(["export", "-o", exported.to_str().unwrap(), "it"]).succeeds();
     let directory = rr.path("exported");
     std::fs::create_dir(&directory).unwrap();
-    let script = format!("tar -C \"$1\" --numeric-owner --same-owner --same-permissions -xf \"$2\"\nset -- \"$1\"\n{LIST}");
+    let script =
+        format!("tar -C \"$1\" --numeric-owner --same-owner --same-permissions -xf \"$2\"\nset -- \"$1\"\n{LIST}");
     let containers = as_root(&rr, &script, &[directory.to_str().unwrap(), exported.to_str().unwrap()]);
     assert_same(&containers, &ours, "the container and the image");
 
@@ -186,7 +204,8 @@ fn the_layer_holds_attributes_and_capabilities_and_no_sockets() {
     kept.expect("the directory belongs to the container's root, who is this user");
     // A socket's path has at most 108 bytes (unix(7)).
     let directory = std::fs::File::open(upper.join("new")).unwrap();
-    let _socket = UnixListener::bind(format!("/proc/self/fd/{}/s", directory.as_raw_fd())).expect("a socket in the upper directory");
+    let _socket = UnixListener::bind(format!("/proc/self/fd/{}/s", directory.as_raw_fd()))
+        .expect("a socket in the upper directory");
     rr.run(["commit", "it", "mine"]).succeeds();
     let layer = newest_layer(&rr, "mine");
     let names = tar(&layer, &["-tf"]);
@@ -212,9 +231,11 @@ fn newest_layer(rr: &Rr, name: &str) -> std::path::PathBuf {
     let json = |path: &Path| -> serde_json::Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
     let index = json(&layout.join("index.json"));
     let name = format!("docker.io/library/{name}:latest");
-    let entry = index["manifests"].as_array().unwrap().iter().find(|entry| {
-        entry["annotations"]["org.opencontainers.image.ref.name"] == name.as_str()
-    });
+    let entry = index["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|entry| entry["annotations"]["org.opencontainers.image.ref.name"] == name.as_str());
     let manifest = json(&blob(entry.expect("the image is in the index")["digest"].as_str().unwrap()));
     blob(manifest["layers"].as_array().unwrap().last().unwrap()["digest"].as_str().unwrap())
 }
@@ -231,7 +252,8 @@ fn owners_are_the_containers_whatever_its_map() {
     let script = "echo >/f0 && echo >/f1 && chown 5:6 /f1 && stat -c '%n %u %g' /f0 /f1 /etc/shadow";
     for userns in ["auto", "nomap", "keep-id"] {
         let name = format!("of-{userns}");
-        let options = ["run", "--name", &name, "--network", "none", "--userns", userns, "--user", "0", "alpine", "sh", "-c"];
+        let options =
+            ["run", "--name", &name, "--network", "none", "--userns", userns, "--user", "0", "alpine", "sh", "-c"];
         let before = rr.run([&options[..], &[script]].concat()).succeeds().stdout;
         rr.run(["commit", "-q", &name, &name]).succeeds();
         let after = ["run", "--rm", "--network", "none", &name, "stat", "-c", "%n %u %g", "/f0", "/f1", "/etc/shadow"];
@@ -244,8 +266,32 @@ fn owners_are_the_containers_whatever_its_map() {
 fn the_image_runs_as_the_container_did_and_as_the_changes_say() {
     let rr = requires!(user());
     rr.run([
-        "create", "--name", "it", "--network", "none", "-e", "A=1", "-l", "role=test", "-w", "/srv", "--user", "7", "-h", "box",
-        "--expose", "80", "-v", "/data", "--stop-signal", "QUIT", "--entrypoint", "/bin/echo", "alpine", "one", "two",
+        "create",
+        "--name",
+        "it",
+        "--network",
+        "none",
+        "-e",
+        "A=1",
+        "-l",
+        "role=test",
+        "-w",
+        "/srv",
+        "--user",
+        "7",
+        "-h",
+        "box",
+        "--expose",
+        "80",
+        "-v",
+        "/data",
+        "--stop-signal",
+        "QUIT",
+        "--entrypoint",
+        "/bin/echo",
+        "alpine",
+        "one",
+        "two",
     ])
     .succeeds();
     let ids = rr.path("iid");
@@ -267,8 +313,30 @@ fn the_image_runs_as_the_container_did_and_as_the_changes_say() {
     assert!(plain["Config"]["Volumes"].get("/data").is_none(), "{plain}");
     assert_eq!(rr.run(["run", "--rm", "--network", "none", "plain"]).succeeds().stdout, "one two\n");
 
-    let options = ["-a", "Ana <a@b>", "-m", "said so", "--include-volumes", "-f", "docker", "-c", "CMD three", "-c", "ENV A=2 B=\"x y\""];
-    let more = ["-c", "ENTRYPOINT []", "-c", "USER root", "-c", "HEALTHCHECK --retries=2 CMD true", "-p=false", "it", "x/changed:v"];
+    let options = [
+        "-a",
+        "Ana <a@b>",
+        "-m",
+        "said so",
+        "--include-volumes",
+        "-f",
+        "docker",
+        "-c",
+        "CMD three",
+        "-c",
+        "ENV A=2 B=\"x y\"",
+    ];
+    let more = [
+        "-c",
+        "ENTRYPOINT []",
+        "-c",
+        "USER root",
+        "-c",
+        "HEALTHCHECK --retries=2 CMD true",
+        "-p=false",
+        "it",
+        "x/changed:v",
+    ];
     rr.run([&["commit"][..], &options, &more].concat()).succeeds();
     let changed = config("x/changed:v");
     assert_eq!(changed["Config"]["Cmd"], serde_json::json!(["/bin/sh", "-c", "three"]));
@@ -302,7 +370,8 @@ fn a_running_container_is_committed_and_goes_on() {
 #[test]
 fn a_directory_becomes_an_image_of_one_layer() {
     let rr = requires!(Rr::with_alpine());
-    rr.run(["create", "--name", "it", "--network", "none", "--rootfs", "rootfs:O", "cat", "/etc/alpine-release"]).succeeds();
+    rr.run(["create", "--name", "it", "--network", "none", "--rootfs", "rootfs:O", "cat", "/etc/alpine-release"])
+        .succeeds();
     rr.run(["commit", "it", "from-directory"]).succeeds();
     assert_eq!(rr.run(["run", "--rm", "--network", "none", "from-directory"]).succeeds().stdout, "3.20.3\n");
 }

@@ -36,10 +36,17 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand attach 'Attach to a running container'
             cand logs 'Print what a container has written'
             cand rename 'Rename a container'
+            cand diff 'Show what a container has added (A), changed (C) and deleted (D)'
+            cand commit 'Make an image of what a container has changed'
+            cand export 'Write all files of a container to a tar archive'
             cand ps 'List containers'
             cand rm 'Remove one or more containers'
             cand pull 'Download an image from a registry and unpack it'
             cand images 'List images'
+            cand history 'Show how an image came about'
+            cand import 'Make an image of a tar archive of a file system'
+            cand save 'Write images to an archive'
+            cand load 'Load images from an archive'
             cand rmi 'Remove one or more images'
             cand tag 'Give an image another name'
             cand inspect 'Show everything about containers and images'
@@ -235,6 +242,35 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rr;diff'= {
+            cand --format '`json`: three lists'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;commit'= {
+            cand -a 'Who made it, such as `Ana <ana@example.org>`'
+            cand --author 'Who made it, such as `Ana <ana@example.org>`'
+            cand -c 'Change the image by an instruction of Dockerfiles, such as `CMD ["sh"]`'
+            cand --change 'Change the image by an instruction of Dockerfiles, such as `CMD ["sh"]`'
+            cand -f 'Documents of the image: oci or docker'
+            cand --format 'Documents of the image: oci or docker'
+            cand --iidfile 'Write the image''s id to a file'
+            cand -m 'A comment for the image''s history'
+            cand --message 'A comment for the image''s history'
+            cand -p 'Stop the container''s processes meanwhile [default: true]'
+            cand --pause 'Stop the container''s processes meanwhile [default: true]'
+            cand --include-volumes 'Make the targets of the container''s mounts volumes of the image'
+            cand -q 'Say nothing but the id'
+            cand --quiet 'Say nothing but the id'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;export'= {
+            cand -o 'Write to a file instead of standard output'
+            cand --output 'Write to a file instead of standard output'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rr;ps'= {
             cand -f 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since'
             cand --filter 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since'
@@ -279,6 +315,47 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --no-trunc 'Show whole ids'
             cand -q 'Show ids only'
             cand --quiet 'Show ids only'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;history'= {
+            cand --format '`table`, `table TEMPLATE`, `json` or a Go template'
+            cand -H 'Show sizes and times for people [default: true]'
+            cand --human 'Show sizes and times for people [default: true]'
+            cand --no-trunc 'Show whole ids and commands'
+            cand -q 'Show ids only'
+            cand --quiet 'Show ids only'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;import'= {
+            cand -c 'Change the image by an instruction of Dockerfiles, such as `CMD ["sh"]`'
+            cand --change 'Change the image by an instruction of Dockerfiles, such as `CMD ["sh"]`'
+            cand -m 'A comment for the image''s history'
+            cand --message 'A comment for the image''s history'
+            cand --platform 'Whom the image is for, if not for machines like this'
+            cand -q 'Say nothing but the id'
+            cand --quiet 'Say nothing but the id'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;save'= {
+            cand --format 'docker-archive, oci-archive or oci-dir'
+            cand -o 'Write to a file or, with oci-dir, a directory instead of standard output'
+            cand --output 'Write to a file or, with oci-dir, a directory instead of standard output'
+            cand -m 'Accepted for Podman''s sake: any number of images can be saved'
+            cand --multi-image-archive 'Accepted for Podman''s sake: any number of images can be saved'
+            cand -q 'Accepted for Podman''s sake: nothing is said anyway'
+            cand --quiet 'Accepted for Podman''s sake: nothing is said anyway'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;load'= {
+            cand -i 'Read a file or a directory instead of standard input'
+            cand --input 'Read a file or a directory instead of standard input'
+            cand --platform 'Choose the platform of a multi-platform image'
+            cand -q 'Show no progress'
+            cand --quiet 'Show no progress'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -333,6 +410,9 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand attach 'Attach to a running container'
             cand logs 'Print what a container has written'
             cand rename 'Rename a container'
+            cand diff 'Show what a container has added (A), changed (C) and deleted (D)'
+            cand commit 'Make an image of what a container has changed'
+            cand export 'Write all files of a container to a tar archive'
             cand ls 'List containers'
             cand rm 'Remove one or more containers'
             cand inspect 'Show everything about containers'
@@ -521,6 +601,35 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rr;container;diff'= {
+            cand --format '`json`: three lists'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;container;commit'= {
+            cand -a 'Who made it, such as `Ana <ana@example.org>`'
+            cand --author 'Who made it, such as `Ana <ana@example.org>`'
+            cand -c 'Change the image by an instruction of Dockerfiles, such as `CMD ["sh"]`'
+            cand --change 'Change the image by an instruction of Dockerfiles, such as `CMD ["sh"]`'
+            cand -f 'Documents of the image: oci or docker'
+            cand --format 'Documents of the image: oci or docker'
+            cand --iidfile 'Write the image''s id to a file'
+            cand -m 'A comment for the image''s history'
+            cand --message 'A comment for the image''s history'
+            cand -p 'Stop the container''s processes meanwhile [default: true]'
+            cand --pause 'Stop the container''s processes meanwhile [default: true]'
+            cand --include-volumes 'Make the targets of the container''s mounts volumes of the image'
+            cand -q 'Say nothing but the id'
+            cand --quiet 'Say nothing but the id'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;container;export'= {
+            cand -o 'Write to a file instead of standard output'
+            cand --output 'Write to a file instead of standard output'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rr;container;ls'= {
             cand -f 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since'
             cand --filter 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since'
@@ -558,6 +667,10 @@ set edit:completion:arg-completer[rr] = {|@words|
         &'rr;image'= {
             cand pull 'Download an image from a registry and unpack it'
             cand ls 'List images'
+            cand history 'Show how an image came about'
+            cand import 'Make an image of a tar archive of a file system'
+            cand save 'Write images to an archive'
+            cand load 'Load images from an archive'
             cand rm 'Remove one or more images'
             cand tag 'Give an image another name'
             cand inspect 'Show everything about images'
@@ -580,6 +693,47 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --no-trunc 'Show whole ids'
             cand -q 'Show ids only'
             cand --quiet 'Show ids only'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;image;history'= {
+            cand --format '`table`, `table TEMPLATE`, `json` or a Go template'
+            cand -H 'Show sizes and times for people [default: true]'
+            cand --human 'Show sizes and times for people [default: true]'
+            cand --no-trunc 'Show whole ids and commands'
+            cand -q 'Show ids only'
+            cand --quiet 'Show ids only'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;image;import'= {
+            cand -c 'Change the image by an instruction of Dockerfiles, such as `CMD ["sh"]`'
+            cand --change 'Change the image by an instruction of Dockerfiles, such as `CMD ["sh"]`'
+            cand -m 'A comment for the image''s history'
+            cand --message 'A comment for the image''s history'
+            cand --platform 'Whom the image is for, if not for machines like this'
+            cand -q 'Say nothing but the id'
+            cand --quiet 'Say nothing but the id'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;image;save'= {
+            cand --format 'docker-archive, oci-archive or oci-dir'
+            cand -o 'Write to a file or, with oci-dir, a directory instead of standard output'
+            cand --output 'Write to a file or, with oci-dir, a directory instead of standard output'
+            cand -m 'Accepted for Podman''s sake: any number of images can be saved'
+            cand --multi-image-archive 'Accepted for Podman''s sake: any number of images can be saved'
+            cand -q 'Accepted for Podman''s sake: nothing is said anyway'
+            cand --quiet 'Accepted for Podman''s sake: nothing is said anyway'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;image;load'= {
+            cand -i 'Read a file or a directory instead of standard input'
+            cand --input 'Read a file or a directory instead of standard input'
+            cand --platform 'Choose the platform of a multi-platform image'
+            cand -q 'Show no progress'
+            cand --quiet 'Show no progress'
             cand -h 'Print help'
             cand --help 'Print help'
         }

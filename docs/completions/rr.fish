@@ -39,10 +39,17 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "wait" -d 'Wait until one or m
 complete -c rr -n "__fish_rr_needs_command" -f -a "attach" -d 'Attach to a running container'
 complete -c rr -n "__fish_rr_needs_command" -f -a "logs" -d 'Print what a container has written'
 complete -c rr -n "__fish_rr_needs_command" -f -a "rename" -d 'Rename a container'
+complete -c rr -n "__fish_rr_needs_command" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
+complete -c rr -n "__fish_rr_needs_command" -f -a "commit" -d 'Make an image of what a container has changed'
+complete -c rr -n "__fish_rr_needs_command" -f -a "export" -d 'Write all files of a container to a tar archive'
 complete -c rr -n "__fish_rr_needs_command" -f -a "ps" -d 'List containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "rm" -d 'Remove one or more containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "pull" -d 'Download an image from a registry and unpack it'
 complete -c rr -n "__fish_rr_needs_command" -f -a "images" -d 'List images'
+complete -c rr -n "__fish_rr_needs_command" -f -a "history" -d 'Show how an image came about'
+complete -c rr -n "__fish_rr_needs_command" -f -a "import" -d 'Make an image of a tar archive of a file system'
+complete -c rr -n "__fish_rr_needs_command" -f -a "save" -d 'Write images to an archive'
+complete -c rr -n "__fish_rr_needs_command" -f -a "load" -d 'Load images from an archive'
 complete -c rr -n "__fish_rr_needs_command" -f -a "rmi" -d 'Remove one or more images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "tag" -d 'Give an image another name'
 complete -c rr -n "__fish_rr_needs_command" -f -a "inspect" -d 'Show everything about containers and images'
@@ -174,6 +181,19 @@ complete -c rr -n "__fish_rr_using_subcommand logs" -s f -l follow -d 'Go on unt
 complete -c rr -n "__fish_rr_using_subcommand logs" -s t -l timestamps -d 'Put its time before each line'
 complete -c rr -n "__fish_rr_using_subcommand logs" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand rename" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand diff" -l format -d '`json`: three lists' -r
+complete -c rr -n "__fish_rr_using_subcommand diff" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand commit" -s a -l author -d 'Who made it, such as `Ana <ana@example.org>`' -r
+complete -c rr -n "__fish_rr_using_subcommand commit" -s c -l change -d 'Change the image by an instruction of Dockerfiles, such as `CMD ["sh"]`' -r
+complete -c rr -n "__fish_rr_using_subcommand commit" -s f -l format -d 'Documents of the image: oci or docker' -r
+complete -c rr -n "__fish_rr_using_subcommand commit" -l iidfile -d 'Write the image\'s id to a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand commit" -s m -l message -d 'A comment for the image\'s history' -r
+complete -c rr -n "__fish_rr_using_subcommand commit" -s p -l pause -d 'Stop the container\'s processes meanwhile [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand commit" -l include-volumes -d 'Make the targets of the container\'s mounts volumes of the image'
+complete -c rr -n "__fish_rr_using_subcommand commit" -s q -l quiet -d 'Say nothing but the id'
+complete -c rr -n "__fish_rr_using_subcommand commit" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand export" -s o -l output -d 'Write to a file instead of standard output' -r -F
+complete -c rr -n "__fish_rr_using_subcommand export" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand ps" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since' -r
 complete -c rr -n "__fish_rr_using_subcommand ps" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
 complete -c rr -n "__fish_rr_using_subcommand ps" -s n -l last -d 'Show the newest so many, whatever their state' -r
@@ -197,6 +217,25 @@ complete -c rr -n "__fish_rr_using_subcommand images" -l digests -d 'Show digest
 complete -c rr -n "__fish_rr_using_subcommand images" -l no-trunc -d 'Show whole ids'
 complete -c rr -n "__fish_rr_using_subcommand images" -s q -l quiet -d 'Show ids only'
 complete -c rr -n "__fish_rr_using_subcommand images" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand history" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
+complete -c rr -n "__fish_rr_using_subcommand history" -s H -l human -d 'Show sizes and times for people [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand history" -l no-trunc -d 'Show whole ids and commands'
+complete -c rr -n "__fish_rr_using_subcommand history" -s q -l quiet -d 'Show ids only'
+complete -c rr -n "__fish_rr_using_subcommand history" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand import" -s c -l change -d 'Change the image by an instruction of Dockerfiles, such as `CMD ["sh"]`' -r
+complete -c rr -n "__fish_rr_using_subcommand import" -s m -l message -d 'A comment for the image\'s history' -r
+complete -c rr -n "__fish_rr_using_subcommand import" -l platform -d 'Whom the image is for, if not for machines like this' -r
+complete -c rr -n "__fish_rr_using_subcommand import" -s q -l quiet -d 'Say nothing but the id'
+complete -c rr -n "__fish_rr_using_subcommand import" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand save" -l format -d 'docker-archive, oci-archive or oci-dir' -r
+complete -c rr -n "__fish_rr_using_subcommand save" -s o -l output -d 'Write to a file or, with oci-dir, a directory instead of standard output' -r -F
+complete -c rr -n "__fish_rr_using_subcommand save" -s m -l multi-image-archive -d 'Accepted for Podman\'s sake: any number of images can be saved'
+complete -c rr -n "__fish_rr_using_subcommand save" -s q -l quiet -d 'Accepted for Podman\'s sake: nothing is said anyway'
+complete -c rr -n "__fish_rr_using_subcommand save" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand load" -s i -l input -d 'Read a file or a directory instead of standard input' -r -F
+complete -c rr -n "__fish_rr_using_subcommand load" -l platform -d 'Choose the platform of a multi-platform image' -r
+complete -c rr -n "__fish_rr_using_subcommand load" -s q -l quiet -d 'Show no progress'
+complete -c rr -n "__fish_rr_using_subcommand load" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand rmi" -s f -l force -d 'Remove images that stopped containers use, and all names of an id'
 complete -c rr -n "__fish_rr_using_subcommand rmi" -l no-prune -d 'Accepted for Docker\'s sake: rr keeps no untagged parents'
 complete -c rr -n "__fish_rr_using_subcommand rmi" -s h -l help -d 'Print help'
@@ -211,19 +250,22 @@ complete -c rr -n "__fish_rr_using_subcommand version" -s f -l format -d '`json`
 complete -c rr -n "__fish_rr_using_subcommand version" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand man" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "run" -d 'Create and run a new container from an image'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "create" -d 'Create a container, to be started later'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "start" -d 'Start one or more stopped containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "stop" -d 'Stop one or more running containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "restart" -d 'Restart one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "kill" -d 'Send a signal to one or more running containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "attach" -d 'Attach to a running container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "logs" -d 'Print what a container has written'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "rename" -d 'Rename a container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "ls" -d 'List containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "rm" -d 'Remove one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename ls rm inspect" -f -a "inspect" -d 'Show everything about containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "run" -d 'Create and run a new container from an image'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "create" -d 'Create a container, to be started later'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "start" -d 'Start one or more stopped containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "stop" -d 'Stop one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "restart" -d 'Restart one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "kill" -d 'Send a signal to one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "attach" -d 'Attach to a running container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "logs" -d 'Print what a container has written'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "rename" -d 'Rename a container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "commit" -d 'Make an image of what a container has changed'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "export" -d 'Write all files of a container to a tar archive'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "ls" -d 'List containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "rm" -d 'Remove one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "inspect" -d 'Show everything about containers'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
@@ -345,6 +387,19 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from logs" -s t -l timestamps -d 'Put its time before each line'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from diff" -l format -d '`json`: three lists' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from diff" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from commit" -s a -l author -d 'Who made it, such as `Ana <ana@example.org>`' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from commit" -s c -l change -d 'Change the image by an instruction of Dockerfiles, such as `CMD ["sh"]`' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from commit" -s f -l format -d 'Documents of the image: oci or docker' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from commit" -l iidfile -d 'Write the image\'s id to a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from commit" -s m -l message -d 'A comment for the image\'s history' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from commit" -s p -l pause -d 'Stop the container\'s processes meanwhile [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from commit" -l include-volumes -d 'Make the targets of the container\'s mounts volumes of the image'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from commit" -s q -l quiet -d 'Say nothing but the id'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from commit" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from export" -s o -l output -d 'Write to a file instead of standard output' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s n -l last -d 'Show the newest so many, whatever their state' -r
@@ -360,11 +415,15 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d '`json` or a Go template, such as `{{.State.Status}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Measure what containers have written'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls rm tag inspect" -f -a "pull" -d 'Download an image from a registry and unpack it'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls rm tag inspect" -f -a "ls" -d 'List images'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls rm tag inspect" -f -a "rm" -d 'Remove one or more images'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls rm tag inspect" -f -a "tag" -d 'Give an image another name'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls rm tag inspect" -f -a "inspect" -d 'Show everything about images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "pull" -d 'Download an image from a registry and unpack it'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "ls" -d 'List images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "history" -d 'Show how an image came about'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "import" -d 'Make an image of a tar archive of a file system'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "save" -d 'Write images to an archive'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "load" -d 'Load images from an archive'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "rm" -d 'Remove one or more images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "tag" -d 'Give an image another name'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "inspect" -d 'Show everything about images'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only the image\'s name'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l strict-ids -d 'Fail where a file belongs to an id that is not mapped, instead of giving it to root'
@@ -376,6 +435,25 @@ complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Show whole ids'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show ids only'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from history" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from history" -s H -l human -d 'Show sizes and times for people [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from history" -l no-trunc -d 'Show whole ids and commands'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from history" -s q -l quiet -d 'Show ids only'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from history" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from import" -s c -l change -d 'Change the image by an instruction of Dockerfiles, such as `CMD ["sh"]`' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from import" -s m -l message -d 'A comment for the image\'s history' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from import" -l platform -d 'Whom the image is for, if not for machines like this' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Say nothing but the id'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from save" -l format -d 'docker-archive, oci-archive or oci-dir' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from save" -s o -l output -d 'Write to a file or, with oci-dir, a directory instead of standard output' -r -F
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from save" -s m -l multi-image-archive -d 'Accepted for Podman\'s sake: any number of images can be saved'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from save" -s q -l quiet -d 'Accepted for Podman\'s sake: nothing is said anyway'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from save" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from load" -s i -l input -d 'Read a file or a directory instead of standard input' -r -F
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from load" -l platform -d 'Choose the platform of a multi-platform image' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Show no progress'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from load" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove images that stopped containers use, and all names of an id'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from rm" -l no-prune -d 'Accepted for Docker\'s sake: rr keeps no untagged parents'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'

@@ -6,9 +6,9 @@ use crate::container::commit::{CommitOptions, Pause, Volumes, commit};
 use crate::container::record;
 use crate::container::values;
 use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::image::Format;
 use crate::image::pack::tree::PackReport;
 use crate::image::reference::Reference;
-use crate::image::Format;
 
 /// Make an image of what a container has changed
 #[derive(Debug, clap::Parser)]

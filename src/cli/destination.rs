@@ -23,11 +23,8 @@ impl Destination {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
             let stdout = std::io::stdout();
             if stdout.is_terminal() {
-                return Err(Failure::new(
-                    "cowardly refusing to save to a terminal. Use the -o flag or redirect",
-                    "",
-                )
-                .code(ExitCode::General));
+                return Err(Failure::new("cowardly refusing to save to a terminal. Use the -o flag or redirect", "")
+                    .code(ExitCode::General));
             }
             let file = File::from(stdout.as_fd().try_clone_to_owned().doing(|| "cannot use standard output")?);
             return Ok(Destination { file, rename: None });

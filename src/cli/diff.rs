@@ -33,7 +33,9 @@ impl Verb for Diff {
         let changes = files::changes(&store, &container)?;
         let shown = |path: &[u8]| format!("/{}", String::from_utf8_lossy(path));
         if json {
-            let of = |kind| changes.iter().filter(|(change, _)| *change == kind).map(|(_, path)| shown(path)).collect::<Vec<_>>();
+            let of = |kind| {
+                changes.iter().filter(|(change, _)| *change == kind).map(|(_, path)| shown(path)).collect::<Vec<_>>()
+            };
             let lists =
                 json!({ "changed": of(Change::Modified), "added": of(Change::Added), "deleted": of(Change::Removed) });
             return output::line(&lists.to_string()).map(|()| 0);

@@ -8,7 +8,7 @@ use crate::host::dirs::Dirs;
 use crate::host::userns::{UsernsRequest, plan_maps};
 use crate::image::archive::ImageArchive;
 use crate::image::unpack::UnmappedIds;
-use crate::image::{PullPolicy, Image};
+use crate::image::{Image, PullPolicy};
 use crate::store::Store;
 use std::io::IsTerminal;
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! `rr save`
 
 use super::destination::Destination;
-use super::verbs::Verb;
 use super::store;
+use super::verbs::Verb;
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::image::reference::{ImageName, Reference};
 use crate::image::{self, ArchiveFormat, Image};
@@ -39,7 +39,9 @@ impl Verb for Save {
         for text in &self.images {
             let (image, name) = named(&store, text)?;
             match images.iter_mut().find(|(other, _)| other.manifest_digest == image.manifest_digest) {
-                Some((_, names)) => names.extend(name.filter(|name| !names.contains(name)).into_iter().collect::<Vec<_>>()),
+                Some((_, names)) => {
+                    names.extend(name.filter(|name| !names.contains(name)).into_iter().collect::<Vec<_>>())
+                }
                 None => images.push((image, name.into_iter().collect())),
             }
         }

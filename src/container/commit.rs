@@ -95,7 +95,9 @@ pub fn commit(store: &Store, container: &Container, options: &CommitOptions) -> 
 fn base(store: &Store, container: &Container) -> Result<Option<Image>> {
     let Some(used) = &container.plan.image else { return Ok(None) };
     let image = image::resolve(store, &used.id).map_err(|failure| {
-        failure.hint(format!("its layers are kept, but not its documents; get it again: rr pull {}", used.name)).code(ExitCode::General)
+        failure
+            .hint(format!("its layers are kept, but not its documents; get it again: rr pull {}", used.name))
+            .code(ExitCode::General)
     })?;
     Ok(Some(image))
 }
@@ -106,7 +108,9 @@ fn config(plan: &RunPlan, base: Option<&Image>, options: &CommitOptions) -> Resu
     let of_image = std::mem::take(&mut config.config);
     config.config = settings(plan, of_image, options.volumes);
     for change in &options.changes {
-        let wrong = |cause| Failure::new(format!("cannot use --change {}", change.escape_debug()), cause).code(ExitCode::General);
+        let wrong = |cause| {
+            Failure::new(format!("cannot use --change {}", change.escape_debug()), cause).code(ExitCode::General)
+        };
         instructions::apply(&mut config.config, change).map_err(wrong)?;
     }
     config.created = Some(jiff::Timestamp::now().to_string());
@@ -119,7 +123,8 @@ fn config(plan: &RunPlan, base: Option<&Image>, options: &CommitOptions) -> Resu
 /// How containers of the new image run: as this one does.
 fn settings(plan: &RunPlan, of_image: ContainerConfig, volumes: Volumes) -> ContainerConfig {
     let (entrypoint, cmd) = plan.process.args.split_at(plan.process.entrypoint_words.min(plan.process.args.len()));
-    let stays = of_image.stop_signal.as_deref().map_or(libc::SIGTERM, |text| signal(text).unwrap_or(0)) == plan.stop_signal;
+    let stays =
+        of_image.stop_signal.as_deref().map_or(libc::SIGTERM, |text| signal(text).unwrap_or(0)) == plan.stop_signal;
     let stop_signal = if stays { of_image.stop_signal } else { Some(super::values::signal_name(plan.stop_signal)) };
     let mut volume_paths = of_image.volumes;
     if volumes == Volumes::OfContainer {

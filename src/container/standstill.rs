@@ -32,7 +32,10 @@ impl Standstill {
         let Some(namespace) = pid_namespace(init.pid) else { return Ok(standstill) };
         let doing = || format!("cannot pause container {}", container.plan.name);
         for _ in 0..MOST_PASSES {
-            let running: Vec<i32> = processes().filter(|pid| pid_namespace(*pid).as_ref() == Some(&namespace)).filter(|pid| !is_stopped(*pid)).collect();
+            let running: Vec<i32> = processes()
+                .filter(|pid| pid_namespace(*pid).as_ref() == Some(&namespace))
+                .filter(|pid| !is_stopped(*pid))
+                .collect();
             if running.is_empty() {
                 break;
             }

@@ -180,7 +180,10 @@ fn check(found: Digest, wanted: Digest, doing: impl Fn() -> String) -> Result<()
     if found == wanted {
         return Ok(());
     }
-    Err(Failure::new(doing(), format!("the store's copy is damaged: its content has the digest {found} instead of {wanted}")))
+    Err(Failure::new(
+        doing(),
+        format!("the store's copy is damaged: its content has the digest {found} instead of {wanted}"),
+    ))
 }
 
 /// OCI image-spec "image layout".

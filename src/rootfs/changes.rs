@@ -215,7 +215,9 @@ impl<'a> Walk<'a> {
     fn top(&mut self, top: &Rc<OwnedFd>, lower: &Stacked) -> Step {
         let now = rustix::fs::fstat(top)?;
         match lower.top() {
-            Some(before) if differ(&now, &rustix::fs::fstat(before)?) => self.tell(Change::Modified, &now, Place::Directory(top.as_fd())),
+            Some(before) if differ(&now, &rustix::fs::fstat(before)?) => {
+                self.tell(Change::Modified, &now, Place::Directory(top.as_fd()))
+            }
             Some(_) => Ok(()),
             None => self.tell(Change::Added, &now, Place::Directory(top.as_fd())),
         }
@@ -295,7 +297,15 @@ impl<'a> Walk<'a> {
     }
 
     /// Tells one entry, and all that is in it.
-    fn one(&mut self, tree: &Stacked, name: &CStr, found: &Found, change: Change, lower: &Stacked, within: bool) -> Step {
+    fn one(
+        &mut self,
+        tree: &Stacked,
+        name: &CStr,
+        found: &Found,
+        change: Change,
+        lower: &Stacked,
+        within: bool,
+    ) -> Step {
         if !is_directory(&found.stat) {
             return self.tell(change, &found.stat, Place::Name(found.parent.as_fd(), name));
         }
@@ -306,7 +316,13 @@ impl<'a> Walk<'a> {
     }
 
     /// A directory that was one before: told now if it differs itself, else when something in it does.
-    fn merged(&mut self, now: &Stat, before: &Found, directory: &Rc<OwnedFd>, inside: impl FnOnce(&mut Self) -> Step) -> Step {
+    fn merged(
+        &mut self,
+        now: &Stat,
+        before: &Found,
+        directory: &Rc<OwnedFd>,
+        inside: impl FnOnce(&mut Self) -> Step,
+    ) -> Step {
         // What is left out changes the time of the directory it is made in.
         let has_left = self.left.iter().any(|left| self.holds(left, directory));
         if differ(now, &before.stat) || (!has_left && mtime(now) != mtime(&before.stat)) {

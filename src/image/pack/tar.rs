@@ -115,7 +115,8 @@ impl<W: Write> TarWriter<W> {
     /// # Errors
     /// The writer's; more data than was announced.
     pub fn data(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.left = self.left.checked_sub(bytes.len() as u64).ok_or_else(|| io::Error::other("more data than announced"))?;
+        self.left =
+            self.left.checked_sub(bytes.len() as u64).ok_or_else(|| io::Error::other("more data than announced"))?;
         self.inner.write_all(bytes)
     }
 
@@ -257,7 +258,8 @@ mod tests {
 
     fn headers() -> impl Strategy<Value = Header> {
         let name = proptest::collection::vec("[a-zäöü .]{1,60}", 1..6).prop_map(|parts| parts.join("/").into_bytes());
-        let attributes = proptest::collection::vec(("[a-z.]{1,20}", proptest::collection::vec(any::<u8>(), 0..200)), 0..3);
+        let attributes =
+            proptest::collection::vec(("[a-z.]{1,20}", proptest::collection::vec(any::<u8>(), 0..200)), 0..3);
         (name, 0..=0o7777_u32, any::<u32>(), any::<u32>(), any::<i32>(), 0..1_000_000_000_u32, 0..2000_u64, attributes)
             .prop_map(|(path, mode, uid, gid, mtime, nanoseconds, size, attributes)| {
                 let mut xattrs: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();

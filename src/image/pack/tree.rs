@@ -23,8 +23,7 @@ const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// Attributes that a layer keeps, but for those in [`OURS`].
-const KEPT: [&[u8]; 4] =
-    [b"user.", b"security.capability", b"system.posix_acl_access", b"system.posix_acl_default"];
+const KEPT: [&[u8]; 4] = [b"user.", b"security.capability", b"system.posix_acl_access", b"system.posix_acl_default"];
 /// Attributes that overlay, fuse-overlayfs and rr keep their own state in.
 const OURS: [&[u8]; 2] = [b"user.overlay.", b"user.fuseoverlayfs."];
 /// The owner and mode of a squashed file, as `uid:gid:0mode`.
@@ -218,7 +217,8 @@ impl<'a, W: Write> TreePacker<'a, W> {
         let doing = || format!("cannot read the attributes of {}", show(path));
         for name in attribute_names(file).doing(doing)? {
             let bytes = name.to_bytes();
-            let kept = KEPT.iter().any(|kept| bytes.starts_with(kept)) && !OURS.iter().any(|ours| bytes.starts_with(ours));
+            let kept =
+                KEPT.iter().any(|kept| bytes.starts_with(kept)) && !OURS.iter().any(|ours| bytes.starts_with(ours));
             if !kept || bytes.contains(&b'=') {
                 continue;
             }
