@@ -42,7 +42,7 @@ pub struct LayerWriter {
 
 /// Compresses into the file.
 enum Encoder {
-    Plain(HashingWriter<BufWriter<TempFile>>),
+    Plain(Box<HashingWriter<BufWriter<TempFile>>>),
     Gzip(Box<flate2::write::GzEncoder<HashingWriter<BufWriter<TempFile>>>>),
     Zstd(Box<zstd::stream::write::Encoder<'static, HashingWriter<BufWriter<TempFile>>>>),
 }
@@ -56,7 +56,7 @@ impl LayerWriter {
         let file = TempFile::new(store, "layer")?;
         let file = HashingWriter::new(BufWriter::with_capacity(256 << 10, file));
         let encoder = match compression {
-            Compression::None => Encoder::Plain(file),
+            Compression::None => Encoder::Plain(Box::new(file)),
             Compression::Gzip => {
                 // No time and no name in the header: equal content has an equal blob.
                 let encoder = flate2::GzBuilder::new().write(file, flate2::Compression::new(GZIP_LEVEL));
@@ -79,7 +79,7 @@ impl LayerWriter {
         let doing = || "cannot write the layer";
         let (encoder, diff_id, tar_bytes) = self.tar.finish();
         let file = match encoder {
-            Encoder::Plain(file) => file,
+            Encoder::Plain(file) => *file,
             Encoder::Gzip(encoder) => encoder.finish().doing(doing)?,
             Encoder::Zstd(encoder) => encoder.finish().doing(doing)?,
         };
