@@ -23,6 +23,7 @@ mod old_kernels;
 mod overlay;
 mod pull;
 mod readme;
+mod registry_access;
 mod restart;
 mod rootfs;
 mod run;

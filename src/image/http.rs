@@ -4,6 +4,7 @@
 //! (containers-certs.d(5)). Redirects are followed here and not by ureq: the Authorization header goes
 //! to the host it was made for and to no other, and HTTPS does not lead to HTTP.
 
+use super::proxy::Proxies;
 use super::registries::Security;
 use crate::error::{Doing, Failure, IntoCause, errno_text};
 use crate::host::dirs::Dirs;
@@ -20,7 +21,7 @@ use ureq::http::{Method, Response, Uri};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, Proxy, ProxyProtocol};
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +119,8 @@ const MAX_REDIRECTS: usize = 10;
 pub(super) struct Agents {
     patience: Patience,
     certificate_folders: Vec<PathBuf>,
+    proxies: Proxies,
+    /// By scheme and authority, and whether certificates do not matter.
     agents: Mutex<BTreeMap<(String, bool), Agent>>,
 }
 
@@ -126,9 +129,16 @@ static SYSTEM_ROOTS: OnceLock<Vec<Certificate<'static>>> = OnceLock::new();
 
 impl Agents {
     pub(super) fn new(dirs: &Dirs, patience: Patience) -> Agents {
-        let users = dirs.config.iter().map(|config| config.join("containers/certs.d"));
-        let systems = ["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from);
-        Agents { patience, certificate_folders: users.chain(systems).collect(), agents: Mutex::new(BTreeMap::new()) }
+        // Podman's, rootless Docker's and Docker Desktop's.
+        let config = dirs.config.iter().flat_map(|config| ["containers", "docker"].map(|of| config.join(of)));
+        let users = config.chain(dirs.home.iter().map(|home| home.join(".docker")));
+        let systems = ["/etc/containers", "/etc/docker"].map(PathBuf::from);
+        Agents {
+            patience,
+            certificate_folders: users.chain(systems).map(|folder| folder.join("certs.d")).collect(),
+            proxies: Proxies::from_environment(),
+            agents: Mutex::new(BTreeMap::new()),
+        }
     }
 
     /// The same settings without any connection.
@@ -136,6 +146,7 @@ impl Agents {
         Agents {
             patience: self.patience,
             certificate_folders: self.certificate_folders.clone(),
+            proxies: self.proxies.clone(),
             agents: Mutex::new(BTreeMap::new()),
         }
     }
@@ -144,19 +155,48 @@ impl Agents {
         &self.patience
     }
 
-    /// The agent for `host[:port]`.
-    fn agent(&self, host: &str, security: Security) -> Result<Agent, Trouble> {
+    /// The agent for a URL's scheme and authority.
+    fn agent(&self, url: &Uri, security: Security) -> Result<Agent, Trouble> {
+        let host = authority(url);
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (host.to_owned(), security == Security::Insecure);
+        let key = (format!("{}://{host}", url.scheme_str().unwrap_or_default()), security == Security::Insecure);
         if let Some(agent) = agents.get(&key) {
             return Ok(agent.clone());
         }
-        let agent = self.make_agent(host, security)?;
+        let agent = self.make_agent(host, security, self.proxy(url)?)?;
         agents.insert(key, agent.clone());
         Ok(agent)
     }
 
-    fn make_agent(&self, host: &str, security: Security) -> Result<Agent, Trouble> {
+    /// The proxy for a URL, if it is asked through one.
+    fn proxy(&self, url: &Uri) -> Result<Option<Proxy>, Trouble> {
+        let scheme = url.scheme_str().unwrap_or_default();
+        let Some((address, variable)) = self.proxies.of(scheme, url.host().unwrap_or_default(), port_of(url)) else {
+            return Ok(None);
+        };
+        // Not what it says: there may be a password in it.
+        let wrong = |what: &str| Trouble::new(TroubleKind::Wrong, format!("{}: {variable} {what}", authority(url)));
+        let proxy = Proxy::new(address).map_err(|_| wrong("is no address of a proxy"))?;
+        match proxy.protocol() {
+            ProxyProtocol::Http | ProxyProtocol::Https => Ok(Some(proxy)),
+            _ => Err(wrong("names a SOCKS proxy, and rr speaks only with HTTP proxies")),
+        }
+    }
+
+    /// A trouble of `url` in words, with the proxy that it may be about.
+    fn describe(&self, url: &Uri, error: ureq::Error) -> Trouble {
+        let trouble = describe(authority(url), error, &self.patience);
+        match self.proxy(url) {
+            Ok(Some(proxy)) if trouble.kind == TroubleKind::Unreachable => trouble.hint(format!(
+                "it is asked through the proxy {}:{}, as HTTPS_PROXY or HTTP_PROXY says; hosts in NO_PROXY are not",
+                proxy.host(),
+                proxy.port()
+            )),
+            _ => trouble,
+        }
+    }
+
+    fn make_agent(&self, host: &str, security: Security, proxy: Option<Proxy>) -> Result<Agent, Trouble> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -171,6 +211,7 @@ impl Agents {
             .input_buffer_size(128 << 10)
             .max_idle_connections_per_host(16)
             .tls_config(self.tls(host, security)?)
+            .proxy(proxy)
             .build();
         Ok(Agent::with_parts(config, DefaultConnector::default(), StubResolver))
     }
@@ -234,7 +275,7 @@ impl Agents {
         authorization: Option<&str>,
         security: Security,
     ) -> Result<Response<Body>, Trouble> {
-        let host = url.authority().map(|authority| authority.as_str()).unwrap_or_default();
+        let host = authority(url);
         let mut request = ureq::http::Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, value);
@@ -244,8 +285,7 @@ impl Agents {
         }
         let request = request.body(()).map_err(|error| Trouble::new(TroubleKind::Wrong, format!("{host}: {error}")))?;
         log::debug!("{method} {url}");
-        let response =
-            self.agent(host, security)?.run(request).map_err(|error| describe(host, error, &self.patience))?;
+        let response = self.agent(url, security)?.run(request).map_err(|error| self.describe(url, error))?;
         log::debug!("{method} {url}: {}", response.status());
         Ok(response)
     }
@@ -258,9 +298,8 @@ impl Agents {
         security: Security,
     ) -> Result<Response<Body>, Trouble> {
         let uri = parse_url(url)?;
-        let host = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
-        let agent = self.agent(host, security)?;
-        agent.post(&uri).send_form(fields.iter().copied()).map_err(|error| describe(host, error, &self.patience))
+        let agent = self.agent(&uri, security)?;
+        agent.post(&uri).send_form(fields.iter().copied()).map_err(|error| self.describe(&uri, error))
     }
 }
 
@@ -272,6 +311,15 @@ fn parse_url(url: &str) -> Result<Uri, Trouble> {
     uri.filter(|uri| is_http(uri) && has_host(uri)).ok_or_else(|| {
         Trouble::new(TroubleKind::Wrong, format!("`{}` is no address of a registry", url.escape_debug()))
     })
+}
+
+/// `host[:port]`
+fn authority(url: &Uri) -> &str {
+    url.authority().map(|authority| authority.as_str()).unwrap_or_default()
+}
+
+fn port_of(url: &Uri) -> u16 {
+    url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 })
 }
 
 /// Where a redirect from `from` leads (RFC 9110 section 10.2.2).
@@ -318,7 +366,7 @@ impl Resolver for StubResolver {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
-        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
+        let port = port_of(uri);
         let addresses = names::resolve(host, Instant::now() + *timeout.after)
             .map_err(|cause| ureq::Error::Other(Box::new(Trouble::new(TroubleKind::Unreachable, cause))))?;
         let mut result = self.empty();
@@ -347,6 +395,9 @@ fn describe(host: &str, error: ureq::Error, patience: &Patience) -> Trouble {
             Ok(inner) => trouble(inner.kind, inner.cause),
             Err(other) => trouble(TroubleKind::Temporary, other.to_string()),
         },
+        ureq::Error::ConnectProxyFailed(what) => {
+            trouble(TroubleKind::Unreachable, format!("the proxy does not lead there: {what}"))
+        }
         ureq::Error::Rustls(error) => describe_tls(host, &error),
         ureq::Error::Tls(what) => trouble(TroubleKind::Unreachable, format!("no TLS: {what}")),
         ureq::Error::Protocol(error) => {

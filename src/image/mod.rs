@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod pack;
 pub mod platform;
 pub mod progress;
+mod proxy;
 mod pull;
 pub mod reference;
 pub mod registries;

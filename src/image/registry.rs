@@ -188,11 +188,17 @@ impl Repository {
             match response.status().as_u16() {
                 200..=299 => return Ok(response),
                 401 if challenges < MAX_CHALLENGES => {
-                    challenges += 1;
-                    self.authenticate(response.headers(), used.as_deref())?;
+                    match self.authenticate(response.headers(), used.as_deref()) {
+                        Ok(()) => challenges += 1,
+                        // Its token server's: the same may work in a while.
+                        Err(trouble) if trouble.kind == TroubleKind::Temporary => {
+                            self.wait(&mut tries, None, trouble)?;
+                        }
+                        Err(trouble) => return Err(trouble),
+                    }
                 }
                 408 | 429 | 500 | 502..=504 => {
-                    let retry_after = retry_after(response.headers());
+                    let retry_after = retry_after(response.headers(), jiff::Timestamp::now());
                     let trouble = self.refusal(path, response);
                     self.wait(&mut tries, retry_after, trouble)?;
                 }
@@ -320,7 +326,8 @@ impl Repository {
             return Err(self.denied("its token server does not accept who asks"));
         }
         if !status.is_success() {
-            let kind = if status.is_server_error() { TroubleKind::Temporary } else { TroubleKind::Wrong };
+            let passes = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
+            let kind = if passes { TroubleKind::Temporary } else { TroubleKind::Wrong };
             return Err(self.trouble(kind, format!("its token server answers {}", status_text(status))));
         }
         let bytes = self.read_limited(response.into_body(), MAX_ANSWER)?;
@@ -436,9 +443,15 @@ fn percent_encode(value: &str, url: &mut String) {
     }
 }
 
-/// The wait that Retry-After asks for in seconds; as a date it is passed over.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+/// The wait that Retry-After asks for, in seconds or until a date (RFC 9110 section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    // One that is over asks for no wait.
+    Some(date.duration_since(now).try_into().unwrap_or_default())
 }
 
 /// Reads a blob and goes on where the connection broke.

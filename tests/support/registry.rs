@@ -14,13 +14,54 @@ pub struct Registry {
     storage: PathBuf,
 }
 
-/// Whom a registry serves.
+/// Whom a registry serves, and how.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum Access<'a> {
     /// Everybody.
     Public,
     /// Only the user `ana` with the password `secret` (HTTP basic).
     Basic,
+    /// Everybody, by TLS, as `registry.localhost` and `registry.test`.
+    Tls(&'a Certificates),
+    /// Whoever brings a token that this authority's key has signed, from this address.
+    Token {
+        /// Whose key.
+        authority: &'a Certificates,
+        /// `http://127.0.0.1:PORT/token`
+        realm: &'a str,
+    },
+}
+
+/// A certificate authority of the test's own, and a registry's certificate from it.
+#[derive(PartialEq, Eq)]
+pub struct Certificates {
+    directory: PathBuf,
+}
+
+impl Certificates {
+    /// Makes them with openssl(1) in a directory of the test's.
+    pub fn new(directory: PathBuf) -> Result<Certificates, String> {
+        const SCRIPT: &str = r#"set -e
+            key="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+            openssl req -x509 $key -keyout ca.key -out ca.crt -days 2 -subj "/CN=rr test authority"
+            openssl pkcs8 -topk8 -nocrypt -in ca.key -outform DER -out ca.key.der
+            openssl x509 -in ca.crt -outform DER -out ca.crt.der
+            openssl req $key -keyout own.key -out own.csr -subj /CN=registry \
+                -addext subjectAltName=DNS:registry.localhost,DNS:registry.test
+            openssl x509 -req -in own.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -copy_extensions copy -out own.crt"#;
+        std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
+        let output = Command::new("sh").args(["-c", SCRIPT]).current_dir(&directory).stdin(Stdio::null()).output();
+        let output = output.map_err(|error| error.to_string())?;
+        match output.status.success() {
+            true => Ok(Certificates { directory }),
+            false => Err(format!("openssl: {}", String::from_utf8_lossy(&output.stderr))),
+        }
+    }
+
+    /// One of the files: `ca.crt`, `ca.crt.der`, `ca.key.der`, `own.crt`, `own.key`.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
 }
 
 impl Registry {
@@ -41,7 +82,7 @@ impl Registry {
     }
 
     /// An empty one.
-    pub fn start(access: Access) -> Result<Registry, String> {
+    pub fn start(access: Access<'_>) -> Result<Registry, String> {
         for program in ["docker-registry", "skopeo", "setpriv"] {
             if !command_exists(program) {
                 return Err(format!("{program} is not installed"));
@@ -97,18 +138,32 @@ impl Registry {
         Err(format!("skopeo cannot copy {source} to {name}: {}", String::from_utf8_lossy(&output.stderr)))
     }
 
-    fn write_config(&self, access: Access) -> Result<(), String> {
+    fn write_config(&self, access: Access<'_>) -> Result<(), String> {
         let storage = self.storage.display();
         let mut config = format!(
             "version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: true\nstorage:\n  filesystem:\n    \
              rootdirectory: {storage}\n  delete:\n    enabled: true\nhttp:\n  addr: {}\n",
             self.address
         );
-        if access == Access::Basic {
-            config += &format!("auth:\n  htpasswd:\n    realm: test\n    path: {storage}/htpasswd\n");
-            // bcrypt of `secret`, the only form the registry takes.
-            let line = "ana:$2b$05$Aa/hRW63UQQqg84htmBABuSK2LfzXFF9RJyADYDlit3IwsBN5IbRO\n";
-            std::fs::write(self.storage.join("htpasswd"), line).map_err(|error| error.to_string())?;
+        match access {
+            Access::Public => {}
+            Access::Basic => {
+                config += &format!("auth:\n  htpasswd:\n    realm: test\n    path: {storage}/htpasswd\n");
+                // bcrypt of `secret`, the only form the registry takes.
+                let line = "ana:$2b$05$Aa/hRW63UQQqg84htmBABuSK2LfzXFF9RJyADYDlit3IwsBN5IbRO\n";
+                std::fs::write(self.storage.join("htpasswd"), line).map_err(|error| error.to_string())?;
+            }
+            Access::Tls(certificates) => {
+                let file = |name: &str| certificates.file(name).display().to_string();
+                config += &format!("  tls:\n    certificate: {}\n    key: {}\n", file("own.crt"), file("own.key"));
+            }
+            Access::Token { authority, realm } => {
+                let bundle = authority.file("ca.crt");
+                config += &format!(
+                    "auth:\n  token:\n    realm: {realm}\n    service: test\n    issuer: tests\n    rootcertbundle: {}\n",
+                    bundle.display()
+                );
+            }
         }
         std::fs::write(self.storage.join("config.yml"), config).map_err(|error| error.to_string())
     }

@@ -199,6 +199,54 @@ fn overload_is_waited_out_as_long_as_asked() {
 }
 
 #[test]
+fn a_wait_may_be_seconds_or_a_date() {
+    let now: jiff::Timestamp = "2026-11-24T20:00:00Z".parse().unwrap();
+    let asked = |text: &'static str| {
+        let headers: HeaderMap = [(RETRY_AFTER, text.parse().unwrap())].into_iter().collect();
+        retry_after(&headers, now)
+    };
+    assert_eq!(asked("7"), Some(Duration::from_secs(7)));
+    assert_eq!(asked("Tue, 24 Nov 2026 20:00:42 GMT"), Some(Duration::from_secs(42)));
+    assert_eq!(asked("Mon, 23 Nov 2026 20:00:42 GMT"), Some(Duration::ZERO));
+    assert_eq!((asked("soon"), asked("-1"), retry_after(&HeaderMap::new(), now)), (None, None, None));
+
+    let over = (jiff::Timestamp::now() + Duration::from_secs(7200)).to_zoned(jiff::tz::TimeZone::UTC);
+    let date = over.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let (address, log) = server(move |_| respond(429, &format!("retry-after: {date}\r\n"), b""));
+    let error = cause(anonymous(&address).manifest("tag"));
+    assert!(error.contains("it asks to wait 7"), "{error}");
+    assert_eq!(log.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_token_server_that_is_busy_is_asked_again() {
+    let calls = Mutex::new(0);
+    let own = Arc::new(OnceLock::<String>::new());
+    let realm = Arc::clone(&own);
+    let (address, log) = server(move |asked| {
+        if asked.line.contains("/token") {
+            let mut calls = calls.lock().unwrap();
+            *calls += 1;
+            return match *calls {
+                1 => respond(429, "", b""),
+                2 => respond(503, "", b""),
+                _ => respond(200, "", br#"{"token":"t"}"#),
+            };
+        }
+        match asked.header("authorization") {
+            Some("Bearer t") => respond(200, "", b"{}"),
+            _ => {
+                let challenge = format!("www-authenticate: Bearer realm=\"http://{}/token\"\r\n", realm.get().unwrap());
+                respond(401, &challenge, b"")
+            }
+        }
+    });
+    own.set(address.clone()).unwrap();
+    anonymous(&address).manifest("tag").unwrap();
+    assert_eq!(log.lock().unwrap().iter().filter(|line| line.contains("/token")).count(), 3);
+}
+
+#[test]
 fn big_answers_are_refused_before_and_while_they_come() {
     let (address, _) = server(|_| Some(b"HTTP/1.1 200 X\r\ncontent-length: 99999999\r\n\r\n".to_vec()));
     assert!(cause(anonymous(&address).manifest("tag")).contains("over the limit"));
