@@ -46,12 +46,61 @@ pub struct Failure {
     pub hints: Vec<String>,
     /// The exit status rr ends with.
     pub code: ExitCode,
+    /// Set where Docker or Podman have words of their own for it.
+    #[serde(default)]
+    pub known: Option<Box<Known>>,
+}
+
+/// Failures that scripts tell by their words. rr's own words are in the [`Failure`]; what `docker` and
+/// `podman` say instead is decided where errors are printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Known {
+    /// No container has this name or id.
+    NoSuchContainer(String),
+    /// No image has this name or id.
+    NoSuchImage(String),
+    /// No volume has this name.
+    NoSuchVolume(String),
+    /// Nothing that can be inspected has this name or id.
+    NoSuchObject(String),
+    /// Several ids begin with this.
+    Ambiguous(String),
+    /// The container name is another container's.
+    NameTaken {
+        /// The name.
+        name: String,
+        /// That container's id.
+        owner: String,
+    },
+    /// A running container would be removed.
+    RemovesRunning {
+        /// Its id.
+        id: String,
+    },
+    /// Something was asked of a container that has to run for it.
+    NotRunning {
+        /// Its id.
+        id: String,
+    },
+    /// A signal for a container that does not run.
+    KillsStopped {
+        /// As the user named it.
+        name: String,
+        /// Its id.
+        id: String,
+    },
+    /// There is no such command.
+    NoSuchCommand(String),
+    /// An option that the command does not have, with its dashes.
+    UnknownOption(String),
+    /// Any other thing that is wrong with the arguments.
+    Usage,
 }
 
 impl Failure {
     /// A failure with no hint, ending rr with status 125.
     pub fn new(doing: impl Into<String>, cause: impl fmt::Display) -> Failure {
-        Failure { doing: doing.into(), cause: cause.to_string(), hints: Vec::new(), code: ExitCode::Runner }
+        Failure { doing: doing.into(), cause: cause.to_string(), hints: Vec::new(), code: ExitCode::Runner, known: None }
     }
 
     /// Adds one hint line.
@@ -65,6 +114,13 @@ impl Failure {
     #[must_use]
     pub fn code(mut self, code: ExitCode) -> Failure {
         self.code = code;
+        self
+    }
+
+    /// Says what it is to scripts.
+    #[must_use]
+    pub fn known(mut self, known: Known) -> Failure {
+        self.known = Some(Box::new(known));
         self
     }
 

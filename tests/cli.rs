@@ -67,7 +67,7 @@ fn usage_errors_are_one_line_and_a_hint() {
         (&["run", "-p", "80:80", "alpine"], 125, "-p is an option of Docker's that rr does not have yet"),
         (&["run", "--name", "a/b", "alpine"], 125, "cannot use --name a/b"),
         (&["--log-level", "loud", "ps"], 125, "cannot use --log-level"),
-        (&["inspect", "--type", "volume", "x"], 1, "cannot use --type"),
+        (&["inspect", "--type", "foo", "x"], 1, "\"foo\" is not a valid value for --type"),
         (&["completion", "tcsh"], 1, "none of bash"),
     ] {
         rr.run(line).fails_with(code, text);

@@ -81,7 +81,7 @@ fn kill_sends_any_signal() {
     until_logged(&rr, "kk", "up");
     rr.run(["kill", "-s", "USR2", "kk"]).succeeds();
     until_logged(&rr, "kk", "usr2");
-    rr.run(["kill", "-s", "NOPE", "kk"]).fails_with(1, "no signal");
+    rr.run(["kill", "-s", "NOPE", "kk"]).fails_with(1, "invalid signal: NOPE");
     assert_eq!(rr.run(["kill", "kk"]).succeeds().stdout, "kk\n");
     assert_eq!(rr.run(["wait", "kk"]).succeeds().stdout, "137\n");
     rr.run(["rm", "kk"]).succeeds();

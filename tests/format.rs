@@ -49,8 +49,8 @@ fn ps_lists_and_filters() {
     };
     assert_eq!(lines(&[]).len(), 1, "ended containers are shown with -a only");
     let all = lines(&["-a"]);
-    assert!(all[0].starts_with("CONTAINER ID   IMAGE        COMMAND          CREATED"), "{all:#?}");
-    assert!(all[1].contains("   <no image>   \"sh -c exit 3\"   "), "{all:#?}");
+    assert!(all[0].starts_with("CONTAINER ID   IMAGE        COMMAND            CREATED"), "{all:#?}");
+    assert!(all[1].contains("   <no image>   \"sh -c 'exit 3'\"   "), "{all:#?}");
     assert!(all[1].contains("Exited (3) ") && all[1].ends_with("db"), "the newest first: {all:#?}");
     assert!(all[2].contains("Exited (0) ") && all[2].ends_with("web"), "{all:#?}");
     let names = |filters: &[&str]| {
@@ -267,8 +267,10 @@ impl Docker<'_> {
             .map(|container| {
                 let created: jiff::Timestamp = container["Created"].as_str().unwrap().parse().expect("RFC 3339");
                 let name = container["Name"].as_str().unwrap();
-                let words: Vec<&str> =
-                    container["Config"]["Cmd"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+                // The daemon quotes arguments with blanks.
+                let quote = |word: &str| if word.contains(' ') { format!("'{word}'") } else { word.to_owned() };
+                let words = container["Config"]["Cmd"].as_array().unwrap().iter().filter_map(Value::as_str);
+                let words: Vec<String> = words.map(quote).collect();
                 json!({
                     "Id": container["Id"], "Names": [name], "Image": "", "ImageID": "", "Command": words.join(" "),
                     "Created": created.as_second(), "Ports": [], "Labels": container["Config"]["Labels"],

@@ -28,6 +28,7 @@ mod restart;
 mod rootfs;
 mod run;
 mod signals;
+mod surface;
 mod terminal;
 mod unpack_equal;
 mod users;

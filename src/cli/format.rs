@@ -8,6 +8,7 @@ pub mod human;
 pub mod table;
 pub mod template;
 
+use super::personality;
 use crate::error::Result;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -55,20 +56,61 @@ pub fn list(columns: &Columns, rows: &[Row], format: Option<&str>, default: &str
     let template = template.trim_start();
     let template = if template.is_empty() { default.to_owned() } else { template::unescape(template) };
     let header = lines(&template, &[columns.header_row()], format)?;
-    Ok(table::align(&(header + &lines(&template, rows, format)?)))
+    Ok(table::align(&(header + &lines(&template, rows, format)?), layout()))
+}
+
+/// A list as Podman has it with `--noheading`: [`list`] without the line of headers.
+///
+/// # Errors
+/// As there.
+pub fn list_without_headers(columns: &Columns, rows: &[Row], format: Option<&str>, default: &str) -> Result<String> {
+    let text = list(columns, rows, format, default)?;
+    let is_table = format.is_none_or(|format| format.trim().starts_with("table"));
+    Ok(match text.split_once('\n') {
+        Some((_, rest)) if is_table => rest.to_owned(),
+        _ => text,
+    })
+}
+
+/// How far apart the columns are.
+fn layout() -> table::Layout {
+    if personality::is_podman() { table::Layout::PODMAN } else { table::Layout::DOCKER }
 }
 
 /// A template for each row, a line each.
 fn lines(template: &str, rows: &[Row], typed: &str) -> Result<String> {
-    template::check(template, typed)?;
+    if let Some(text) = plain_lines(template, rows) {
+        return Ok(text);
+    }
+    let template = template::Compiled::new(template, typed)?;
     let mut text = String::new();
     for row in rows {
         let fields =
             row.fields.iter().map(|(name, value)| ((*name).to_owned(), Value::String(value.clone()))).collect();
-        text.push_str(&template::render(template, typed, &Value::Object(fields), &row.labels)?);
+        text.push_str(&template.fill(&Value::Object(fields), &row.labels)?);
         text.push('\n');
     }
     Ok(text)
+}
+
+/// [`lines`] for a template that is nothing but fields between tabs, as every default table is: that takes no
+/// template engine. None for any other, and where a field does not exist.
+fn plain_lines(template: &str, rows: &[Row]) -> Option<String> {
+    let names: Vec<&str> = template.split('\t').map(plain_field).collect::<Option<_>>()?;
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<&str> =
+            names.iter().map(|name| row.fields.get(name).map(String::as_str)).collect::<Option<_>>()?;
+        text.push_str(&cells.join("\t"));
+        text.push('\n');
+    }
+    Some(text)
+}
+
+/// `ID` of `{{.ID}}`.
+fn plain_field(cell: &str) -> Option<&str> {
+    let name = cell.strip_prefix("{{.")?.strip_suffix("}}")?;
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric()).then_some(name)
 }
 
 fn json_line(fields: &BTreeMap<&'static str, String>) -> String {
@@ -86,10 +128,8 @@ pub fn objects(objects: &[Value], format: Option<&str>) -> Result<String> {
         Some("json") => Ok(objects.iter().map(|object| format!("{object}\n")).collect()),
         Some(format) => {
             let template = template::unescape(format);
-            objects
-                .iter()
-                .map(|object| Ok(template::render(&template, format, object, &BTreeMap::new())? + "\n"))
-                .collect()
+            let template = template::Compiled::new(&template, format)?;
+            objects.iter().map(|object| Ok(template.fill(object, &BTreeMap::new())? + "\n")).collect()
         }
     }
 }

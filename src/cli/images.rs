@@ -3,9 +3,9 @@
 use super::filter::{Filters, glob};
 use super::format::{self, Columns, Row, human};
 use super::verbs::Verb;
-use super::{output, report, store};
+use super::{output, personality, report, store};
 use crate::container::values::short_id;
-use crate::error::Result;
+use crate::error::{ExitCode, Failure, Result};
 use crate::image::reference::Reference;
 use crate::image::{self, Image};
 use jiff::Timestamp;
@@ -19,18 +19,24 @@ pub struct Images {
     /// Show digests
     #[arg(long)]
     digests: bool,
-    /// Show only what matches: dangling, label, reference, before, since
+    /// Show only what matches: dangling, label, reference, id, before, since, until
     #[arg(short, long, value_name = "NAME=VALUE")]
     filter: Vec<String>,
     /// `table`, `table TEMPLATE`, `json` or a Go template
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
+    /// Leave out the line of headers
+    #[arg(short = 'n', long)]
+    noheading: bool,
     /// Show whole ids
     #[arg(long)]
     no_trunc: bool,
     /// Show ids only
     #[arg(short, long)]
     quiet: bool,
+    /// Sort by created, id, repository, size or tag
+    #[arg(long, value_name = "FIELD")]
+    sort: Option<String>,
     /// Show only images of this name
     #[arg(value_name = "REPOSITORY[:TAG]")]
     reference: Option<String>,
@@ -53,9 +59,49 @@ const COLUMNS: Columns = Columns {
     ],
 };
 
+/// What can be filtered by; rr has no intermediate images.
+const FILTERS: [&str; 9] =
+    ["dangling", "label", "label!", "reference", "id", "before", "since", "until", "intermediate"];
+
+/// What `--sort` goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Created,
+    Id,
+    Name,
+    Size,
+}
+
+impl Order {
+    /// Podman's words.
+    fn parse(text: &str) -> Result<Order> {
+        match text {
+            "created" => Ok(Order::Created),
+            "id" => Ok(Order::Id),
+            "repository" | "tag" => Ok(Order::Name),
+            "size" => Ok(Order::Size),
+            _ => {
+                let cause = "it is one of created, id, repository, size, tag";
+                Err(Failure::new(format!("cannot use --sort {}", text.escape_debug()), cause).code(ExitCode::General))
+            }
+        }
+    }
+
+    fn sort(self, images: &mut [&Image]) {
+        match self {
+            Order::Created => images.sort_by_key(|image| std::cmp::Reverse(image.config.created())),
+            Order::Id => images.sort_by_key(|image| image.id),
+            Order::Name => images.sort_by_key(|image| image.names.first().map(ToString::to_string)),
+            Order::Size => images.sort_by_key(|image| image.unpacked_size.unwrap_or(image.size)),
+        }
+    }
+}
+
 impl Verb for Images {
     fn run(self) -> Result<i32> {
-        let filters = Filters::parse(&self.filter, &["dangling", "label", "reference", "before", "since"])?;
+        let filters = Filters::parse(&self.filter, &FILTERS)?;
+        let order = self.sort.as_deref().map(Order::parse).transpose()?;
+        let ids = filters.patterns("id")?;
         let store = store()?;
         let listing = image::list(&store)?;
         let mut status = 0;
@@ -72,26 +118,39 @@ impl Verb for Images {
         let (before, since) = (bound("before")?, bound("since")?);
         let dangling = filters.boolean("dangling")?;
         let now = Timestamp::now();
+        let until = filters.moment("until", now)?;
+        let mut images: Vec<&Image> = listing.images.iter().collect();
+        if let Some(order) = order {
+            order.sort(&mut images);
+        }
         let mut rows = Vec::new();
-        for image in &listing.images {
+        for image in images {
             let created = image.config.created();
             let wanted = dangling.is_none_or(|dangling| dangling == image.names.is_empty())
                 && filters.labels(&image.config.config.labels)
                 && before.is_none_or(|before| created.is_some_and(|created| created < before))
-                && since.is_none_or(|since| created.is_some_and(|created| created > since));
+                && since.is_none_or(|since| created.is_some_and(|created| created > since))
+                && until.is_none_or(|until| created.is_some_and(|created| created < until))
+                && ids.any(&[&image.id.hex(), &image.id.to_string()]);
             if wanted {
                 rows.extend(self.rows_of(image, &filters, now));
             }
         }
-        if self.quiet {
-            let ids: String = rows.iter().map(|row| format!("{}\n", row.fields["ID"])).collect();
+        if self.quiet && self.format.is_none() {
+            let mut ids: Vec<&str> = rows.iter().map(|row| row.fields["ID"].as_str()).collect();
+            if personality::is_podman() {
+                // Podman has an image once, however many names it has; the names of one follow each other.
+                ids.dedup();
+            }
+            let ids: String = ids.iter().map(|id| format!("{id}\n")).collect();
             return output::text(&ids).map(|()| status);
         }
         let mut fields = vec!["Repository", "Tag", "ID", "CreatedSince", "Size"];
         if self.digests {
             fields.insert(2, "Digest");
         }
-        let text = format::list(&COLUMNS, &rows, self.format.as_deref(), &Columns::template(&fields))?;
+        let list = if self.noheading { format::list_without_headers } else { format::list };
+        let text = list(&COLUMNS, &rows, self.format.as_deref(), &Columns::template(&fields))?;
         output::text(&text).map(|()| status)
     }
 }
@@ -113,10 +172,11 @@ impl Images {
     fn row(&self, image: &Image, name: Option<&Reference>, now: Timestamp) -> Row {
         const NONE: &str = "<none>";
         let id = image.id.to_string();
-        let size = human::size(image.unpacked_size.unwrap_or(image.size));
+        let size = image.unpacked_size.unwrap_or(image.size);
+        let size = if personality::is_podman() { human::spaced_size(size) } else { human::size(size) };
         let created = image.config.created();
         let fields = [
-            ("Repository", name.map_or(NONE.into(), Reference::familiar_repository)),
+            ("Repository", name.map_or(NONE.into(), repository)),
             ("Tag", name.and_then(Reference::tag).unwrap_or(NONE).to_owned()),
             ("Digest", image.source_digest.to_string()),
             ("ID", if self.no_trunc { id } else { short_id(&id).to_owned() }),
@@ -130,6 +190,11 @@ impl Images {
         ];
         Row { fields: fields.into(), labels: image.config.config.labels.clone() }
     }
+}
+
+/// The repository: Docker leaves out its own registry, Podman never does.
+fn repository(name: &Reference) -> String {
+    if personality::is_podman() { name.repository() } else { name.familiar_repository() }
 }
 
 /// Whether a pattern such as `alpine`, `alpine:3*` or `quay.io/*/x` names this image, be it short or

@@ -6,9 +6,9 @@ mod image;
 pub use container::network_word;
 
 use super::verbs::Verb;
-use super::{format, output, report, store};
+use super::{format, output, personality, report, store};
 use crate::container::record;
-use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::image::reference::ImageName;
 use crate::store::Store;
 use serde_json::Value;
@@ -57,6 +57,9 @@ enum Kind {
     Any,
     Container,
     Image,
+    Volume,
+    /// rr keeps no networks, so there is none.
+    Network,
 }
 
 impl Verb for Inspect {
@@ -65,8 +68,11 @@ impl Verb for Inspect {
             None | Some("") => Kind::Any,
             Some("container") => Kind::Container,
             Some("image") => Kind::Image,
+            Some("all") if personality::is_podman() => Kind::Any,
+            Some("volume") => Kind::Volume,
+            Some("network") => Kind::Network,
             Some(other) => {
-                let cause = format!("rr has things of type container and image, not `{other}`");
+                let cause = format!("\"{}\" is not a valid value for --type", other.escape_debug());
                 return Err(Failure::new("cannot use --type", cause).code(ExitCode::General));
             }
         };
@@ -99,10 +105,15 @@ impl Options {
         }
         output::text(&format::objects(&found, self.format.as_deref())?)?;
         failures.iter().for_each(report::failure);
-        Ok(i32::from(!failures.is_empty()))
+        Ok(failures.first().map_or(0, personality::status))
     }
 
     fn look_up(&self, store: &Store, name: &str, kind: Kind) -> Result<Value> {
+        match kind {
+            Kind::Volume => return volume(store, name),
+            Kind::Network => return Err(nothing("network", name)),
+            Kind::Any | Kind::Container | Kind::Image => {}
+        }
         if kind != Kind::Image
             && let Some(container) = record::look_up(store, name)?
         {
@@ -121,7 +132,29 @@ impl Options {
     }
 }
 
+/// A volume as Docker's `GET /volumes/{name}` has it.
+fn volume(store: &Store, name: &str) -> Result<Value> {
+    let is_component = !name.is_empty() && !name.contains('/') && !name.starts_with('.');
+    let data = store.volumes().join(name).join("_data");
+    if !is_component || !data.is_dir() {
+        return Err(nothing("volume", name));
+    }
+    Ok(serde_json::json!({
+        "Name": name,
+        "Driver": "local",
+        "Mountpoint": data.display().to_string(),
+        "Labels": null,
+        "Options": null,
+        "Scope": "local",
+    }))
+}
+
 /// Docker's words.
 fn nothing(kind: &str, name: &str) -> Failure {
-    Failure::new(format!("No such {kind}: {name}"), "").code(ExitCode::General)
+    let known = match kind {
+        "image" => Known::NoSuchImage(name.to_owned()),
+        "volume" => Known::NoSuchVolume(name.to_owned()),
+        _ => Known::NoSuchObject(name.to_owned()),
+    };
+    Failure::new(format!("No such {kind}: {name}"), "").code(ExitCode::General).known(known)
 }

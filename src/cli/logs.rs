@@ -202,7 +202,7 @@ fn line_count(text: &str) -> Parsed<Option<usize>> {
 
 /// A moment in Docker's ways: RFC 3339, perhaps without the zone or the time of day (then UTC), seconds
 /// since the epoch with a fraction, or a Go duration before now.
-fn moment(text: &str, now: Timestamp) -> Parsed<Timestamp> {
+pub fn moment(text: &str, now: Timestamp) -> Parsed<Timestamp> {
     let bad = || "it is neither RFC 3339, nor seconds since the epoch, nor a duration such as 1h30m".to_owned();
     if let Ok(time) = text.parse() {
         return Ok(time);

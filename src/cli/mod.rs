@@ -15,6 +15,7 @@ mod create;
 mod destination;
 mod diff;
 mod export;
+mod exists;
 mod filter;
 pub mod format;
 mod generate;
@@ -26,6 +27,8 @@ mod inspect;
 mod load;
 mod logs;
 pub mod output;
+mod personality;
+mod port;
 mod progress;
 mod ps;
 mod pull;
@@ -40,30 +43,33 @@ mod save;
 mod start;
 mod stop;
 mod tag;
+mod targets;
 mod tree;
 mod usage;
 mod verbs;
 mod version;
 
-use crate::error::{Failure, Result};
+use crate::error::{ExitCode, Failure, Known, Result};
 use crate::host::dirs::Dirs;
 use crate::store::Store;
+use personality::Personality;
 use std::ffi::OsString;
 
 /// Runs rr with the process's arguments; the result is for exit(3).
 pub fn main() -> i32 {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    match dispatch(arguments) {
+    let mut arguments = std::env::args_os();
+    let personality = Personality::of(arguments.next().as_deref());
+    match dispatch(personality, arguments.collect()) {
         Ok(status) => status,
         Err(failure) => {
             report::failure(&failure);
-            failure.code.number()
+            personality::status(&failure)
         }
     }
 }
 
 /// Finds the command and runs it.
-fn dispatch(arguments: Vec<OsString>) -> Result<i32> {
+fn dispatch(personality: Personality, arguments: Vec<OsString>) -> Result<i32> {
     let (globals, rest) = usage::split_globals(arguments)?;
     report::start_log(globals.log_level.as_deref(), globals.debug)?;
     if let Some(directory) = &globals.config {
@@ -71,12 +77,16 @@ fn dispatch(arguments: Vec<OsString>) -> Result<i32> {
     }
     // Commands' names are ASCII; a word that is no UTF-8 is an argument, or no command at all.
     let words: Vec<&str> = rest.iter().map_while(|word| word.to_str()).collect();
+    let found = verbs::find(&words);
+    personality::enter(personality, found.map_or(&words[..words.len().min(1)], |(_, depth)| &words[..depth]));
     match words.as_slice() {
         [] if !rest.is_empty() => Err(unknown(&rest[0].to_string_lossy(), std::iter::empty())),
-        _ if globals.version => output::line(&format!("rr version {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),
+        _ if globals.version => {
+            output::line(&format!("{} version {}", personality.program(), env!("CARGO_PKG_VERSION"))).map(|()| 0)
+        }
         _ if globals.help || words.is_empty() => tree::help(&[]),
         ["help", path @ ..] => tree::help(path),
-        words => match verbs::find(words) {
+        words => match found {
             Some((verb, depth)) => verb.run(&words[..depth], &rest[depth..]),
             None if verbs::is_group(words[0]) => group(words),
             None => Err(unknown(words[0], verbs::names())),
@@ -95,7 +105,8 @@ fn group(words: &[&str]) -> Result<i32> {
 
 fn unknown(typed: &str, known: impl Iterator<Item = String>) -> Failure {
     let failure = Failure::new(format!("cannot run `rr {typed}`"), "there is no such command")
-        .code(crate::error::ExitCode::General);
+        .code(ExitCode::General)
+        .known(Known::NoSuchCommand(typed.to_owned()));
     match usage::nearest(typed, known) {
         Some(name) => failure.hint(format!("did you mean `rr {name}`?")),
         None => failure.hint("`rr help` lists the commands"),
@@ -114,7 +125,12 @@ fn each(names: &[String], mut act: impl FnMut(&str) -> Result<()>) -> i32 {
     for name in names {
         if let Err(failure) = act(name) {
             report::failure(&failure);
-            status = 1;
+            // The first one's, since scripts that care have one name.
+            if status == 0 {
+                // The layers below do not know which command they serve, and say 125.
+                let code = if failure.code == ExitCode::Runner { ExitCode::General } else { failure.code };
+                status = personality::status(&failure.code(code));
+            }
         }
     }
     status

@@ -5,13 +5,14 @@
 //! hint: ask an administrator to run: usermod …
 //! ```
 
+use super::personality;
 use crate::error::{Failure, Result};
 use log::LevelFilter;
 use std::io::Write;
 
 /// Prints a failure and its hints.
 pub fn failure(failure: &Failure) {
-    let mut text = format!("rr: {failure}\n");
+    let mut text = personality::words(failure);
     for hint in &failure.hints {
         text.push_str(&format!("hint: {hint}\n"));
     }

@@ -1,12 +1,15 @@
 //! `rr rm`
 
+use super::targets::{Targets, Unknown};
 use super::verbs::Verb;
-use super::{each, output, report, store};
+use super::{each, output, personality, report, store};
+use crate::container::lifecycle;
 use crate::container::record::{self, Force};
 use crate::error::Result;
 
 /// Remove one or more containers
 #[derive(Debug, clap::Parser)]
+#[command(mut_arg("all", |arg| arg.short('a')))]
 pub struct Rm {
     /// Kill running containers first; one that does not exist is no failure
     #[arg(short, long)]
@@ -14,23 +17,35 @@ pub struct Rm {
     /// Remove the containers' anonymous volumes, which rr always does
     #[arg(short, long)]
     volumes: bool,
-    /// Names or ids
-    #[arg(value_name = "CONTAINER", required = true)]
-    containers: Vec<String>,
+    /// Pass over names that no container has
+    #[arg(short, long)]
+    ignore: bool,
+    /// With --force: seconds to let running containers stop by themselves before killing them
+    #[arg(short, long, value_name = "SECONDS")]
+    time: Option<String>,
+    #[command(flatten)]
+    targets: Targets,
 }
 
 impl Verb for Rm {
     fn run(self) -> Result<i32> {
         let store = store()?;
         let force = if self.force { Force::Yes } else { Force::No };
-        Ok(each(&self.containers, |text| match record::look_up(&store, text)? {
+        let unknown = if self.ignore { Unknown::Ignored } else { Unknown::Fails };
+        let grace = super::stop::grace_of(self.time.as_deref())?;
+        Ok(each(&self.targets.names(&store, unknown, |_| true)?, |text| match record::look_up(&store, text)? {
             Some(container) => {
+                if self.force && self.time.is_some() {
+                    lifecycle::stop(&container, None, grace)?;
+                }
                 record::remove(&store, &container, force)?;
                 output::line(text)
             }
             // As with rm(1), what is not there is what `-f` wants; Docker says so all the same.
             None if self.force => {
-                report::notice(&format!("no such container: {text}"));
+                if !personality::is_podman() {
+                    report::failure(&record::no_such_container(text));
+                }
                 Ok(())
             }
             None => Err(record::no_such_container(text)),

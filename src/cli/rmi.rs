@@ -4,7 +4,7 @@ use super::verbs::Verb;
 use super::{each, output, store};
 use crate::container::record::{self, Status};
 use crate::container::values::short_id;
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Known, Result};
 use crate::image::reference::ImageName;
 use crate::image::{self, Force, ImageUser};
 use crate::store::Store;
@@ -29,7 +29,12 @@ impl Verb for Rmi {
         let force = if self.force { Force::Yes } else { Force::No };
         let status = each(&self.images, |text| {
             let name = ImageName::parse(text).doing(|| format!("cannot remove the image {}", text.escape_debug()))?;
-            let removed = image::remove(&store, &name, force, &|id| users_of(&store, id))?;
+            let removed = image::remove(&store, &name, force, &|id| users_of(&store, id));
+            // Named as it was typed.
+            let removed = removed.map_err(|failure| match failure.known.as_deref() {
+                Some(Known::NoSuchImage(_)) => failure.known(Known::NoSuchImage(text.to_owned())),
+                _ => failure,
+            })?;
             for name in &removed.untagged {
                 output::line(&format!("Untagged: {}", name.familiar()))?;
             }

@@ -31,6 +31,9 @@ pub struct RunFlags {
     /// Add a line to /etc/hosts; `host-gateway` stands for the host's address
     #[arg(long, value_name = "HOST:IP")]
     add_host: Vec<String>,
+    /// Attach only these of STDIN, STDOUT and STDERR
+    #[arg(short, long, value_name = "STREAM")]
+    attach: Vec<String>,
     /// Add a capability (ALL for every one)
     #[arg(long, value_name = "CAP")]
     cap_add: Vec<String>,
@@ -171,6 +174,35 @@ pub struct RunFlags {
     words: Vec<OsString>,
 }
 
+/// Standard streams by `--attach`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AttachedStreams {
+    /// Input.
+    pub stdin: bool,
+    /// Output.
+    pub stdout: bool,
+    /// Errors.
+    pub stderr: bool,
+}
+
+impl AttachedStreams {
+    fn parse(words: &[String]) -> Result<Option<AttachedStreams>> {
+        let mut attached = AttachedStreams::default();
+        for word in words {
+            match word.to_ascii_lowercase().as_str() {
+                "stdin" => attached.stdin = true,
+                "stdout" => attached.stdout = true,
+                "stderr" => attached.stderr = true,
+                _ => {
+                    let cause = "valid streams are STDIN, STDOUT and STDERR";
+                    return Err(Failure::new(format!("cannot use --attach {}", word.escape_debug()), cause));
+                }
+            }
+        }
+        Ok((!words.is_empty()).then_some(attached))
+    }
+}
+
 /// What only the client needs: nothing of it is part of the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientOptions {
@@ -180,6 +212,8 @@ pub struct ClientOptions {
     pub sig_proxy: bool,
     /// `--detach-keys` as a terminal sends them; empty: no keys detach.
     pub detach_keys: Vec<u8>,
+    /// `--attach`: which of the streams are this client's; all of them without it.
+    pub attach: Option<AttachedStreams>,
     /// `--pull`
     pub pull: PullPolicy,
     /// `--platform`
@@ -201,6 +235,11 @@ impl ClientOptions {
 }
 
 impl RunFlags {
+    /// Whether there is an `--attach`.
+    pub fn names_streams(&self) -> bool {
+        !self.attach.is_empty()
+    }
+
     /// Parses everything.
     pub fn into_options(self) -> Result<(CreateOptions, ClientOptions)> {
         let client = self.client_options()?;
@@ -247,6 +286,7 @@ impl RunFlags {
             cidfile: self.cidfile.clone(),
             sig_proxy: self.sig_proxy.unwrap_or(true),
             detach_keys: detach_keys(self.detach_keys.as_deref())?,
+            attach: AttachedStreams::parse(&self.attach)?,
             notices: self.log()?.1.into_iter().collect(),
             pull: opt("--pull", &self.pull, pull_policy)?.unwrap_or(PullPolicy::Missing),
             platform: pull::parse_platform(self.platform.as_deref())?,
@@ -509,8 +549,6 @@ fn own_variable(name: &str) -> Result<Option<String>> {
 /// Options that Docker's `run` has and rr's will have, so that they are not called unknown.
 const PLANNED: &[&str] = &[
     "--annotation",
-    "--attach",
-    "-a",
     "--blkio-weight",
     "--cgroup-parent",
     "--cgroupns",
@@ -681,6 +719,7 @@ mod tests {
     fn client_options_have_dockers_defaults() {
         let (_, client) = parse(&["alpine"]).unwrap();
         let expected = ClientOptions {
+            attach: None,
             cidfile: None,
             sig_proxy: true,
             detach_keys: vec![16, 17],
@@ -705,6 +744,7 @@ mod tests {
         ];
         let (_, client) = parse(&line).unwrap();
         let expected = ClientOptions {
+            attach: None,
             cidfile: Some("/c".into()),
             sig_proxy: false,
             detach_keys: vec![1],
@@ -756,7 +796,7 @@ mod tests {
         for (line, doing, cause) in [
             (&["--name", "-a b", "x"][..], "cannot use --name -a b", "invalid container name"),
             (&["--shm-size", "lots", "x"], "cannot use --shm-size lots", "invalid size"),
-            (&["--stop-signal=SIGFOO", "x"], "cannot use --stop-signal SIGFOO", "no signal"),
+            (&["--stop-signal=SIGFOO", "x"], "cannot use --stop-signal SIGFOO", "invalid signal: SIGFOO"),
             (&["--stop-timeout=x", "x"], "cannot use --stop-timeout x", "seconds"),
             (&["--network", "nope", "x"], "cannot use --network nope", "private"),
             (&["--add-host", "a", "x"], "cannot use --add-host a", "name:address"),

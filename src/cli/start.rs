@@ -2,7 +2,8 @@
 
 use super::attach::{self, Attach, Attachment, HangUp, SignalProxy, Streams};
 use super::relay::Relay;
-use super::stop::Stopping;
+use super::stop::{Stopping, is_running};
+use super::targets::{Targets, Unknown};
 use super::verbs::Verb;
 use super::{each, output, report, run_flags, store};
 use crate::container::lifecycle;
@@ -32,21 +33,21 @@ pub struct StartVerb {
     /// Forward signals to the container [default: true]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = values::boolean)]
     sig_proxy: Option<bool>,
-    /// Names or ids
-    #[arg(value_name = "CONTAINER", required = true)]
-    containers: Vec<String>,
+    #[command(flatten)]
+    targets: Targets,
 }
 
 impl Verb for StartVerb {
     fn run(self) -> Result<i32> {
         let store = store()?;
+        let names = self.targets.names(&store, Unknown::Fails, |container| !is_running(container))?;
         if !self.attach && !self.interactive {
-            return Ok(each(&self.containers, |text| {
+            return Ok(each(&names, |text| {
                 start_again(&store, &record::find(&store, text)?)?;
                 output::line(text)
             }));
         }
-        let [text] = self.containers.as_slice() else {
+        let [text] = names.as_slice() else {
             return Err(Failure::new(
                 "cannot attach to several containers",
                 "you cannot start and attach multiple containers at once",
@@ -71,19 +72,23 @@ impl Verb for StartVerb {
 
 /// Restart one or more containers
 #[derive(Debug, clap::Parser)]
+#[command(mut_arg("all", |arg| arg.short('a')), mut_arg("filter", |arg| arg.short('f')))]
 pub struct Restart {
     #[command(flatten)]
     how: Stopping,
-    /// Names or ids
-    #[arg(value_name = "CONTAINER", required = true)]
-    containers: Vec<String>,
+    /// With --all or --filter: only those that run
+    #[arg(long)]
+    running: bool,
+    #[command(flatten)]
+    targets: Targets,
 }
 
 impl Verb for Restart {
     fn run(self) -> Result<i32> {
         let (signal, grace) = self.how.signal_and_grace()?;
         let store = store()?;
-        Ok(each(&self.containers, |text| {
+        let fits = |container: &Container| !self.running || is_running(container);
+        Ok(each(&self.targets.names(&store, Unknown::Fails, fits)?, |text| {
             let container = record::find(&store, text)?;
             lifecycle::stop(&container, signal, grace)?;
             // `--rm`: its monitor has removed it.

@@ -1,6 +1,6 @@
 //! What is typed before and around a command: global options, and clap's complaints in rr's words.
 
-use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser};
 use std::ffi::OsString;
@@ -111,7 +111,13 @@ fn failure_of(path: &str, error: &clap::Error, miscount: ExitCode) -> Failure {
             (line.strip_prefix("error: ").unwrap_or(line).to_owned(), ExitCode::Runner)
         }
     };
-    let failure = Failure::new(doing, cause).code(code);
+    let known = match error.kind() {
+        ErrorKind::UnknownArgument if is_option && super::run_flags::planned(&typed).is_none() => {
+            Known::UnknownOption(typed)
+        }
+        _ => Known::Usage,
+    };
+    let failure = Failure::new(doing, cause).code(code).known(known);
     match text(ContextKind::SuggestedArg) {
         Some(option) if is_option => failure.hint(format!("did you mean {option}?")),
         _ => failure.hint(format!("`{path} --help` lists what it takes")),

@@ -1,7 +1,7 @@
 //! The table of commands.
 
-use super::{output, tree, usage};
-use crate::error::{ExitCode, Result};
+use super::{output, personality, tree, usage};
+use crate::error::{ExitCode, Known, Result};
 use std::ffi::OsString;
 
 /// One command: how its arguments are declared and what it does. Implemented by the struct that
@@ -39,6 +39,8 @@ pub const VERBS: &[Entry] = &[
     entry::<super::commit::Commit>(&["commit", "container commit"]),
     entry::<super::export::Export>(&["export", "container export"]),
     entry::<super::ps::Ps>(&["ps", "container ls", "container list", "container ps"]),
+    entry::<super::exists::ContainerExists>(&["container exists"]),
+    entry::<super::port::Port>(&["port", "container port"]),
     entry::<super::rm::Rm>(&["rm", "container rm", "container remove"]),
     entry::<super::pull::Pull>(&["pull", "image pull"]),
     entry::<super::images::Images>(&["images", "image ls", "image list"]),
@@ -46,6 +48,7 @@ pub const VERBS: &[Entry] = &[
     entry::<super::import::Import>(&["import", "image import"]),
     entry::<super::save::Save>(&["save", "image save"]),
     entry::<super::load::Load>(&["load", "image load"]),
+    entry::<super::exists::ImageExists>(&["image exists"]),
     entry::<super::rmi::Rmi>(&["rmi", "image rm", "image remove"]),
     entry::<super::tag::Tag>(&["tag", "image tag"]),
     entry::<super::inspect::Inspect>(&["inspect"]),
@@ -69,7 +72,7 @@ fn parse_and_run<V: Verb>(path: &str, arguments: &[OsString]) -> Result<i32> {
     match usage::parse::<V>(tree::parser(V::command()), path, arguments, V::FAILURE)? {
         Some(verb) => verb.run().map_err(|failure| match failure.code {
             // The layers below do not know which command they serve, and say 125.
-            ExitCode::Runner => failure.code(V::FAILURE),
+            ExitCode::Runner if failure.known.as_deref() != Some(&Known::Usage) => failure.code(V::FAILURE),
             _ => failure,
         }),
         None => output::text(&tree::help_of(V::command(), path)).map(|()| 0),
@@ -79,7 +82,7 @@ fn parse_and_run<V: Verb>(path: &str, arguments: &[OsString]) -> Result<i32> {
 impl Entry {
     /// Runs the command that was typed as `rr` and `path`, with the words after those.
     pub fn run(&self, path: &[&str], arguments: &[OsString]) -> Result<i32> {
-        (self.parse_and_run)(&format!("rr {}", path.join(" ")), arguments)
+        (self.parse_and_run)(&format!("{} {}", personality::current().program(), path.join(" ")), arguments)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::plan::RestartPolicy;
 use super::record::{Container, Status};
-use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::launch::{Event, Interest, Running, asks_for_end};
 use rustix::io::Errno;
 use std::fs::File;
@@ -116,7 +116,8 @@ pub fn kill(container: &Container, signal: i32) -> Result<()> {
             format!("cannot kill container: {}", container.plan.name),
             format!("container {} is not running", container.plan.id),
         )
-        .code(ExitCode::General));
+        .code(ExitCode::General)
+        .known(Known::KillsStopped { name: container.plan.name.clone(), id: container.plan.id.clone() }));
     }
     container.signal(signal)
 }

@@ -20,7 +20,7 @@ mod state;
 
 use super::names;
 use super::plan::{RootSource, RunPlan};
-use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::host::userns::root_reaches_own_files;
 use crate::image::UsedLayer;
 use crate::launch::protocol::Exit;
@@ -349,7 +349,9 @@ pub fn find(store: &Store, text: &str) -> Result<Container> {
 
 /// Docker's words for a name or id that no container has.
 pub fn no_such_container(text: &str) -> Failure {
-    Failure::new(format!("No such container: {text}"), "").code(ExitCode::General)
+    Failure::new(format!("No such container: {text}"), "")
+        .code(ExitCode::General)
+        .known(Known::NoSuchContainer(text.to_owned()))
 }
 
 /// As [`find`]; None where there is no such container.
@@ -375,7 +377,8 @@ pub fn look_up(store: &Store, text: &str) -> Result<Option<Container>> {
                         format!("cannot find container {text}"),
                         format!("multiple IDs found with provided prefix: {text}"),
                     )
-                    .code(ExitCode::General));
+                    .code(ExitCode::General)
+                    .known(Known::Ambiguous(text.to_owned())));
                 }
             }
         }

@@ -2,7 +2,9 @@
 
 use super::record::Container;
 use crate::error::{Doing, Result};
+use crate::image;
 use crate::launch::StoreNamespace;
+use crate::store::Store;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -21,6 +23,13 @@ pub fn written_by(container: &Container) -> Result<u64> {
     StoreNamespace::here()?.run_on_files_of(&container.plan.ids, || {
         lengths_below(&upper).doing(|| format!("cannot measure {}", upper.display()))
     })
+}
+
+/// Bytes of the image that a container stands on; 0 where it stands on a directory, or the image is gone: the
+/// container keeps its layers.
+pub fn below(store: &Store, container: &Container) -> u64 {
+    let image = container.plan.image.as_ref().and_then(|image| image::resolve(store, &image.id).ok());
+    image.map_or(0, |image| image.unpacked_size.unwrap_or(image.size))
 }
 
 fn lengths_below(directory: &Path) -> io::Result<u64> {

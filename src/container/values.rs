@@ -88,7 +88,7 @@ const RT_MAX: i32 = 64;
 
 /// The number of a signal: `TERM`, `SIGTERM`, `sigterm`, `15`, `RTMIN`, `SIGRTMIN+3`, `RTMAX-2`.
 pub fn signal(text: &str) -> Parsed<i32> {
-    let bad = || format!("`{text}` is no signal");
+    let bad = || format!("invalid signal: {text}");
     if text.starts_with(|letter: char| letter.is_ascii_digit()) {
         let number: i32 = text.parse().map_err(|_| bad())?;
         return if (1..=RT_MAX).contains(&number) { Ok(number) } else { Err(bad()) };

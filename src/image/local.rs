@@ -10,7 +10,7 @@ use super::index::LayoutIndex;
 use super::manifest::{Descriptor, Document, Manifest};
 use super::platform::Platform;
 use super::reference::{ImageName, Reference, Spelling};
-use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::host::ids::IdMaps;
 use crate::store::Store;
 
@@ -92,7 +92,12 @@ pub fn find(store: &Store, name: &ImageName) -> Result<Option<Image>> {
 pub fn resolve(store: &Store, text: &str) -> Result<Image> {
     let doing = || format!("cannot find the image {}", text.escape_debug());
     let name = ImageName::parse(text).doing(doing)?;
-    find(store, &name)?.ok_or_else(|| Failure::new(doing(), "no such image").code(ExitCode::General))
+    find(store, &name)?.ok_or_else(|| no_such_image(doing(), text))
+}
+
+/// What was being done with an image that is not there.
+pub(super) fn no_such_image(doing: String, name: &str) -> Failure {
+    Failure::new(doing, "no such image").code(ExitCode::General).known(Known::NoSuchImage(name.to_owned()))
 }
 
 /// Whether every layer of `image` is unpacked under `maps`: one stat a layer.
@@ -129,7 +134,7 @@ pub fn tag(store: &Store, source: &ImageName, target: &Reference) -> Result<()> 
     }
     LayoutIndex::update(store, |index| {
         let Some(entry) = find_entry(store, index, source)?.cloned() else {
-            return Err(Failure::new(doing(), "no such image").code(ExitCode::General));
+            return Err(no_such_image(doing(), &source.to_string()));
         };
         index.add(&entry, Some(target));
         Ok(())

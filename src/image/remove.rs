@@ -80,7 +80,7 @@ pub fn remove(
     let conflict = |cause: String| Failure::new(doing(), cause).code(ExitCode::General);
     LayoutIndex::update(store, |index| {
         let Some(entry) = local::find_entry(store, index, name)?.cloned() else {
-            return Err(conflict("no such image".into()));
+            return Err(local::no_such_image(doing(), &name.to_string()));
         };
         let names = index.names_of(&entry.digest);
         if let Some(one) = named_one(name, &entry, &names).filter(|_| names.len() > 1) {

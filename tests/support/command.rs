@@ -270,6 +270,20 @@ impl Outcome {
         outcome
     }
 
+    /// Standard error has `text` in it.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Outcome {
+        assert!(self.stderr.contains(text), "standard error should have {text:?}: {self}");
+        self
+    }
+
+    /// Standard output begins with `text`.
+    #[track_caller]
+    pub fn prints(self, text: &str) -> Outcome {
+        assert!(self.stdout.starts_with(text), "standard output should begin with {text:?}: {self}");
+        self
+    }
+
     /// Standard output without the newline at its end.
     pub fn line(&self) -> &str {
         self.stdout.trim_end_matches('\n')

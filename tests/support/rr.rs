@@ -146,6 +146,20 @@ impl Rr {
             .dir(&self.base)
     }
 
+    /// rr started through a symbolic link of this name: as `docker` or `podman`.
+    pub fn command_as<I, S>(&self, name: &str, args: I) -> RrCommand
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let link = self.path("links").join(name);
+        std::fs::create_dir_all(self.path("links")).expect("a directory in the test's own base");
+        match std::os::unix::fs::symlink(&self.binary, &link) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => panic!("{}: {error}", link.display()),
+            _ => self.any_command(link, args),
+        }
+    }
+
     /// Runs rr to its end with nothing on standard input.
     pub fn run<I, S>(&self, args: I) -> Outcome
     where

@@ -22,6 +22,13 @@ pub fn size(bytes: u64) -> String {
     format!("{text}{}", UNITS[unit])
 }
 
+/// `7.81 MB`, as Podman's `images` has it.
+pub fn spaced_size(bytes: u64) -> String {
+    let text = size(bytes);
+    let unit = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
+    format!("{} {}", &text[..unit], &text[unit..])
+}
+
 /// `About an hour`, `3 days`: a length of time, in seconds.
 pub fn duration(seconds: u64) -> String {
     let minutes = seconds / 60;
@@ -60,6 +67,15 @@ pub fn ellipsis(text: &str, width: usize) -> String {
     }
     let kept: String = text.chars().take(width.saturating_sub(1)).collect();
     kept + "…"
+}
+
+/// The first `width` letters and `...` where some were left out, as Podman cuts commands.
+pub fn dots(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width).collect();
+    kept + "..."
 }
 
 /// In double quotes, quotes and control characters escaped (Go's strconv.Quote).

@@ -4,16 +4,27 @@
 //! A column is a run of lines that all have a cell there, so lines of different shape (a template
 //! with newlines in it) do not widen each other's columns more than Go's would.
 
-/// A cell's least width, its padding counted.
-const MIN_WIDTH: usize = 10;
-/// Spaces after the widest cell.
-const PADDING: usize = 3;
+/// Widths of a table, in letters.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// A cell's least width, its padding counted.
+    min_width: usize,
+    /// Spaces after the widest cell.
+    padding: usize,
+}
+
+impl Layout {
+    /// Docker's.
+    pub const DOCKER: Layout = Layout { min_width: 10, padding: 3 };
+    /// Podman's.
+    pub const PODMAN: Layout = Layout { min_width: 12, padding: 2 };
+}
 
 /// Replaces the tabs of `text` with spaces.
-pub fn align(text: &str) -> String {
+pub fn align(text: &str, layout: Layout) -> String {
     let lines: Vec<Vec<&str>> = text.split('\n').map(|line| line.split('\t').collect()).collect();
     let mut widths: Vec<Vec<usize>> = vec![Vec::new(); lines.len()];
-    measure(&lines, &mut widths, 0, lines.len());
+    measure(&lines, &mut widths, layout, 0, lines.len());
     let mut aligned = String::with_capacity(text.len() * 2);
     for (index, (cells, widths)) in lines.iter().zip(&widths).enumerate() {
         if index > 0 {
@@ -31,7 +42,7 @@ pub fn align(text: &str) -> String {
 
 /// Finds the next column's width for each run of lines in `first..end` that has it, and, within
 /// each run, the widths of the columns after it.
-fn measure(lines: &[Vec<&str>], widths: &mut [Vec<usize>], first: usize, end: usize) {
+fn measure(lines: &[Vec<&str>], widths: &mut [Vec<usize>], layout: Layout, first: usize, end: usize) {
     let Some(column) = widths.get(first).map(Vec::len) else { return };
     // The last cell of a line is not ended by a tab and belongs to no column.
     let has_cell = |line: usize| column + 1 < lines[line].len();
@@ -42,11 +53,11 @@ fn measure(lines: &[Vec<&str>], widths: &mut [Vec<usize>], first: usize, end: us
             continue;
         }
         let stop = (start..end).find(|line| !has_cell(*line)).unwrap_or(end);
-        let widest = lines[start..stop].iter().map(|cells| letters(cells[column]) + PADDING).max().unwrap_or(0);
+        let widest = lines[start..stop].iter().map(|cells| letters(cells[column]) + layout.padding).max().unwrap_or(0);
         for line in &mut widths[start..stop] {
-            line.push(widest.max(MIN_WIDTH));
+            line.push(widest.max(layout.min_width));
         }
-        measure(lines, widths, start, stop);
+        measure(lines, widths, layout, start, stop);
         start = stop;
     }
 }
@@ -59,6 +70,10 @@ fn letters(cell: &str) -> usize {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn align(text: &str) -> String {
+        super::align(text, Layout::DOCKER)
+    }
 
     #[test]
     fn columns_are_ten_wide_or_three_apart() {

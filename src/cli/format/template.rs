@@ -4,7 +4,7 @@ use crate::error::{ExitCode, Failure, Result};
 use gotmpl::{FuncMap, MissingKey, Template, TemplateError, Value as Data};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 type Answer = std::result::Result<Data, TemplateError>;
 
@@ -13,29 +13,45 @@ pub fn unescape(typed: &str) -> String {
     typed.replace("\\t", "\t").replace("\\n", "\n")
 }
 
-/// Whether the template can be parsed. `typed` is the option's value, for the error.
-///
-/// # Errors
-/// It cannot; exit status 1.
-pub fn check(template: &str, typed: &str) -> Result<()> {
-    empty(BTreeMap::new()).parse(&call_label(template)).map(drop).map_err(|error| failure(typed, &error))
+/// A template, parsed once for all the rows it is filled in for.
+pub struct Compiled {
+    template: Template,
+    /// What was typed, for errors.
+    typed: String,
+    /// The labels of the row at hand: what `{{.Label "name"}}` answers with.
+    labels: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
-/// The template's text for `data`; `labels` answers `{{.Label "name"}}`.
-///
-/// # Errors
-/// The template is wrong, in its syntax or in its fields; exit status 1.
-pub fn render(template: &str, typed: &str, data: &Value, labels: &BTreeMap<String, String>) -> Result<String> {
-    check(template, typed)?;
-    // Parsed again for END: in the parser's errors it would be named instead of what was typed.
-    empty(labels.clone())
-        .parse(&(call_label(template) + END))
-        .and_then(|template| template.execute_to_string(&convert(data)))
-        .and_then(|text| match text.strip_suffix(END) {
-            Some(text) => Ok(text.to_owned()),
-            None => Err(TemplateError::Exec("unexpected {{end}} or {{else}}".into())),
-        })
-        .map_err(|error| failure(typed, &error))
+impl Compiled {
+    /// Parses `template`. `typed` is the option's value, for the error.
+    ///
+    /// # Errors
+    /// It cannot be parsed; exit status 1.
+    pub fn new(template: &str, typed: &str) -> Result<Compiled> {
+        let labels = Arc::default();
+        // Once without END: in the parser's errors it would be named instead of what was typed.
+        empty(&labels).parse(&call_label(template)).map_err(|error| failure(typed, &error))?;
+        let parsed = empty(&labels).parse(&(call_label(template) + END));
+        let template = parsed.map_err(|error| failure(typed, &error))?;
+        Ok(Compiled { template, typed: typed.to_owned(), labels })
+    }
+
+    /// The template's text for `data`.
+    ///
+    /// # Errors
+    /// The template asks for what there is not; exit status 1.
+    pub fn fill(&self, data: &Value, labels: &BTreeMap<String, String>) -> Result<String> {
+        if let Ok(mut current) = self.labels.lock() {
+            current.clone_from(labels);
+        }
+        self.template
+            .execute_to_string(&convert(data))
+            .and_then(|text| match text.strip_suffix(END) {
+                Some(text) => Ok(text.to_owned()),
+                None => Err(TemplateError::Exec("unexpected {{end}} or {{else}}".into())),
+            })
+            .map_err(|error| failure(&self.typed, &error))
+    }
 }
 
 fn failure(typed: &str, error: &TemplateError) -> Failure {
@@ -45,10 +61,12 @@ fn failure(typed: &str, error: &TemplateError) -> Failure {
 }
 
 /// A template without text, that knows the functions.
-fn empty(labels: BTreeMap<String, String>) -> Template {
+fn empty(labels: &Arc<Mutex<BTreeMap<String, String>>>) -> Template {
+    let labels = Arc::clone(labels);
     Template::new("format").missing_key(MissingKey::Error).funcs(functions()).func("label", move |arguments| {
         let name = text("Label", arguments, 0)?;
-        Ok(Data::String(labels.get(name).map_or("", String::as_str).into()))
+        let value = labels.lock().ok().and_then(|labels| labels.get(name).cloned());
+        Ok(Data::String(value.unwrap_or_default().into()))
     })
 }
 
@@ -184,8 +202,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn render(template: &str, data: &Value) -> Result<String> {
+        Compiled::new(template, template)?.fill(data, &BTreeMap::new())
+    }
+
     fn show(template: &str, data: &Value) -> String {
-        render(template, template, data, &BTreeMap::new()).unwrap()
+        render(template, data).unwrap()
     }
 
     #[test]
@@ -225,7 +247,7 @@ mod tests {
             ("{{pad .Name 1}}", "needs 3 arguments"),
             ("{{truncate .Name 99999999}}", "65536"),
         ] {
-            let failure = render(template, template, &data, &BTreeMap::new()).unwrap_err();
+            let failure = render(template, &data).unwrap_err();
             assert!(failure.cause.contains(word), "{failure}");
             assert!(failure.doing.contains("--format"), "{failure}");
         }
@@ -234,7 +256,7 @@ mod tests {
     proptest! {
         #[test]
         fn templates_never_panic(template in "(\\{\\{|\\}\\}|[ .|\"a-cN(-)]|json|end|range|if|index|pad|\\$){0,14}") {
-            let _ = render(&template, &template, &serde_json::json!({"N": "x", "L": [1]}), &BTreeMap::new());
+            let _ = render(&template, &serde_json::json!({"N": "x", "L": [1]}));
         }
     }
 }

@@ -3,8 +3,10 @@
 use crate::container::plan::{Mount, MountKind, NetworkMode, Propagation, RestartPolicy, RootSource, RunPlan};
 use crate::container::record::{Container, Status};
 use crate::container::{usage, values};
+use crate::cli::personality;
 use crate::error::Result;
 use crate::image::config::ContainerConfig;
+use crate::image::reference::Reference;
 use crate::store::Store;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -41,18 +43,71 @@ pub fn object(store: &Store, container: &Container, measure: bool) -> Result<Val
         "GraphDriver": graph_driver(store, container),
         "Mounts": plan.mounts.iter().filter_map(|mount| mount_point(store, mount)).collect::<Vec<_>>(),
         "Config": config(plan),
-        "NetworkSettings": {
-            "Ports": {},
-            "IPAddress": "",
-            "Gateway": "",
-            "MacAddress": "",
-            "Networks": { network_word(plan.network.mode): { "IPAddress": "", "Gateway": "", "MacAddress": "" } },
-        },
+        "NetworkSettings": network_settings(plan),
     });
-    if measure && let Value::Object(fields) = &mut object {
-        fields.insert("SizeRw".into(), Value::from(usage::written_by(container)?));
+    if measure {
+        let written = usage::written_by(container)?;
+        object["SizeRw"] = Value::from(written);
+        object["SizeRootFs"] = Value::from(written + usage::below(store, container));
+    }
+    if personality::is_podman() {
+        as_podman_has_it(&mut object, plan);
     }
     Ok(object)
+}
+
+/// Podman's names have no slash in front and its ids no algorithm; it has the image's name beside its id.
+fn as_podman_has_it(object: &mut Value, plan: &RunPlan) {
+    object["Name"] = Value::from(plan.name.clone());
+    let image = plan.image.as_ref();
+    object["Image"] = Value::from(image.map_or("", |image| image.id.trim_start_matches("sha256:")));
+    object["ImageDigest"] = Value::from(image.map_or("", |image| &image.manifest));
+    let name = image.map(|image| image.name.parse::<Reference>().map_or(image.name.clone(), |name| name.to_string()));
+    object["ImageName"] = Value::from(name.unwrap_or_default());
+    object["Rootfs"] = match &plan.root {
+        RootSource::Directory { path } | RootSource::OverlaidDirectory { path } => path.display().to_string().into(),
+        RootSource::Layers { .. } => Value::from(""),
+    };
+    object["OCIRuntime"] = Value::from("rr");
+}
+
+/// Nothing of it is rr's to know: addresses are given by whoever carries the packets.
+fn network_settings(plan: &RunPlan) -> Value {
+    let endpoint = json!({
+        "IPAMConfig": null,
+        "Links": null,
+        "Aliases": null,
+        "NetworkID": "",
+        "EndpointID": "",
+        "Gateway": "",
+        "IPAddress": "",
+        "IPPrefixLen": 0,
+        "IPv6Gateway": "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "MacAddress": "",
+        "DriverOpts": null,
+    });
+    json!({
+        "Bridge": "",
+        "SandboxID": "",
+        "HairpinMode": false,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "Ports": {},
+        "SandboxKey": "",
+        "SecondaryIPAddresses": null,
+        "SecondaryIPv6Addresses": null,
+        "EndpointID": "",
+        "Gateway": "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "IPAddress": "",
+        "IPPrefixLen": 0,
+        "IPv6Gateway": "",
+        "MacAddress": "",
+        "Networks": { network_word(plan.network.mode): endpoint },
+    })
 }
 
 fn state(container: &Container) -> Value {
@@ -240,14 +295,17 @@ fn graph_driver(store: &Store, container: &Container) -> Value {
         }
         RootSource::Directory { path } | RootSource::OverlaidDirectory { path } => vec![path.display().to_string()],
     };
-    json!({
-        "Name": "overlay",
-        "Data": {
-            "LowerDir": lower.join(":"),
-            "UpperDir": container.dir.join("upper").display().to_string(),
-            "WorkDir": container.dir.join("work").display().to_string(),
-        },
-    })
+    let mut data = json!({
+        "LowerDir": lower.join(":"),
+        "UpperDir": container.dir.join("upper").display().to_string(),
+        "WorkDir": container.dir.join("work").display().to_string(),
+    });
+    // The overlay is mounted in the container's own mount namespace only, so it has no path of its own outside;
+    // through the payload's root its user reaches it (proc_pid_root(5)).
+    if let Some(init) = &container.state.init {
+        data["MergedDir"] = Value::from(format!("/proc/{}/root", init.pid));
+    }
+    json!({ "Name": "overlay", "Data": data })
 }
 
 /// An image's settings with Docker's names, the empty ones too: templates ask for them.

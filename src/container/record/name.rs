@@ -5,7 +5,7 @@
 
 use super::{Container, is_held};
 use crate::container::plan::RunPlan;
-use crate::error::{Doing, Failure, Result};
+use crate::error::{Doing, Failure, Known, Result};
 use crate::store::Store;
 use rustix::fs::FlockOperation;
 use std::fs::{self, File};
@@ -29,6 +29,7 @@ pub(super) fn taken(store: &Store, name: &str) -> Failure {
         format!("the container name \"{name}\" is already in use by container {}", owner.display()),
     )
     .hint(format!("remove or rename that container to use the name again: rr rm {name}"))
+    .known(Known::NameTaken { name: name.to_owned(), owner: owner.display().to_string() })
 }
 
 /// Claims `name` for `id`; false where a container has it.

@@ -5,10 +5,10 @@
 //! A monitor does it in two halves, and tells its clients between them: [`Held::retire`] is what they can
 //! ask of rr afterwards, [`Held::remove_retired`] takes as long as the container has files.
 
-use super::{Container, Held, State, name, read_json};
+use super::{Container, Held, State, Status, name, read_json};
 use crate::container::lifecycle;
 use crate::container::plan::RunPlan;
-use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::launch::StoreNamespace;
 use crate::rootfs::mount::MountKind;
 use crate::store::{Store, remove_tree};
@@ -38,21 +38,41 @@ pub enum Force {
 /// It runs and `force` is [`Force::No`] (Docker's words), or the system's.
 pub fn remove(store: &Store, container: &Container, force: Force) -> Result<()> {
     if container.is_alive() {
-        if force == Force::No {
+        if force == Force::No && !ends_now(container)? {
             return Err(Failure::new(
                 format!("cannot remove container \"{}\"", container.plan.name),
                 "container is running: stop the container before removing or force remove",
             )
             .code(ExitCode::General)
-            .hint(format!("rr rm -f {}", container.plan.name)));
+            .hint(format!("rr rm -f {}", container.plan.name))
+            .known(Known::RemovesRunning { id: container.plan.id.clone() }));
         }
-        lifecycle::end(container)?;
+        if force == Force::Yes {
+            lifecycle::end(container)?;
+        }
         // `--rm`: its monitor has removed it.
         if !container.dir.join("plan.json").exists() {
             return Ok(());
         }
     }
     container.remove_files(store)
+}
+
+/// Whether what holds the container is only its monitor on the way out: who has waited for the end may remove the
+/// container at once.
+fn ends_now(container: &Container) -> Result<bool> {
+    for _ in 0..200 {
+        if !container.is_alive() {
+            return Ok(true);
+        }
+        let mut now = container.clone();
+        now.refresh()?;
+        if now.state.status != Status::Exited {
+            return Ok(false);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    Ok(false)
 }
 
 impl Held {
