@@ -12,6 +12,7 @@ mod commit;
 mod confine;
 mod crossing;
 mod detach;
+mod differential;
 mod exit_codes;
 mod faults;
 mod format;

@@ -2,7 +2,8 @@
 //!
 //! All three are one program with one store. Where Docker and Podman differ in what scripts can see
 //! (words of errors, exit statuses, columns), a link named after one of them takes its side; `rr`
-//! itself speaks in rr's form and sides with Docker.
+//! itself speaks in rr's form and sides with Docker. docs/reference/differences.md lists what
+//! differs all the same, and the tests read it.
 
 use crate::error::{ExitCode, Failure, Known};
 use std::sync::OnceLock;

@@ -1,7 +1,7 @@
 //! `rr rmi`
 
 use super::verbs::Verb;
-use super::{each, output, store};
+use super::{each, output, personality, store};
 use crate::container::record::{self, Status};
 use crate::container::values::short_id;
 use crate::error::{Doing, Known, Result};
@@ -36,9 +36,13 @@ impl Verb for Rmi {
                 _ => failure,
             })?;
             for name in &removed.untagged {
-                output::line(&format!("Untagged: {}", name.familiar()))?;
+                let name = if personality::is_podman() { name.to_string() } else { name.familiar() };
+                output::line(&format!("Untagged: {name}"))?;
             }
             match &removed.deleted {
+                Some(id) if personality::is_podman() => {
+                    output::line(&format!("Deleted: {}", id.trim_start_matches("sha256:")))
+                }
                 Some(id) => output::line(&format!("Deleted: {id}")),
                 None => Ok(()),
             }

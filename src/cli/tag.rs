@@ -1,8 +1,8 @@
 //! `rr tag`
 
-use super::store;
+use super::{personality, store};
 use super::verbs::Verb;
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Known, Result};
 use crate::image;
 use crate::image::reference::{ImageName, Reference};
 
@@ -22,6 +22,12 @@ impl Verb for Tag {
         let doing = || format!("cannot tag {} as {}", self.source.escape_debug(), self.target.escape_debug());
         let source = ImageName::parse(&self.source).doing(doing)?;
         let target: Reference = self.target.parse().doing(doing)?;
-        image::tag(&store()?, &source, &target).map(|()| 0)
+        image::tag(&store()?, &source, &target).map(|()| 0).map_err(|failure| match failure.known.as_deref() {
+            // Podman names it as it was typed.
+            Some(Known::NoSuchImage(_)) if personality::is_podman() => {
+                failure.known(Known::NoSuchImage(self.source.clone()))
+            }
+            _ => failure,
+        })
     }
 }

@@ -184,7 +184,8 @@ impl Container {
         let state = read_json::<State>(&dir.join("state.json"))?;
         let has_state = state.is_some();
         let mut container = Container { plan, state: state.unwrap_or_default(), dir };
-        if !is_held(&container.dir) {
+        // Only of a container that is said to live the lock tells more: a list of a thousand that do not takes none.
+        if container.state.status.is_alive() && !is_held(&container.dir) {
             container.put_right()?;
         }
         // A `--rm` container whose processes are gone, or whose removal was cut short, is removed here;

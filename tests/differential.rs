@@ -1,0 +1,368 @@
+//! rr beside the Docker and the Podman of this machine: the same command lines, in fresh stores, compared in
+//! exit status, in the shape of standard output and in the words that scripts look for.
+//!
+//! Where rr differs on purpose, `docs/reference/differences.md` says so and why: a difference that is not listed there
+//! fails, and so does a listed one that is none any more.
+//!
+//! `contrib/test` starts the Docker daemon and makes the view of the control groups that Podman wants.
+
+use crate::support::{Outcome, Registry, Rr, RrCommand, images, requires};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// One command line.
+struct Step {
+    /// Words as a shell would split them; `@NAME` is the id of the container that a step before made with `--name NAME`.
+    line: &'static str,
+    /// What scripts look for in its standard error: both sides have it, or neither has.
+    words: &'static [&'static str],
+}
+
+const fn step(line: &'static str) -> Step {
+    Step { line, words: &[] }
+}
+
+const fn fails(line: &'static str, words: &'static [&'static str]) -> Step {
+    Step { line, words }
+}
+
+const NO_CONTAINER: &[&str] =
+    &["No such container: nosuch", "no container with name or ID \"nosuch\" found: no such container"];
+const NO_IMAGE: &[&str] = &["No such image: nosuch", "nosuch: image not known"];
+
+/// Every verb, in the states it can meet.
+const STEPS: &[Step] = &[
+    step("create --name c1 --network none -l role=x alpine:3.20.3 sh -c 'exit 3'"),
+    fails("create --name c1 --network none alpine:3.20.3 true", &["is already in use by", "Conflict. The container name \"/c1\""]),
+    step("ps"),
+    step("ps -a"),
+    step("start c1"),
+    step("wait c1"),
+    fails("wait nosuch", NO_CONTAINER),
+    fails("start nosuch", NO_CONTAINER),
+    fails("start c1 nosuch", NO_CONTAINER),
+    step("wait c1"),
+    step("ps -a"),
+    step("ps -a --no-trunc"),
+    step("ps -aq"),
+    step("ps -aq --no-trunc"),
+    step("ps -a --format '{{.Names}} {{.Image}} {{.Status}}'"),
+    step("ps -a --format 'table {{.ID}}\t{{.Names}}'"),
+    step("ps -l --format '{{.Names}}'"),
+    step("ps -n 1 --format '{{.Names}}'"),
+    step("ps -a --filter name=^c1$ --format '{{.Names}}'"),
+    step("ps -a --filter name=c[0-9] --format '{{.Names}}'"),
+    step("ps -a --filter name=nosuch --format '{{.Names}}'"),
+    step("ps -a --filter label=role --format '{{.Names}}'"),
+    step("ps -a --filter label=role=y --format '{{.Names}}'"),
+    step("ps -a --filter exited=3 --format '{{.Names}}'"),
+    step("ps -a --filter status=exited --format '{{.Names}}'"),
+    step("ps -a --filter ancestor=alpine:3.20.3 --format '{{.Names}}'"),
+    step("ps -a --filter ancestor=nosuch --format '{{.Names}}'"),
+    step("ps -a --filter network=none --format '{{.Names}}'"),
+    step("ps -a --filter before=c1 --format '{{.Names}}'"),
+    fails("ps -a --filter before=nosuch --format '{{.Names}}'", &["o such container"]),
+    fails("ps -a --filter nope=1", &["nvalid filter 'nope'"]),
+    fails("ps -a --filter status=nope", &["nvalid filter 'status=nope'"]),
+    fails("ps -a --filter foo", &["bad format of filter"]),
+    fails("ps -a --format '{{.Nope}}'", &["Nope"]),
+    fails("ps -a --format '{{.ID'", &[]),
+    fails("ps --nope", &["unknown flag: --nope"]),
+    fails("ps -z", &["unknown shorthand flag: 'z' in -z"]),
+    step("ps extra"),
+    step("inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.State.Running}} {{.Path}} {{.Args}}' c1"),
+    step("inspect --format '{{.Name}}' c1"),
+    step("inspect --format '{{json .Config.Labels}} {{json .Config.Cmd}} {{.Config.Tty}}' c1"),
+    step("inspect --format '{{.HostConfig.NetworkMode}} {{.HostConfig.Privileged}} {{.RestartCount}}' c1"),
+    step("inspect --format '{{.Id}} {{.Image}}' c1"),
+    step("inspect --type container --format '{{.Id}}' c1"),
+    fails("inspect --type image c1", &["No such image: c1", "c1: image not known"]),
+    fails("inspect --type volume nosuch", &["No such volume: nosuch", "no such volume nosuch"]),
+    step("inspect --type foo c1"),
+    fails("inspect nosuch", &["Error: No such object: nosuch", "no such object: \"nosuch\""]),
+    fails("inspect --format '{{.State.Status}}' c1 nosuch", &["Error: No such object: nosuch", "no such object: \"nosuch\""]),
+    fails("container inspect nosuch", &["Error: No such container: nosuch", "no such container nosuch"]),
+    fails("image inspect nosuch", &["Error: No such image: nosuch", "nosuch: image not known"]),
+    step("logs c1"),
+    fails("logs nosuch", NO_CONTAINER),
+    step("port c1"),
+    fails("port nosuch", NO_CONTAINER),
+    fails("port c1 80", &["No public port '80/tcp' published for c1"]),
+    step("rename c1 c2"),
+    fails("rename nosuch c3", NO_CONTAINER),
+    step("ps -a --format '{{.Names}}'"),
+    step("run -d --name r1 --network none alpine:3.20.3 sleep 100"),
+    step("ps --format '{{.Names}} {{.State}}'"),
+    step("start r1"),
+    fails("rm r1", &["You cannot remove a running container", "cannot remove container"]),
+    fails("rename r1 c2", &["already in use"]),
+    step("inspect --format '{{.State.Status}} {{.State.Running}} {{.State.ExitCode}}' r1"),
+    fails("kill c2", &["Cannot kill container: c2: Container", "is not running", "can only kill running containers"]),
+    fails("kill nosuch", NO_CONTAINER),
+    fails("kill -s NOPE r1", &["nvalid signal: NOPE"]),
+    step("kill -s CONT r1"),
+    step("stop -t 1 r1"),
+    step("stop r1"),
+    fails("stop nosuch", NO_CONTAINER),
+    step("restart -t 0 r1"),
+    fails("restart nosuch", NO_CONTAINER),
+    step("kill r1"),
+    step("wait r1"),
+    step("ps -a --filter name=r1 --format '{{.Names}} {{.Status}}'"),
+    fails("rm nosuch", NO_CONTAINER),
+    fails("rm -f nosuch", NO_CONTAINER),
+    step("rm @r1"),
+    step("create --name c4 --network none alpine:3.20.3 true"),
+    fails("rm c4 nosuch", NO_CONTAINER),
+    step("rm"),
+    step("run --rm --network none alpine:3.20.3 echo hello"),
+    step("run --rm --network none alpine:3.20.3 sh -c 'echo out; echo err >&2; exit 7'"),
+    step("run --rm --network none alpine:3.20.3 nosuchprogram"),
+    step("run --rm --network none alpine:3.20.3 /etc"),
+    step("run --name a/b --network none alpine:3.20.3 true"),
+    fails("run --nope alpine:3.20.3", &["unknown flag: --nope"]),
+    step("run --rm --network none -i alpine:3.20.3 cat"),
+    step("run --name l1 --network none alpine:3.20.3 sh -c 'echo one; echo two'"),
+    step("logs l1"),
+    step("logs --tail 1 l1"),
+    step("rm -f c4"),
+    step("rm -f l1 c2"),
+    step("ps -a"),
+    step("images"),
+    step("images -q"),
+    step("images -q --no-trunc"),
+    step("images --digests --format '{{.Repository}} {{.Tag}}'"),
+    step("images nosuch"),
+    step("images alpine --format '{{.Repository}}:{{.Tag}}'"),
+    step("images --filter reference=al* --format '{{.Tag}}'"),
+    step("images --filter dangling=true -q"),
+    step("images --filter nope=1"),
+    step("image inspect --format '{{.Id}} {{.Os}} {{.Architecture}}' alpine:3.20.3"),
+    step("image inspect --format '{{.RepoTags}}' alpine:3.20.3"),
+    step("tag alpine:3.20.3 localhost/foo:1"),
+    fails("tag nosuch foo:1", NO_IMAGE),
+    step("tag alpine:3.20.3 UPPER"),
+    step("images --format '{{.Repository}}:{{.Tag}}' --filter reference=localhost/foo"),
+    step("rmi localhost/foo:1"),
+    fails("rmi nosuch", NO_IMAGE),
+    fails("rmi nosuch nosuch2", NO_IMAGE),
+    fails("pull localhost:1/nosuch", &["connection refused"]),
+    step("frobnicate"),
+    step("container frobnicate"),
+    step("container ls -a"),
+    step("image ls -q"),
+    step("rmi alpine:3.20.3"),
+    step("images"),
+];
+
+/// Who is compared with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    Docker,
+    Podman,
+}
+
+impl Peer {
+    fn name(self) -> &'static str {
+        match self {
+            Peer::Docker => "docker",
+            Peer::Podman => "podman",
+        }
+    }
+}
+
+#[test]
+fn rr_as_docker_does_what_docker_does() {
+    let daemon = requires!(Daemon::of_the_test());
+    let registry = requires!(Registry::shared());
+    let rr = Rr::new().with_mirror(registry);
+    requires!(daemon.load(&rr, requires!(images::alpine())));
+    rr.run(["pull", "-q", "alpine:3.20.3"]).succeeds_quietly();
+    let theirs = run_all(&|words| daemon.command(&rr, words));
+    let ours = run_all(&|words| rr.command_as("docker", words));
+    compare(Peer::Docker, &ours, &theirs);
+    rr.nothing_is_left();
+}
+
+#[test]
+fn rr_as_podman_does_what_podman_does() {
+    let registry = requires!(Registry::shared());
+    let peer = Rr::new().with_mirror(registry);
+    let podman = requires!(Podman::of(&peer));
+    requires!(podman.load());
+    let rr = Rr::new().with_mirror(registry);
+    rr.run(["pull", "-q", "alpine:3.20.3"]).succeeds_quietly();
+    let theirs = run_all(&|words| podman.command(words));
+    let ours = run_all(&|words| rr.command_as("podman", words));
+    compare(Peer::Podman, &ours, &theirs);
+    rr.nothing_is_left();
+}
+
+/// What a step did, as far as it is compared.
+#[derive(Debug, PartialEq, Eq)]
+struct Shape {
+    status: Option<i32>,
+    stdout: String,
+    said: BTreeSet<&'static str>,
+}
+
+fn run_all(command: &dyn Fn(Vec<String>) -> RrCommand) -> Vec<(Shape, Outcome)> {
+    let mut ids = BTreeMap::new();
+    let run = |step: &Step| {
+        let words = split(step.line, &ids);
+        let name = words.iter().position(|word| word == "--name").map(|at| words[at + 1].clone());
+        let outcome = command(words).output();
+        if let Some(name) = name {
+            ids.insert(name, outcome.line().to_owned());
+        }
+        let said = step.words.iter().copied().filter(|words| outcome.stderr.contains(words)).collect();
+        (Shape { status: outcome.status.code(), stdout: shape(&outcome.stdout), said }, outcome)
+    };
+    let mut run = run;
+    STEPS.iter().map(&mut run).collect()
+}
+
+/// Words, with single quotes understood.
+fn split(line: &str, ids: &BTreeMap<String, String>) -> Vec<String> {
+    let mut words = Vec::new();
+    for (place, part) in line.split('\'').enumerate() {
+        if place % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_ascii_whitespace().map(|word| match word.strip_prefix('@') {
+                Some(name) => ids.get(name).cloned().unwrap_or_default(),
+                None => word.to_owned(),
+            }));
+        }
+    }
+    words
+}
+
+/// Text without what is another one each time: ids, digests, ages, sizes, times and the widths of columns.
+fn shape(text: &str) -> String {
+    let rules = [
+        (r"sha256:[0-9a-f]{64}", "DIGEST"),
+        (r"\b[0-9a-f]{64}\b", "ID64"),
+        (r"\b[0-9a-f]{12}\b", "ID12"),
+        (r"(Less than a second|About an? (minute|hour)|[0-9]+ (second|minute|hour|day|week|month|year)s?)", "TIME"),
+        (r"[0-9.]+ ?[kMG]?B\b", "SIZE"),
+        (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+( [+-][0-9]{4} UTC|Z)?", "DATE"),
+        (r"  +", "  "),
+        (r" +\n", "\n"),
+    ];
+    rules.iter().fold(text.to_owned(), |text, (pattern, name)| {
+        regex_lite::Regex::new(pattern).expect("a rule of this test").replace_all(&text, *name).into_owned()
+    })
+}
+
+/// Fails where a step differs and is not listed, or is listed and does not differ.
+fn compare(peer: Peer, ours: &[(Shape, Outcome)], theirs: &[(Shape, Outcome)]) {
+    let listed = listed(peer);
+    let mut differing = BTreeSet::new();
+    let mut complaints = Vec::new();
+    for ((step, (our_shape, our_outcome)), (their_shape, their_outcome)) in STEPS.iter().zip(ours).zip(theirs) {
+        if our_shape == their_shape {
+            continue;
+        }
+        let line = step.line.replace('\t', "\\t");
+        if !listed.contains(&line) {
+            complaints.push(format!(
+                "`{line}` differs from {}:\n  ours: {our_shape:?}\n  theirs: {their_shape:?}{our_outcome}{their_outcome}",
+                peer.name()
+            ));
+        }
+        differing.insert(line);
+    }
+    for line in &listed {
+        let exists = STEPS.iter().any(|step| step.line.replace('\t', "\\t") == *line);
+        match (exists, differing.contains(line)) {
+            (false, _) => complaints.push(format!("`{line}` is listed, and no step of the test")),
+            (true, false) => complaints.push(format!("`{line}` is listed as differing from {}, and does not", peer.name())),
+            (true, true) => {}
+        }
+    }
+    assert!(complaints.is_empty(), "{} complaints; docs/reference/differences.md\n{}", complaints.len(), complaints.join("\n\n"));
+}
+
+/// The command lines that differences.md lists for a peer: rows of "| `line` | docker, podman | why |".
+fn listed(peer: Peer) -> BTreeSet<String> {
+    let source = std::env::var_os("RR_TEST_SOURCE").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let path = source.join("docs/reference/differences.md");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let rows = text.lines().filter_map(|line| {
+        let (code, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+        let (peers, why) = rest.split_once(" | ")?;
+        assert!(why.trim_end_matches('|').trim().len() > 10, "{code}: a difference has a reason");
+        peers.split(", ").any(|name| name == peer.name()).then(|| code.replace("\\|", "|"))
+    });
+    rows.collect()
+}
+
+/// The Docker daemon that `contrib/test` has started, through the client that belongs to it.
+struct Daemon {
+    host: String,
+    client: PathBuf,
+}
+
+impl Daemon {
+    fn of_the_test() -> Result<Daemon, String> {
+        let host = std::env::var("RR_TEST_DOCKER").map_err(|_| "no Docker daemon: contrib/test starts one as root")?;
+        // A newer client of another origin may come first in PATH.
+        let client = PathBuf::from("/usr/bin/docker");
+        if client.exists() { Ok(Daemon { host, client }) } else { Err("docker.io is not installed".into()) }
+    }
+
+    fn command(&self, rr: &Rr, words: Vec<String>) -> RrCommand {
+        rr.any_command(&self.client, words).env("DOCKER_HOST", &self.host)
+    }
+
+    /// Empties the daemon's store but for alpine:3.20.3.
+    fn load(&self, rr: &Rr, archive: &Path) -> Result<(), String> {
+        let docker = |words: &[&str]| self.command(rr, words.iter().map(|word| (*word).to_owned()).collect()).output();
+        let containers = docker(&["ps", "-aq"]).succeeds().stdout;
+        if !containers.is_empty() {
+            docker(&["rm", "-f"].into_iter().chain(containers.lines()).collect::<Vec<_>>()).succeeds();
+        }
+        let file = rr.path("docker.tar");
+        convert(rr, archive, &format!("docker-archive:{}:alpine:3.20.3", file.display()))?;
+        docker(&["load", "-q", "-i", &file.display().to_string()]).succeeds();
+        Ok(())
+    }
+}
+
+fn convert(rr: &Rr, archive: &Path, target: &str) -> Result<(), String> {
+    let source = format!("oci-archive:{}", archive.display());
+    let outcome = rr.any_command("skopeo", ["--insecure-policy", "copy", "-q", &source, target]).output();
+    if outcome.status.success() { Ok(()) } else { Err(format!("skopeo: {outcome}")) }
+}
+
+/// Podman with a store in a private home.
+struct Podman<'a> {
+    home: &'a Rr,
+}
+
+impl Podman<'_> {
+    /// Whether it works here at all is asked of a container.
+    fn of(home: &Rr) -> Result<Podman<'_>, String> {
+        let podman = Podman { home };
+        if !crate::support::command_exists("podman") {
+            return Err("podman is not installed".into());
+        }
+        Ok(podman)
+    }
+
+    fn load(&self) -> Result<(), String> {
+        let run = |words: &[&str]| self.command(words.iter().map(|word| (*word).to_owned()).collect()).output();
+        run(&["pull", "-q", "alpine:3.20.3"]).succeeds();
+        let tried = run(&["run", "--rm", "--network", "none", "alpine:3.20.3", "true"]);
+        if tried.status.success() { Ok(()) } else { Err(format!("podman runs no container here: {tried}")) }
+    }
+
+    fn command(&self, words: Vec<String>) -> RrCommand {
+        let path = |name: &str| self.home.path(name).display().to_string();
+        let (root, run_root) = (path("pod"), path("podrun"));
+        let before = ["--root", &root, "--runroot", &run_root, "--cgroup-manager=cgroupfs", "--events-backend=file"];
+        let words = before.into_iter().map(str::to_owned).chain(["--log-level=error".to_owned()]).chain(words);
+        self.home.any_command("podman", words)
+    }
+}
