@@ -100,7 +100,13 @@ pub enum Known {
 impl Failure {
     /// A failure with no hint, ending rr with status 125.
     pub fn new(doing: impl Into<String>, cause: impl fmt::Display) -> Failure {
-        Failure { doing: doing.into(), cause: cause.to_string(), hints: Vec::new(), code: ExitCode::Runner, known: None }
+        Failure {
+            doing: doing.into(),
+            cause: cause.to_string(),
+            hints: Vec::new(),
+            code: ExitCode::Runner,
+            known: None,
+        }
     }
 
     /// Adds one hint line.

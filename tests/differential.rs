@@ -33,7 +33,10 @@ const NO_IMAGE: &[&str] = &["No such image: nosuch", "nosuch: image not known"];
 /// Every verb, in the states it can meet.
 const STEPS: &[Step] = &[
     step("create --name c1 --network none -l role=x alpine:3.20.3 sh -c 'exit 3'"),
-    fails("create --name c1 --network none alpine:3.20.3 true", &["is already in use by", "Conflict. The container name \"/c1\""]),
+    fails(
+        "create --name c1 --network none alpine:3.20.3 true",
+        &["is already in use by", "Conflict. The container name \"/c1\""],
+    ),
     step("ps"),
     step("ps -a"),
     step("start c1"),
@@ -80,7 +83,10 @@ const STEPS: &[Step] = &[
     fails("inspect --type volume nosuch", &["No such volume: nosuch", "no such volume nosuch"]),
     step("inspect --type foo c1"),
     fails("inspect nosuch", &["Error: No such object: nosuch", "no such object: \"nosuch\""]),
-    fails("inspect --format '{{.State.Status}}' c1 nosuch", &["Error: No such object: nosuch", "no such object: \"nosuch\""]),
+    fails(
+        "inspect --format '{{.State.Status}}' c1 nosuch",
+        &["Error: No such object: nosuch", "no such object: \"nosuch\""],
+    ),
     fails("container inspect nosuch", &["Error: No such container: nosuch", "no such container nosuch"]),
     fails("image inspect nosuch", &["Error: No such image: nosuch", "nosuch: image not known"]),
     step("logs c1"),
@@ -277,11 +283,18 @@ fn compare(peer: Peer, ours: &[(Shape, Outcome)], theirs: &[(Shape, Outcome)]) {
         let exists = STEPS.iter().any(|step| step.line.replace('\t', "\\t") == *line);
         match (exists, differing.contains(line)) {
             (false, _) => complaints.push(format!("`{line}` is listed, and no step of the test")),
-            (true, false) => complaints.push(format!("`{line}` is listed as differing from {}, and does not", peer.name())),
+            (true, false) => {
+                complaints.push(format!("`{line}` is listed as differing from {}, and does not", peer.name()))
+            }
             (true, true) => {}
         }
     }
-    assert!(complaints.is_empty(), "{} complaints; docs/reference/differences.md\n{}", complaints.len(), complaints.join("\n\n"));
+    assert!(
+        complaints.is_empty(),
+        "{} complaints; docs/reference/differences.md\n{}",
+        complaints.len(),
+        complaints.join("\n\n")
+    );
 }
 
 /// The command lines that differences.md lists for a peer: rows of "| `line` | docker, podman | why |".

@@ -23,7 +23,12 @@ fn names(rr: &Rr, arguments: &[&str]) -> String {
 #[test]
 fn containers_are_filtered_as_docker_and_podman_do() {
     let rr = requires!(Rr::with_alpine());
-    let id = made(&rr, "web_1", &["-l", "role=front", "-v", "data:/data", "--expose", "80", "--expose", "90-92/udp"], &["true"]);
+    let id = made(
+        &rr,
+        "web_1",
+        &["-l", "role=front", "-v", "data:/data", "--expose", "80", "--expose", "90-92/udp"],
+        &["true"],
+    );
     made(&rr, "db_1", &["-l", "role=back", "-l", "old"], &["false"]);
     rr.run(["start", "-a", "db_1"]).exits(1);
     let by = |filters: &[&str]| {

@@ -43,6 +43,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "diff" -d 'Show what a contain
 complete -c rr -n "__fish_rr_needs_command" -f -a "commit" -d 'Make an image of what a container has changed'
 complete -c rr -n "__fish_rr_needs_command" -f -a "export" -d 'Write all files of a container to a tar archive'
 complete -c rr -n "__fish_rr_needs_command" -f -a "ps" -d 'List containers'
+complete -c rr -n "__fish_rr_needs_command" -f -a "port" -d 'List the ports of a container that are published, or where one is'
 complete -c rr -n "__fish_rr_needs_command" -f -a "rm" -d 'Remove one or more containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "pull" -d 'Download an image from a registry and unpack it'
 complete -c rr -n "__fish_rr_needs_command" -f -a "images" -d 'List images'
@@ -61,6 +62,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "container" -d 'Manage contain
 complete -c rr -n "__fish_rr_needs_command" -f -a "image" -d 'Manage images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "system" -d 'Look at rr and this machine'
 complete -c rr -n "__fish_rr_using_subcommand run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l cidfile -d 'Write the container\'s id into a new file' -r -F
@@ -109,6 +111,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l strict-ids -d 'Fail where 
 complete -c rr -n "__fish_rr_using_subcommand run" -s t -l tty -d 'Give the container a terminal'
 complete -c rr -n "__fish_rr_using_subcommand run" -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand create" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l cidfile -d 'Write the container\'s id into a new file' -r -F
@@ -157,17 +160,40 @@ complete -c rr -n "__fish_rr_using_subcommand create" -s t -l tty -d 'Give the c
 complete -c rr -n "__fish_rr_using_subcommand create" -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand start" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
 complete -c rr -n "__fish_rr_using_subcommand start" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand start" -l cidfile -d 'Containers whose ids stand in these files' -r -F
+complete -c rr -n "__fish_rr_using_subcommand start" -l filter -d 'Containers that match, as with `ps --filter`' -r
 complete -c rr -n "__fish_rr_using_subcommand start" -s a -l attach -d 'Attach output, forward signals, and exit as the container does'
 complete -c rr -n "__fish_rr_using_subcommand start" -s i -l interactive -d 'Attach standard input as well'
+complete -c rr -n "__fish_rr_using_subcommand start" -l all -d 'All containers it can be done to'
+complete -c rr -n "__fish_rr_using_subcommand start" -s l -l latest -d 'The container that was made last'
 complete -c rr -n "__fish_rr_using_subcommand start" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand stop" -s s -l signal -d 'Signal that asks the containers to stop [default: the container\'s, TERM]' -r
 complete -c rr -n "__fish_rr_using_subcommand stop" -s t -l time -l timeout -d 'Seconds to wait before killing [default: the container\'s, 10]' -r
+complete -c rr -n "__fish_rr_using_subcommand stop" -l cidfile -d 'Containers whose ids stand in these files' -r -F
+complete -c rr -n "__fish_rr_using_subcommand stop" -s f -l filter -d 'Containers that match, as with `ps --filter`' -r
+complete -c rr -n "__fish_rr_using_subcommand stop" -s i -l ignore -d 'Pass over names that no container has'
+complete -c rr -n "__fish_rr_using_subcommand stop" -s l -l latest -d 'The container that was made last'
+complete -c rr -n "__fish_rr_using_subcommand stop" -s a -l all -d 'All containers it can be done to'
 complete -c rr -n "__fish_rr_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand restart" -s s -l signal -d 'Signal that asks the containers to stop [default: the container\'s, TERM]' -r
 complete -c rr -n "__fish_rr_using_subcommand restart" -s t -l time -l timeout -d 'Seconds to wait before killing [default: the container\'s, 10]' -r
+complete -c rr -n "__fish_rr_using_subcommand restart" -l cidfile -d 'Containers whose ids stand in these files' -r -F
+complete -c rr -n "__fish_rr_using_subcommand restart" -s f -l filter -d 'Containers that match, as with `ps --filter`' -r
+complete -c rr -n "__fish_rr_using_subcommand restart" -l running -d 'With --all or --filter: only those that run'
+complete -c rr -n "__fish_rr_using_subcommand restart" -s l -l latest -d 'The container that was made last'
+complete -c rr -n "__fish_rr_using_subcommand restart" -s a -l all -d 'All containers it can be done to'
 complete -c rr -n "__fish_rr_using_subcommand restart" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand kill" -s s -l signal -d 'The signal, by name or number [default: KILL]' -r
+complete -c rr -n "__fish_rr_using_subcommand kill" -l cidfile -d 'Containers whose ids stand in these files' -r -F
+complete -c rr -n "__fish_rr_using_subcommand kill" -l filter -d 'Containers that match, as with `ps --filter`' -r
+complete -c rr -n "__fish_rr_using_subcommand kill" -s l -l latest -d 'The container that was made last'
+complete -c rr -n "__fish_rr_using_subcommand kill" -s a -l all -d 'All containers it can be done to'
 complete -c rr -n "__fish_rr_using_subcommand kill" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand wait" -l cidfile -d 'Containers whose ids stand in these files' -r -F
+complete -c rr -n "__fish_rr_using_subcommand wait" -l filter -d 'Containers that match, as with `ps --filter`' -r
+complete -c rr -n "__fish_rr_using_subcommand wait" -l ignore -d 'Pass over names that no container has'
+complete -c rr -n "__fish_rr_using_subcommand wait" -l all -d 'All containers it can be done to'
+complete -c rr -n "__fish_rr_using_subcommand wait" -s l -l latest -d 'The container that was made last'
 complete -c rr -n "__fish_rr_using_subcommand wait" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand attach" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
 complete -c rr -n "__fish_rr_using_subcommand attach" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
@@ -194,26 +220,37 @@ complete -c rr -n "__fish_rr_using_subcommand commit" -s q -l quiet -d 'Say noth
 complete -c rr -n "__fish_rr_using_subcommand commit" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand export" -s o -l output -d 'Write to a file instead of standard output' -r -F
 complete -c rr -n "__fish_rr_using_subcommand export" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand ps" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since' -r
+complete -c rr -n "__fish_rr_using_subcommand ps" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since and more' -r
 complete -c rr -n "__fish_rr_using_subcommand ps" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
 complete -c rr -n "__fish_rr_using_subcommand ps" -s n -l last -d 'Show the newest so many, whatever their state' -r
+complete -c rr -n "__fish_rr_using_subcommand ps" -l sort -d 'Sort by command, created, id, image, names, runningfor or status' -r
 complete -c rr -n "__fish_rr_using_subcommand ps" -s a -l all -d 'Show all containers, not only the running ones'
 complete -c rr -n "__fish_rr_using_subcommand ps" -s l -l latest -d 'Show the newest, whatever its state'
+complete -c rr -n "__fish_rr_using_subcommand ps" -l noheading -d 'Leave out the line of headers'
 complete -c rr -n "__fish_rr_using_subcommand ps" -l no-trunc -d 'Show whole ids and commands'
 complete -c rr -n "__fish_rr_using_subcommand ps" -s q -l quiet -d 'Show ids only'
 complete -c rr -n "__fish_rr_using_subcommand ps" -s s -l size -d 'Show what each has written, and its size with its image'
 complete -c rr -n "__fish_rr_using_subcommand ps" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand port" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand rm" -s t -l time -d 'With --force: seconds to let running containers stop by themselves before killing them' -r
+complete -c rr -n "__fish_rr_using_subcommand rm" -l cidfile -d 'Containers whose ids stand in these files' -r -F
+complete -c rr -n "__fish_rr_using_subcommand rm" -l filter -d 'Containers that match, as with `ps --filter`' -r
 complete -c rr -n "__fish_rr_using_subcommand rm" -s f -l force -d 'Kill running containers first; one that does not exist is no failure'
 complete -c rr -n "__fish_rr_using_subcommand rm" -s v -l volumes -d 'Remove the containers\' anonymous volumes, which rr always does'
+complete -c rr -n "__fish_rr_using_subcommand rm" -s i -l ignore -d 'Pass over names that no container has'
+complete -c rr -n "__fish_rr_using_subcommand rm" -s l -l latest -d 'The container that was made last'
+complete -c rr -n "__fish_rr_using_subcommand rm" -s a -l all -d 'All containers it can be done to'
 complete -c rr -n "__fish_rr_using_subcommand rm" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand pull" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand pull" -s q -l quiet -d 'Print only the image\'s name'
 complete -c rr -n "__fish_rr_using_subcommand pull" -l strict-ids -d 'Fail where a file belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand pull" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand images" -s f -l filter -d 'Show only what matches: dangling, label, reference, before, since' -r
+complete -c rr -n "__fish_rr_using_subcommand images" -s f -l filter -d 'Show only what matches: dangling, label, reference, id, before, since, until' -r
 complete -c rr -n "__fish_rr_using_subcommand images" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
+complete -c rr -n "__fish_rr_using_subcommand images" -l sort -d 'Sort by created, id, repository, size or tag' -r
 complete -c rr -n "__fish_rr_using_subcommand images" -s a -l all -d 'Show all images; rr keeps no intermediate ones, so this changes nothing'
 complete -c rr -n "__fish_rr_using_subcommand images" -l digests -d 'Show digests'
+complete -c rr -n "__fish_rr_using_subcommand images" -s n -l noheading -d 'Leave out the line of headers'
 complete -c rr -n "__fish_rr_using_subcommand images" -l no-trunc -d 'Show whole ids'
 complete -c rr -n "__fish_rr_using_subcommand images" -s q -l quiet -d 'Show ids only'
 complete -c rr -n "__fish_rr_using_subcommand images" -s h -l help -d 'Print help'
@@ -250,23 +287,26 @@ complete -c rr -n "__fish_rr_using_subcommand version" -s f -l format -d '`json`
 complete -c rr -n "__fish_rr_using_subcommand version" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand man" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "run" -d 'Create and run a new container from an image'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "create" -d 'Create a container, to be started later'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "start" -d 'Start one or more stopped containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "stop" -d 'Stop one or more running containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "restart" -d 'Restart one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "kill" -d 'Send a signal to one or more running containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "attach" -d 'Attach to a running container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "logs" -d 'Print what a container has written'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "rename" -d 'Rename a container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "commit" -d 'Make an image of what a container has changed'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "export" -d 'Write all files of a container to a tar archive'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "ls" -d 'List containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "rm" -d 'Remove one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls rm inspect" -f -a "inspect" -d 'Show everything about containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "run" -d 'Create and run a new container from an image'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "create" -d 'Create a container, to be started later'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "start" -d 'Start one or more stopped containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "stop" -d 'Stop one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "restart" -d 'Restart one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "kill" -d 'Send a signal to one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "attach" -d 'Attach to a running container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "logs" -d 'Print what a container has written'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "rename" -d 'Rename a container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "commit" -d 'Make an image of what a container has changed'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "export" -d 'Write all files of a container to a tar archive'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "ls" -d 'List containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "exists" -d 'Tell by the exit status whether a container exists: 0 if it does, 1 if not, 125 where that cannot be told'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "port" -d 'List the ports of a container that are published, or where one is'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "rm" -d 'Remove one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "inspect" -d 'Show everything about containers'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container\'s id into a new file' -r -F
@@ -315,6 +355,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'Give the container a terminal'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s id into a new file' -r -F
@@ -363,17 +404,40 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -l cidfile -d 'Containers whose ids stand in these files' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -l filter -d 'Containers that match, as with `ps --filter`' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -s a -l attach -d 'Attach output, forward signals, and exit as the container does'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -s i -l interactive -d 'Attach standard input as well'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -l all -d 'All containers it can be done to'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -s l -l latest -d 'The container that was made last'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s s -l signal -d 'Signal that asks the containers to stop [default: the container\'s, TERM]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l time -l timeout -d 'Seconds to wait before killing [default: the container\'s, 10]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -l cidfile -d 'Containers whose ids stand in these files' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s f -l filter -d 'Containers that match, as with `ps --filter`' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s i -l ignore -d 'Pass over names that no container has'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s l -l latest -d 'The container that was made last'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s a -l all -d 'All containers it can be done to'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s s -l signal -d 'Signal that asks the containers to stop [default: the container\'s, TERM]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l time -l timeout -d 'Seconds to wait before killing [default: the container\'s, 10]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -l cidfile -d 'Containers whose ids stand in these files' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s f -l filter -d 'Containers that match, as with `ps --filter`' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -l running -d 'With --all or --filter: only those that run'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s l -l latest -d 'The container that was made last'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s a -l all -d 'All containers it can be done to'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from kill" -s s -l signal -d 'The signal, by name or number [default: KILL]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from kill" -l cidfile -d 'Containers whose ids stand in these files' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from kill" -l filter -d 'Containers that match, as with `ps --filter`' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from kill" -s l -l latest -d 'The container that was made last'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from kill" -s a -l all -d 'All containers it can be done to'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from kill" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from wait" -l cidfile -d 'Containers whose ids stand in these files' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from wait" -l filter -d 'Containers that match, as with `ps --filter`' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from wait" -l ignore -d 'Pass over names that no container has'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from wait" -l all -d 'All containers it can be done to'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from wait" -s l -l latest -d 'The container that was made last'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from attach" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
@@ -400,38 +464,51 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from commit" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from export" -s o -l output -d 'Write to a file instead of standard output' -r -F
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since and more' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s n -l last -d 'Show the newest so many, whatever their state' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -l sort -d 'Sort by command, created, id, image, names, runningfor or status' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s a -l all -d 'Show all containers, not only the running ones'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s l -l latest -d 'Show the newest, whatever its state'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -l noheading -d 'Leave out the line of headers'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Show whole ids and commands'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show ids only'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s s -l size -d 'Show what each has written, and its size with its image'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from port" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s t -l time -d 'With --force: seconds to let running containers stop by themselves before killing them' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -l cidfile -d 'Containers whose ids stand in these files' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -l filter -d 'Containers that match, as with `ps --filter`' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s f -l force -d 'Kill running containers first; one that does not exist is no failure'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Remove the containers\' anonymous volumes, which rr always does'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'Pass over names that no container has'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s l -l latest -d 'The container that was made last'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s a -l all -d 'All containers it can be done to'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d '`json` or a Go template, such as `{{.State.Status}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Measure what containers have written'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "pull" -d 'Download an image from a registry and unpack it'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "ls" -d 'List images'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "history" -d 'Show how an image came about'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "import" -d 'Make an image of a tar archive of a file system'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "save" -d 'Write images to an archive'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "load" -d 'Load images from an archive'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "rm" -d 'Remove one or more images'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "tag" -d 'Give an image another name'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load rm tag inspect" -f -a "inspect" -d 'Show everything about images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "pull" -d 'Download an image from a registry and unpack it'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "ls" -d 'List images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "history" -d 'Show how an image came about'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "import" -d 'Make an image of a tar archive of a file system'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "save" -d 'Write images to an archive'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "load" -d 'Load images from an archive'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "exists" -d 'Tell by the exit status whether an image is in the store: 0 if it is, 1 if not, 125 where that cannot be told'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "rm" -d 'Remove one or more images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "tag" -d 'Give an image another name'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "inspect" -d 'Show everything about images'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only the image\'s name'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l strict-ids -d 'Fail where a file belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: dangling, label, reference, before, since' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: dangling, label, reference, id, before, since, until' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -l sort -d 'Sort by created, id, repository, size or tag' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s a -l all -d 'Show all images; rr keeps no intermediate ones, so this changes nothing'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -l digests -d 'Show digests'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s n -l noheading -d 'Leave out the line of headers'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Show whole ids'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show ids only'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
@@ -454,6 +531,7 @@ complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from load" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Show no progress'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from load" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Remove images that stopped containers use, and all names of an id'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from rm" -l no-prune -d 'Accepted for Docker\'s sake: rr keeps no untagged parents'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'

@@ -17,9 +17,7 @@ impl Filters {
     pub fn parse(texts: &[String], known: &[&str]) -> Result<Filters> {
         let mut filters = Filters::default();
         for text in texts {
-            let (name, value) = text
-                .split_once('=')
-                .ok_or_else(|| bad_format(text))?;
+            let (name, value) = text.split_once('=').ok_or_else(|| bad_format(text))?;
             let name = name.trim().to_lowercase();
             if !known.contains(&name.as_str()) {
                 let cause = format!("invalid filter '{name}'");
@@ -64,10 +62,7 @@ impl Filters {
         let compile = |value: &String| {
             let pattern = Regex::new(value);
             let cause = |error: regex_lite::Error| format!("it is no regular expression: {error}");
-            Ok(Pattern {
-                text: value.clone(),
-                regex: pattern.map_err(|error| refuse(name, value, cause(error)))?,
-            })
+            Ok(Pattern { text: value.clone(), regex: pattern.map_err(|error| refuse(name, value, cause(error)))? })
         };
         self.values(name).iter().map(compile).collect::<Result<_>>().map(Patterns)
     }
@@ -237,7 +232,10 @@ mod tests {
             assert_eq!(matches(wanted, name), met, "{wanted} {name}");
         }
         let failure = parse(&["name=["]).unwrap().patterns("name").err().unwrap();
-        assert!(failure.to_string().starts_with("cannot use --filter name=[: it is no regular expression"), "{failure}");
+        assert!(
+            failure.to_string().starts_with("cannot use --filter name=[: it is no regular expression"),
+            "{failure}"
+        );
     }
 
     #[test]

@@ -104,9 +104,7 @@ fn docker(verb: &str, failure: &Failure) -> String {
         Some(Known::NoSuchContainer(name)) => from_daemon(&format!("No such container: {name}")),
         Some(Known::NoSuchImage(name)) => from_daemon(&format!("No such image: {name}")),
         Some(Known::NoSuchVolume(name)) => from_daemon(&format!("get {name}: no such volume")),
-        Some(Known::Ambiguous(prefix)) => {
-            from_daemon(&format!("Multiple IDs found with provided prefix: {prefix}"))
-        }
+        Some(Known::Ambiguous(prefix)) => from_daemon(&format!("Multiple IDs found with provided prefix: {prefix}")),
         Some(Known::NameTaken { name, owner }) => from_daemon(&format!(
             "Conflict. The container name \"/{name}\" is already in use by container \"{owner}\". You have to \
              remove (or rename) that container to be able to reuse that name."

@@ -233,4 +233,3 @@ fn volumes(plan: &RunPlan) -> impl Iterator<Item = &str> {
         _ => None,
     })
 }
-

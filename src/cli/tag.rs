@@ -1,7 +1,7 @@
 //! `rr tag`
 
-use super::{personality, store};
 use super::verbs::Verb;
+use super::{personality, store};
 use crate::error::{Doing, Known, Result};
 use crate::image;
 use crate::image::reference::{ImageName, Reference};

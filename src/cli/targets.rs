@@ -41,12 +41,7 @@ impl Targets {
     ///
     /// # Errors
     /// Names and `--all` or `--latest` at once; there is no latest; a file or a filter is wrong.
-    pub fn names(
-        &self,
-        store: &Store,
-        unknown: Unknown,
-        fits: impl Fn(&Container) -> bool,
-    ) -> Result<Vec<String>> {
+    pub fn names(&self, store: &Store, unknown: Unknown, fits: impl Fn(&Container) -> bool) -> Result<Vec<String>> {
         let refuse = |cause: &str| Failure::new("cannot tell which containers are meant", cause);
         if (self.all || self.latest) && !self.containers.is_empty() {
             return Err(refuse("--all and --latest take no names beside them"));
@@ -78,11 +73,15 @@ impl Targets {
     fn found(&self, store: &Store, fits: impl Fn(&Container) -> bool) -> Result<Vec<String>> {
         let selection = Selection::new(store, &self.filter)?;
         let containers = record::list(store)?.into_iter().filter(|container| selection.holds(container));
-        let ids = |containers: &mut dyn Iterator<Item = Container>| containers.map(|container| container.plan.id).collect();
+        let ids =
+            |containers: &mut dyn Iterator<Item = Container>| containers.map(|container| container.plan.id).collect();
         if self.latest {
             let latest: Vec<String> = ids(&mut containers.take(1));
             return match latest.is_empty() {
-                true => Err(Failure::new("cannot find the latest container", "there is no container").code(ExitCode::General)),
+                true => {
+                    Err(Failure::new("cannot find the latest container", "there is no container")
+                        .code(ExitCode::General))
+                }
                 false => Ok(latest),
             };
         }

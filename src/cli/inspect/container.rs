@@ -1,9 +1,9 @@
 //! A container as Docker's `GET /containers/{id}/json` has it.
 
+use crate::cli::personality;
 use crate::container::plan::{Mount, MountKind, NetworkMode, Propagation, RestartPolicy, RootSource, RunPlan};
 use crate::container::record::{Container, Status};
 use crate::container::{usage, values};
-use crate::cli::personality;
 use crate::error::Result;
 use crate::image::config::ContainerConfig;
 use crate::image::reference::Reference;

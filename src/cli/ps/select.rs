@@ -12,8 +12,25 @@ use jiff::Timestamp;
 
 /// What can be filtered by. `is-task` is Swarm's: no container of rr is one.
 const FILTERS: [&str; 19] = [
-    "id", "name", "label", "label!", "status", "exited", "ancestor", "volume", "network", "before", "since", "until",
-    "publish", "expose", "health", "is-task", "restart-policy", "command", "pod",
+    "id",
+    "name",
+    "label",
+    "label!",
+    "status",
+    "exited",
+    "ancestor",
+    "volume",
+    "network",
+    "before",
+    "since",
+    "until",
+    "publish",
+    "expose",
+    "health",
+    "is-task",
+    "restart-policy",
+    "command",
+    "pod",
 ];
 
 /// The filters of one command, looked into as far as can be before there is a container.
@@ -109,7 +126,16 @@ pub fn sources(plan: &RunPlan) -> impl Iterator<Item = String> {
 
 /// States that Docker and Podman have: a filter by one that rr never reaches finds nothing, any other is wrong.
 const STATES: [&str; 11] = [
-    "created", "restarting", "running", "removing", "paused", "exited", "dead", "initialized", "stopped", "stopping",
+    "created",
+    "restarting",
+    "running",
+    "removing",
+    "paused",
+    "exited",
+    "dead",
+    "initialized",
+    "stopped",
+    "stopping",
     "configured",
 ];
 
@@ -157,9 +183,8 @@ impl Ports {
 
     /// Whether they meet the ports of `text`.
     fn hold(&self, text: &str) -> bool {
-        Ports::parse(text).is_ok_and(|other| {
-            self.protocol == other.protocol && self.first <= other.last && other.first <= self.last
-        })
+        Ports::parse(text)
+            .is_ok_and(|other| self.protocol == other.protocol && self.first <= other.last && other.first <= self.last)
     }
 }
 
@@ -198,9 +223,15 @@ mod tests {
     #[test]
     fn values_that_cannot_be_are_refused() {
         let check = |text: &str| check_values(&Filters::parse(&[text.to_owned()], &FILTERS).unwrap());
-        for good in
-            ["status=running", "status=paused", "exited=-1", "health=none", "publish=80-90/udp", "expose=1", "status=stopped"]
-        {
+        for good in [
+            "status=running",
+            "status=paused",
+            "exited=-1",
+            "health=none",
+            "publish=80-90/udp",
+            "expose=1",
+            "status=stopped",
+        ] {
             assert!(check(good).is_ok(), "{good}");
         }
         for bad in ["status=nope", "exited=x", "health=fine", "publish=http", "expose=99999"] {
