@@ -13,6 +13,7 @@ mod confine;
 mod crossing;
 mod detach;
 mod differential;
+mod exec;
 mod exit_codes;
 mod faults;
 mod format;

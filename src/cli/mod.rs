@@ -15,6 +15,7 @@ mod create;
 mod destination;
 mod diff;
 mod exists;
+mod exec;
 mod export;
 mod filter;
 pub mod format;

@@ -248,7 +248,7 @@ impl RunFlags {
         let options = CreateOptions {
             entrypoint: self.entrypoint.as_deref().map(entrypoint),
             name: opt("--name", &self.name, values::container_name)?,
-            env: self.environment()?,
+            env: environment(&self.env_file, &self.env)?,
             workdir: self.workdir.clone(),
             groups,
             keep_groups,
@@ -323,34 +323,6 @@ impl RunFlags {
         let path = std::fs::canonicalize(path).doing(|| format!("cannot use --rootfs {}", path.display()))?;
         let source = if overlaid { Source::OverlaidDirectory(path) } else { Source::Directory(path) };
         Ok((source, words))
-    }
-
-    /// The files first, then `-e`, each in order. A name without a value takes rr's own; without
-    /// one there, a line of a file means nothing and an option takes the image's variable away.
-    fn environment(&self) -> Result<Vec<EnvChange>> {
-        let mut changes = Vec::new();
-        for path in &self.env_file {
-            for line in read_key_file("--env-file", path)? {
-                match line.value {
-                    Some(value) => changes.push(EnvChange::Set(line.name, value)),
-                    None => {
-                        if let Some(value) = own_variable(&line.name)? {
-                            changes.push(EnvChange::Set(line.name, value));
-                        }
-                    }
-                }
-            }
-        }
-        for line in all("--env", &self.env, values::key_value)? {
-            changes.push(match line.value {
-                Some(value) => EnvChange::Set(line.name, value),
-                None => match own_variable(&line.name)? {
-                    Some(value) => EnvChange::Set(line.name, value),
-                    None => EnvChange::Unset(line.name),
-                },
-            });
-        }
-        Ok(changes)
     }
 
     /// How the log is kept, and what the user gets instead of what was asked for.
@@ -527,6 +499,34 @@ fn apply_security_option(option: &str, privileges: &mut Privileges) -> Parsed<()
         _ => return Err("there is no such security option".into()),
     }
     Ok(())
+}
+
+/// The files first, then `-e`, each in order. A name without a value takes rr's own; without
+/// one there, a line of a file means nothing and an option takes the image's variable away.
+pub fn environment(files: &[PathBuf], variables: &[String]) -> Result<Vec<EnvChange>> {
+    let mut changes = Vec::new();
+    for path in files {
+        for line in read_key_file("--env-file", path)? {
+            match line.value {
+                Some(value) => changes.push(EnvChange::Set(line.name, value)),
+                None => {
+                    if let Some(value) = own_variable(&line.name)? {
+                        changes.push(EnvChange::Set(line.name, value));
+                    }
+                }
+            }
+        }
+    }
+    for line in all("--env", variables, values::key_value)? {
+        changes.push(match line.value {
+            Some(value) => EnvChange::Set(line.name, value),
+            None => match own_variable(&line.name)? {
+                Some(value) => EnvChange::Set(line.name, value),
+                None => EnvChange::Unset(line.name),
+            },
+        });
+    }
+    Ok(changes)
 }
 
 fn read_key_file(option: &str, path: &Path) -> Result<Vec<values::KeyLine>> {

@@ -33,6 +33,7 @@ pub const VERBS: &[Entry] = &[
     entry::<super::stop::Kill>(&["kill", "container kill"]),
     entry::<super::stop::Wait>(&["wait", "container wait"]),
     entry::<super::attach_verb::AttachVerb>(&["attach", "container attach"]),
+    entry::<super::exec::Exec>(&["exec", "container exec"]),
     entry::<super::logs::Logs>(&["logs", "container logs"]),
     entry::<super::rename::Rename>(&["rename", "container rename"]),
     entry::<super::diff::Diff>(&["diff", "container diff"]),

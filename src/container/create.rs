@@ -210,13 +210,18 @@ fn environment(image: &[String], changes: &[EnvChange], hostname: &str, tty: boo
             None => continue,
         }
     }
+    change_environment(&mut env, changes);
+    env
+}
+
+/// Makes the changes in their order.
+pub(super) fn change_environment(env: &mut Vec<String>, changes: &[EnvChange]) {
     for change in changes {
         match change {
-            EnvChange::Set(name, value) => set(&mut env, name, value),
+            EnvChange::Set(name, value) => set(env, name, value),
             EnvChange::Unset(name) => env.retain(|entry| !is_named(entry, name)),
         }
     }
-    env
 }
 
 fn set(env: &mut Vec<String>, name: &str, value: &str) {

@@ -13,7 +13,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// How long a monitor whose payload has just started may take until it listens.
-const SOON: Duration = Duration::from_secs(5);
+pub(super) const SOON: Duration = Duration::from_secs(5);
 
 /// How long [`stop`] lets the payload end by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

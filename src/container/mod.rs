@@ -4,6 +4,7 @@
 
 pub mod commit;
 pub mod create;
+pub mod exec;
 pub mod files;
 pub mod instructions;
 pub mod lifecycle;

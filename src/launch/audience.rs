@@ -5,6 +5,7 @@
 //! answer to its attaching, one [`ToClient::Logged`] for each [`ToMonitor::Waiting`], and the end.
 
 use super::Wish;
+use super::executions::Executions;
 use super::monitor::ToClientChannel;
 use super::protocol::{Exit, Listener, ToClient, ToMonitor, WindowSize};
 use super::pump::{self, Buffer, PATIENCE, Side, signal};
@@ -117,6 +118,24 @@ impl Client {
         self.stream = Some(ours);
         self.taken = usize::MAX;
         self.channel.send_with(&ToClient::Started, Some(clients.as_fd()))
+    }
+
+    /// Has a process started for it in the container, which has none between two runs of the payload.
+    fn execute(&self, executions: Option<&mut Executions<'_>>, descriptors: Vec<OwnedFd>) {
+        let channel = self.channel.again().doing(|| "cannot execute a command in the container");
+        match (executions, channel) {
+            (Some(executions), Ok(channel)) => executions.begin(channel, descriptors),
+            (_, Err(failure)) => self.refuse(failure),
+            (None, Ok(_)) => self.refuse(Failure::new(
+                "cannot execute a command in the container",
+                "it is restarting, wait until it is running",
+            )),
+        }
+    }
+
+    fn refuse(&self, failure: Failure) {
+        // A client that is gone needs to hear no more.
+        let _ = self.channel.send(&ToClient::Failed(failure));
     }
 
     /// Whether there is nothing of `output` left that it is waited for.
@@ -238,38 +257,52 @@ impl Audience {
     }
 
     /// Takes one message of each that has one.
-    pub(super) fn hear(&mut self, scene: &Scene<'_>, mut resize: impl FnMut(WindowSize)) {
+    pub(super) fn hear(
+        &mut self,
+        scene: &Scene<'_>,
+        mut executions: Option<&mut Executions<'_>>,
+        mut resize: impl FnMut(WindowSize),
+    ) {
         let Audience { clients, wish, size: last_size } = self;
         clients.retain_mut(|client| {
             let mut spoken = [PollFd::new(&client.channel, PollFlags::IN)];
             if poll(&mut spoken, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) != Ok(1) {
                 return true;
             }
-            match client.channel.receive() {
-                Ok(Some(ToMonitor::Signal(number))) => scene.signal(number, wish),
-                Ok(Some(ToMonitor::Resize(size))) => {
+            let (message, descriptors) = match client.channel.receive_all() {
+                Ok(received) => received.unzip(),
+                Err(_) => (None, None),
+            };
+            match message {
+                Some(ToMonitor::Signal(number)) => scene.signal(number, wish),
+                Some(ToMonitor::Resize(size)) => {
                     *last_size = Some(size);
                     resize(size);
                 }
-                Ok(Some(ToMonitor::Waiting)) => client.waits(),
-                Ok(Some(ToMonitor::Watch)) => return client.admit(false).is_ok(),
-                Ok(Some(ToMonitor::StayDown)) => {
+                Some(ToMonitor::Waiting) => client.waits(),
+                Some(ToMonitor::Watch) => return client.admit(false).is_ok(),
+                Some(ToMonitor::StayDown) => {
                     *wish = Wish::StayDown;
                     return client.admit(false).is_ok();
                 }
-                Ok(Some(ToMonitor::Attach)) => match scene.refusal() {
+                Some(ToMonitor::Attach) => match scene.refusal() {
                     None => return client.admit(scene.has_streams).is_ok(),
                     Some(refusal) => return client.channel.send(&ToClient::Failed(refusal)).is_ok(),
                 },
-                Ok(Some(ToMonitor::IdsMapped)) => {}
-                Ok(Some(ToMonitor::Detach)) => {
+                Some(ToMonitor::IdsMapped) => {}
+                Some(ToMonitor::Exec) => {
+                    // From here on it is not of this audience.
+                    client.execute(executions.as_deref_mut(), descriptors.unwrap_or_default());
+                    return false;
+                }
+                Some(ToMonitor::Detach) => {
                     if client.role == Role::Starter {
                         // Nothing of the client's is kept: whoever waits for its output to end may go on.
                         let_go_of_clients_streams();
                     }
                     return false;
                 }
-                Ok(None) | Err(_) => {
+                None => {
                     if client.role == Role::Starter {
                         // It was killed: a foreground container ends with it.
                         scene.signal(libc::SIGKILL, wish);
@@ -308,7 +341,7 @@ impl Audience {
             let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
             // Whatever it says, time and clients are looked at again.
             let _ = poll(&mut fds, Some(&timeout));
-            self.hear(&scene, |_| {});
+            self.hear(&scene, None, |_| {});
             if let Some(channel) = listener.and_then(Listener::accept) {
                 self.join(channel);
             }

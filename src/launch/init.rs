@@ -5,12 +5,12 @@
 //! assume and must not do stands with its type. A failure goes to the monitor as a message.
 
 use super::Launch;
-use super::plan::{KernelPaths, RootSource, RunPlan};
+use super::payload::{self, Command};
+use super::plan::{KernelPaths, RootSource};
 use super::protocol::{Channel, FromInit, ToInit};
 use super::reaper;
 use super::stdio::{Input, PayloadEnds};
 use super::user_namespace::{OldGroups, become_root};
-use crate::confine::{capabilities, rlimits, seccomp};
 use crate::error::{Doing, ExitCode, Failure, Result, errno_text};
 use crate::host::ids::{InsideId, OVERFLOW_ID};
 use crate::net::{NetworkMode, ResolvedNetwork};
@@ -20,14 +20,12 @@ use crate::rootfs::kernel_filesystems::{self, CgroupNamespace, KernelFilesystems
 use crate::rootfs::overlay::{self, Driver, Durability, Layers};
 use crate::rootfs::resolve::Root;
 use crate::rootfs::{etc, fuse, pivot, user_entry, volumes};
-use crate::sys::process::{ExecWords, close_on_exec_from, exit_now, reset_signals};
+use crate::sys::process::exit_now;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Signal};
-use rustix::termios::Winsize;
 use std::convert::Infallible;
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Init's end of the conversation with the monitor.
 pub(super) type ToMonitor = Channel<FromInit, ToInit>;
@@ -281,8 +279,7 @@ impl<'a> Mapped<'a> {
         }
         let Some(pty) = mounted.pty else { return Ok(None) };
         if let Some(size) = self.launch.window {
-            let size = Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
-            rustix::termios::tcsetwinsize(&pty.slave, size).doing(|| "cannot set the terminal's size")?;
+            rustix::termios::tcsetwinsize(&pty.slave, size.into()).doing(|| "cannot set the terminal's size")?;
         }
         self.monitor.send_with(&FromInit::TerminalOpened, Some(pty.master.as_fd()))?;
         Ok(Some(pty.slave))
@@ -347,16 +344,6 @@ impl<'a> Mapped<'a> {
     }
 }
 
-/// What setgroups(2) and its kin are told.
-fn credentials(identity: &Identity, plan: &RunPlan) -> capabilities::Identity {
-    let groups = if plan.process.keep_groups || identity.groups.is_empty() {
-        capabilities::Groups::Keep
-    } else {
-        capabilities::Groups::Set(identity.groups.clone())
-    };
-    capabilities::Identity { uid: identity.uid, gid: identity.gid, groups }
-}
-
 /// Docker makes a missing working directory, with the payload's user as owner of the last component.
 fn make_working_directory(path: &str, identity: &Identity) -> Result<()> {
     let doing = || format!("cannot make the working directory {path}");
@@ -384,10 +371,7 @@ impl<'a> Rooted<'a> {
     fn confine(self) -> Result<Confined<'a>> {
         let plan = self.launch.plan;
         self.take_stdio()?;
-        let env = environment(&plan.process.env, &self.identity);
-        let words = ExecWords::new(&plan.process.args, &env)
-            .map_err(|cause| Failure::new("cannot prepare the command", cause))?;
-        let search = search_path(&env);
+        let command = Command::prepare(&plan.process, &self.identity)?;
         if self.launch.waits_for_network() {
             self.monitor.send(&FromInit::ReadyToExec)?;
             match self.monitor.receive()? {
@@ -395,18 +379,8 @@ impl<'a> Rooted<'a> {
                 _ => exit_now(ExitCode::Runner.number()),
             }
         }
-        rlimits::apply(&plan.process.rlimits)?;
-        if plan.process.no_new_privileges {
-            capabilities::set_no_new_privileges()?;
-        }
-        // While CAP_SYS_ADMIN is still held, which a filter needs where no_new_privs is off (seccomp(2)).
-        seccomp::install_seccomp(plan.process.seccomp, plan.process.capabilities.bounding)?;
-        // While CAP_SETPCAP is still held, and before the change of user that takes it.
-        capabilities::drop_caps(plan.process.capabilities.bounding)?;
-        capabilities::set_identity(&credentials(&self.identity, plan), &plan.process.capabilities)?;
-        enter_working_directory(&plan.process.cwd)?;
-        close_on_exec_from(3).doing(|| "cannot close descriptors")?;
-        Ok(Confined { launch: self.launch, monitor: self.monitor, words, search })
+        payload::confine(&plan.process, &self.identity)?;
+        Ok(Confined { launch: self.launch, monitor: self.monitor, command })
     }
 
     /// Standard input, output and error: the terminal, the monitor's pipes, or what the client had;
@@ -423,7 +397,7 @@ impl<'a> Rooted<'a> {
             rustix::stdio::dup2_stdin(terminal).doing(doing)?;
             rustix::stdio::dup2_stdout(terminal).doing(doing)?;
             rustix::stdio::dup2_stderr(terminal).doing(doing)?;
-            return self.let_payload_reopen_stdio();
+            return payload::let_it_reopen_stdio(&self.identity, Some(terminal));
         }
         if self.launch.input == Input::Nothing {
             let null =
@@ -439,57 +413,8 @@ impl<'a> Rooted<'a> {
         if let Some(stderr) = &self.streams.stderr {
             rustix::stdio::dup2_stderr(stderr).doing(doing)?;
         }
-        self.let_payload_reopen_stdio()
+        payload::let_it_reopen_stdio(&self.identity, None)
     }
-
-    /// A payload that is not root opens /dev/stdout anew (a log file of many images leads there), which
-    /// asks for the permissions of what is behind it. The terminal is the container's own and becomes the
-    /// payload's, as with Docker. A pipe is shared with the user's other programs, so it keeps its owner and
-    /// is opened to all: only who may look into a process that has it can reach it. Files and terminals
-    /// of the host stay as they are.
-    fn let_payload_reopen_stdio(&self) -> Result<()> {
-        if self.identity.uid == 0 {
-            return Ok(());
-        }
-        if let Some(terminal) = &self.terminal {
-            let owner = rustix::fs::Uid::from_raw(self.identity.uid);
-            return rustix::fs::fchown(terminal, Some(owner), None).doing(|| "cannot give the terminal to the payload");
-        }
-        open_pipes_to_all();
-        Ok(())
-    }
-}
-
-/// Lets everybody who can reach a standard stream that is a pipe open it anew. Where the container's root
-/// has no power over the user's files, the client does this.
-pub(super) fn open_pipes_to_all() {
-    for stream in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
-        // PIPEFS_MAGIC (statfs(2)): not a FIFO with a name, which is a file of the user's.
-        let pipe = rustix::fs::fstatfs(stream).is_ok_and(|stat| stat.f_type as u64 == 0x5049_5045);
-        if pipe && let Err(errno) = rustix::fs::fchmod(stream, Mode::from_raw_mode(0o666)) {
-            // Made by another user (sudo): the payload can use it, but not open it anew.
-            log::debug!("a pipe stays closed to the payload: {errno}");
-        }
-    }
-}
-
-/// The plan's environment, with HOME from the user's passwd entry unless it is there (Docker).
-fn environment(planned: &[String], identity: &Identity) -> Vec<String> {
-    let mut env = planned.to_vec();
-    if !env.iter().any(|entry| entry.starts_with("HOME=")) {
-        env.push(format!("HOME={}", identity.home));
-    }
-    env
-}
-
-fn search_path(env: &[String]) -> Vec<PathBuf> {
-    let path = env.iter().rev().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or("/usr/bin:/bin");
-    path.split(':').map(|directory| PathBuf::from(if directory.is_empty() { "." } else { directory })).collect()
-}
-
-fn enter_working_directory(path: &str) -> Result<()> {
-    rustix::process::chdir(path).doing(|| format!("cannot enter the working directory {path}"))?;
-    pivot::check_working_directory()
 }
 
 /// Nothing is left to give up.
@@ -499,8 +424,7 @@ fn enter_working_directory(path: &str) -> Result<()> {
 struct Confined<'a> {
     launch: &'a Launch<'a>,
     monitor: &'a ToMonitor,
-    words: ExecWords,
-    search: Vec<PathBuf>,
+    command: Command,
 }
 
 impl Confined<'_> {
@@ -512,45 +436,6 @@ impl Confined<'_> {
             // The child goes on below; process 1 stays and reaps.
             reaper::fork_payload(self.launch.plan.stdio.tty)?;
         }
-        reset_signals();
-        let command = &self.launch.plan.process.args[0];
-        let error = self.exec_found(command);
-        Err(exec_failure(command, &error))
-    }
-
-    /// execvp(3)'s search, but with the container's PATH; returns the error worth telling.
-    fn exec_found(&self, command: &str) -> io::Error {
-        if command.contains('/') {
-            return self.words.exec(Path::new(command));
-        }
-        let mut worth_telling = io::Error::from_raw_os_error(libc::ENOENT);
-        for directory in &self.search {
-            let error = self.words.exec(&directory.join(command));
-            match error.raw_os_error() {
-                Some(libc::ENOENT | libc::ENOTDIR) => {}
-                // Permission denied is remembered while another directory may hold one that works.
-                Some(libc::EACCES) => worth_telling = error,
-                _ => return error,
-            }
-        }
-        worth_telling
-    }
-}
-
-/// Docker's exit statuses: 127 where there is no such command, 126 where it cannot be executed.
-fn exec_failure(command: &str, error: &io::Error) -> Failure {
-    let number = error.raw_os_error().unwrap_or(0);
-    let doing = format!("cannot execute {command}");
-    let cause = crate::error::errno_text(number);
-    match number {
-        libc::ENOENT if !command.contains('/') => {
-            Failure::new(doing, "executable file not found in $PATH of the container").code(ExitCode::NotFound)
-        }
-        libc::ENOENT if Path::new(command).exists() => {
-            Failure::new(doing, format!("its interpreter or dynamic loader is missing in the container: {cause}"))
-                .code(ExitCode::NotFound)
-        }
-        libc::ENOENT | libc::ENOTDIR => Failure::new(doing, cause).code(ExitCode::NotFound),
-        _ => Failure::new(doing, cause).code(ExitCode::NotExecutable),
+        Err(self.command.execute(&self.launch.plan.process.args[0]))
     }
 }

@@ -23,10 +23,14 @@
 //! anything rr does itself; a new user namespace has all its capabilities before it has any id.
 
 mod audience;
+pub mod exec;
+pub mod executing;
+mod executions;
 pub mod id_maps;
 mod init;
 pub mod logfile;
 mod monitor;
+mod payload;
 pub mod plan;
 pub mod protocol;
 mod pump;
@@ -35,6 +39,7 @@ pub mod stdio;
 pub mod user_namespace;
 
 pub use audience::asks_for_end;
+pub use payload::open_pipes_to_all;
 pub use user_namespace::StoreNamespace;
 
 use crate::error::{ExitCode, Failure, Result};
@@ -192,7 +197,7 @@ pub enum Event {
 pub fn start(launch: &Launch<'_>, keeper: &mut dyn Keeper, notice: &mut dyn FnMut(String)) -> Result<Running> {
     let (user, group) = launch.user;
     if !launch.plan.stdio.tty && !launch.plan.ids.root_reaches(user, group) {
-        init::open_pipes_to_all();
+        open_pipes_to_all();
     }
     log::debug!("spawn_child");
     let (mut running, monitor) = spawn_child(launch, keeper)?;
@@ -253,7 +258,7 @@ impl Running {
                 Ok(Some((ToClient::Started, stream))) => running.stream = stream,
                 Ok(Some((ToClient::Exited(exit), _))) => running.ended = Some(exit),
                 Ok(Some((ToClient::Failed(failure), _))) => return Ok(Err(failure)),
-                Ok(Some((ToClient::Notice(_) | ToClient::Logged, _))) => continue,
+                Ok(Some((ToClient::Notice(_) | ToClient::Logged | ToClient::Executing, _))) => continue,
                 Ok(None) => return Err(Errno::CONNREFUSED),
                 Err(failure) => return Ok(Err(failure)),
             }
@@ -269,7 +274,7 @@ impl Running {
                     return Ok(());
                 }
                 Some((ToClient::Notice(text), _)) => notice(text),
-                Some((ToClient::Logged, _)) => {}
+                Some((ToClient::Logged | ToClient::Executing, _)) => {}
                 Some((ToClient::Failed(failure), _)) => return Err(failure),
                 Some((ToClient::Exited(exit), _)) => {
                     return Err(Failure::new(
@@ -311,7 +316,9 @@ impl Running {
             Some(ToClient::Logged) => Ok(Event::Logged),
             Some(ToClient::Exited(exit)) => Ok(Event::Exited(exit)),
             Some(ToClient::Failed(failure)) => Err(failure),
-            Some(ToClient::Started) => Err(Failure::new("cannot follow the container", "it was started twice")),
+            Some(ToClient::Started | ToClient::Executing) => {
+                Err(Failure::new("cannot follow the container", "it was started twice"))
+            }
             None => Err(monitor_is_gone()),
         }
     }
@@ -332,7 +339,12 @@ impl Running {
     /// # Errors
     /// The monitor is gone.
     pub fn detach(self) -> Result<()> {
-        self.channel.send(&ToMonitor::Detach)?;
+        if let Err(failure) = self.channel.send(&ToMonitor::Detach) {
+            // A short payload has ended meanwhile: what its monitor said last is still there to be read.
+            while !matches!(self.event().map_err(|_| failure.clone())?, Event::Exited(_)) {}
+            self.finish();
+            return Ok(());
+        }
         if let Some(monitor) = self.monitor {
             monitor.release();
         }

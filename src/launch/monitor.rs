@@ -7,6 +7,8 @@
 //! It leads a session of its own: keys of the client's terminal reach it only as messages.
 
 use super::audience::Audience;
+use super::exec::{Doors, Place};
+use super::executions::Executions;
 use super::logfile::Log;
 use super::plan::RootSource;
 use super::protocol::{Channel, Exit, FromInit, Listener, ToClient, ToInit, ToMonitor};
@@ -18,7 +20,7 @@ use crate::net;
 use crate::rootfs::fuse;
 use crate::rootfs::overlay::{self, Layers};
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into, close_inherited, exit_now};
-use rustix::process::{Signal, WaitId, WaitIdOptions, WaitOptions};
+use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The monitor's end of the conversation with the client.
@@ -121,7 +123,9 @@ fn run_once(
         if listener.is_none() {
             *listener = listen(launch);
         }
-        let pump = pump::Pump::new(&container.init, launch.plan.stop_signal, terminal, ends, log);
+        let doors = std::mem::take(&mut container.doors);
+        let executions = Executions::new(Place { init: &container.init, doors, plan: launch.plan });
+        let pump = pump::Pump::new(&container.init, launch.plan.stop_signal, executions, terminal, ends, log);
         if let Some(notice) = pump.supervise(audience, listener.as_ref()) {
             audience.tell(&ToClient::Notice(notice));
         }
@@ -179,6 +183,8 @@ struct Starting {
     fuse: Option<std::process::Child>,
     reaped: Option<Exit>,
     network: Option<net::Attaching>,
+    /// Under `--init`, how further processes come in.
+    doors: Doors,
 }
 
 impl Starting {
@@ -198,7 +204,15 @@ impl Starting {
             }
             Cloned::Parent(init) => {
                 drop(inits_end);
-                Ok(Starting { init, channel, terminal: None, fuse: None, reaped: None, network: None })
+                Ok(Starting {
+                    init,
+                    channel,
+                    terminal: None,
+                    fuse: None,
+                    reaped: None,
+                    network: None,
+                    doors: Doors::default(),
+                })
             }
         }
     }
@@ -213,6 +227,9 @@ impl Starting {
         }
         // Opened before init changes its ids: a process that has is not dumpable for a moment (proc(5)).
         let namespace = self.network_namespace(launch)?;
+        if launch.plan.init {
+            self.doors = Doors::open(&self.init)?;
+        }
         self.channel.send(&ToInit::IdsMapped)?;
         self.network = namespace.and_then(|namespace| net::start_attach(launch.network, namespace));
         while let Some((message, descriptor)) = self.channel.receive_with()? {
@@ -329,22 +346,25 @@ fn wait_for(init: &Child) -> Exit {
     loop {
         match rustix::process::waitid(WaitId::PidFd(init.pidfd.as_fd()), WaitIdOptions::EXITED) {
             Err(rustix::io::Errno::INTR) => {}
-            Ok(Some(status)) => {
-                return match (status.exit_status(), status.terminating_signal()) {
-                    (Some(code), _) => Exit::Status(code),
-                    (None, Some(signal)) => Exit::Signal(signal),
-                    (None, None) => Exit::Signal(Signal::KILL.as_raw()),
-                };
-            }
+            Ok(Some(status)) => return exit_of(&status),
             // ECHILD cannot be: nobody else waits for it.
             Ok(None) | Err(_) => return Exit::Signal(Signal::KILL.as_raw()),
         }
     }
 }
 
+/// How a child that was waited for has ended.
+pub(super) fn exit_of(status: &WaitIdStatus) -> Exit {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Exit::Status(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Signal(Signal::KILL.as_raw()),
+    }
+}
+
 /// The process id that the host's /proc shows for a child, whose id here is another
 /// (proc_pid_fdinfo(5), `Pid:` of a pidfd).
-fn host_pid(child: &Child) -> Result<i32> {
+pub(super) fn host_pid(child: &Child) -> Result<i32> {
     use std::os::fd::AsRawFd;
     let doing = || "cannot find the host's process id of init";
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", child.pidfd.as_raw_fd())).doing(doing)?;

@@ -10,6 +10,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
+use rustix::termios::Winsize;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{IoSlice, IoSliceMut};
@@ -27,7 +28,8 @@ pub enum ToMonitor {
     /// The client's terminal has this size now.
     Resize(WindowSize),
     /// The client leaves and the container goes on; end of file from the client that started it,
-    /// without this, ends the container.
+    /// without this, ends the container. One that leaves a process it has started by [`ToMonitor::Exec`] sends
+    /// along the master of its terminal, if it has one.
     Detach,
     /// A later client wants the payload's terminal or input; [`ToClient::Started`] answers.
     Attach,
@@ -38,6 +40,10 @@ pub enum ToMonitor {
     StayDown,
     /// This client has read the log to its end: [`ToClient::Logged`] is to say when there is more.
     Waiting,
+    /// A later client wants one more process in the container, as its first message. Beside it come the
+    /// [`super::exec::Order`], in a file, and the standard streams that the order has. [`ToClient::Executing`]
+    /// answers; signals of this client are that process's then, and the end that it is told of.
+    Exec,
 }
 
 /// Monitor to client.
@@ -48,6 +54,9 @@ pub enum ToClient {
     /// The payload runs; with `-t`, or where input goes through the monitor, a stream socket for the
     /// terminal or the input comes along.
     Started,
+    /// Answer to [`ToMonitor::Exec`], from the new process itself: it is about to execute. Along come the end of a
+    /// pipe, which ends when execve(2) has succeeded, and the master of its terminal, if it has one.
+    Executing,
     /// There is more in the log.
     Logged,
     /// The payload has ended, no process of the container is left, and its record says so or is gone.
@@ -89,6 +98,12 @@ pub struct WindowSize {
     pub columns: u16,
 }
 
+impl From<WindowSize> for Winsize {
+    fn from(size: WindowSize) -> Winsize {
+        Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 }
+    }
+}
+
 /// How a payload ended (wait(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
@@ -115,6 +130,9 @@ pub struct Channel<S, R> {
     types: PhantomData<fn(S) -> R>,
 }
 
+/// The most descriptors beside a message: those of [`ToMonitor::Exec`].
+const MOST_DESCRIPTORS: usize = 4;
+
 /// Makes both ends; descriptors are close-on-exec.
 pub fn channel_pair<A, B>() -> Result<(Channel<A, B>, Channel<B, A>)> {
     let (a, b) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
@@ -123,6 +141,14 @@ pub fn channel_pair<A, B>() -> Result<(Channel<A, B>, Channel<B, A>)> {
 }
 
 impl<S, R> Channel<S, R> {
+    /// Another handle on the same end.
+    ///
+    /// # Errors
+    /// EMFILE.
+    pub fn again(&self) -> rustix::io::Result<Channel<S, R>> {
+        rustix::io::fcntl_dupfd_cloexec(&self.socket, 3).map(Channel::from_socket)
+    }
+
     /// The channel of a connected SOCK_SEQPACKET socket.
     fn from_socket(socket: OwnedFd) -> Channel<S, R> {
         Channel { socket, types: PhantomData }
@@ -196,11 +222,15 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
 
     /// Sends one message and a copy of a descriptor.
     pub fn send_with(&self, message: &S, descriptor: Option<BorrowedFd<'_>>) -> Result<()> {
+        self.send_all(message, descriptor.as_slice())
+    }
+
+    /// Sends one message and copies of at most [`MOST_DESCRIPTORS`] descriptors.
+    pub fn send_all(&self, message: &S, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
         let bytes = serde_json::to_vec(message).doing(|| "cannot encode a message")?;
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        let descriptors = descriptor.map(|fd| [fd]);
-        if let Some(descriptors) = &descriptors {
+        if !descriptors.is_empty() {
             ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
         }
         loop {
@@ -219,8 +249,13 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
 
     /// Waits for one message and the descriptor beside it; None at end of file.
     pub fn receive_with(&self) -> Result<Option<(R, Option<OwnedFd>)>> {
+        Ok(self.receive_all()?.map(|(message, descriptors)| (message, descriptors.into_iter().next())))
+    }
+
+    /// Waits for one message and the descriptors beside it; None at end of file.
+    pub fn receive_all(&self) -> Result<Option<(R, Vec<OwnedFd>)>> {
         let mut bytes = vec![0; self.length_of_next()?];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let length = persistently(|| {
             let mut slices = [IoSliceMut::new(&mut bytes)];
@@ -230,12 +265,14 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         if length == 0 {
             return Ok(None);
         }
-        let descriptor = ancillary.drain().find_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-            _ => None,
+        let descriptors = ancillary.drain().flat_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
+            _ => Vec::new(),
         });
+        // Collected first: they are closed also where the message cannot be read.
+        let descriptors = descriptors.collect();
         let message = serde_json::from_slice(&bytes[..length]).doing(|| "cannot decode a message")?;
-        Ok(Some((message, descriptor)))
+        Ok(Some((message, descriptors)))
     }
 
     /// Waits for a message and tells its length (unix(7): MSG_TRUNC); 0 at end of file. Most are a few bytes

@@ -9,6 +9,7 @@
 //!   [`PATIENCE`] is no longer waited for. It misses what passes until it reads again; the log has it all.
 
 use super::audience::{Audience, Scene};
+use super::executions::{Activity, Executions};
 use super::logfile::{Log, Stream};
 use super::protocol::{Listener, WindowSize};
 use super::stdio::MonitorEnds;
@@ -51,9 +52,8 @@ impl Terminal {
 
 /// Gives a terminal its size.
 pub(super) fn resize(master: &OwnedFd, size: WindowSize) {
-    let size = rustix::termios::Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
     // The payload learns it by SIGWINCH; a terminal that is gone needs none.
-    let _ = rustix::termios::tcsetwinsize(master, size);
+    let _ = rustix::termios::tcsetwinsize(master, size.into());
 }
 
 /// What a terminal gives at once (N_TTY_BUF_SIZE); and a pipe's bytes grow up to twentyfold in the log.
@@ -128,6 +128,7 @@ impl Buffer {
 pub(super) struct Pump<'a> {
     init: &'a Child,
     stop_signal: i32,
+    executions: Executions<'a>,
     terminal: Option<Terminal>,
     ends: MonitorEnds,
     log: Option<Log>,
@@ -144,11 +145,22 @@ impl<'a> Pump<'a> {
     pub(super) fn new(
         init: &'a Child,
         stop_signal: i32,
+        executions: Executions<'a>,
         terminal: Option<Terminal>,
         ends: MonitorEnds,
         log: Option<Log>,
     ) -> Pump<'a> {
-        Pump { init, stop_signal, terminal, ends, log, output: Buffer::new(), input: Buffer::new(), settled: false }
+        Pump {
+            init,
+            stop_signal,
+            executions,
+            terminal,
+            ends,
+            log,
+            output: Buffer::new(),
+            input: Buffer::new(),
+            settled: false,
+        }
     }
 
     /// Runs until init has ended, which its pidfd tells. `listener` is where later clients connect. Returns
@@ -166,7 +178,7 @@ impl<'a> Pump<'a> {
                 has_streams,
                 is_logged: self.log.is_some(),
             };
-            audience.hear(&scene, |size| {
+            audience.hear(&scene, Some(&mut self.executions), |size| {
                 if let Some(terminal) = &self.terminal {
                     resize(&terminal.master, size);
                 }
@@ -176,6 +188,10 @@ impl<'a> Pump<'a> {
             }
             self.take_output(audience);
             self.pass_input(audience);
+            if self.executions.tend() == Activity::Some {
+                // The pages of the program that this took are given back when all is quiet again.
+                self.settled = false;
+            }
             if ended {
                 break;
             }
@@ -207,6 +223,7 @@ impl<'a> Pump<'a> {
             fds.push(PollFd::new(stdin, PollFlags::OUT));
         }
         audience.watch(&mut fds, &self.input);
+        self.executions.watch(&mut fds);
         let disk_full = self.log.as_ref().is_some_and(|log| !log.is_written());
         let urgent = if disk_full { Some(RETRY) } else { audience.patience_left() };
         let timespec = |left: Duration| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };

@@ -27,6 +27,8 @@ pub struct Child {
 pub struct Namespaces(u64);
 
 impl Namespaces {
+    /// Those of the caller.
+    pub const NONE: Namespaces = Namespaces(0);
     /// user_namespaces(7)
     pub const USER: Namespaces = Namespaces(libc::CLONE_NEWUSER as u64);
     /// mount_namespaces(7)
@@ -222,7 +224,7 @@ impl ExecWords {
 /// the child executes and then until it gets a processor again, so that of two programs started one
 /// after the other the second began when the first had ended. The caller must be single-threaded.
 pub fn spawn(path: &Path, words: &ExecWords, [stdin, stdout, stderr]: [BorrowedFd<'_>; 3]) -> io::Result<Child> {
-    match clone_into(Namespaces(0))? {
+    match clone_into(Namespaces::NONE)? {
         Cloned::Parent(child) => Ok(child),
         Cloned::Child => {
             reset_signals();

@@ -1,0 +1,115 @@
+//! `exec`: what was asked for and the container's own plan become one [`Order`] to its monitor.
+
+use super::create::change_environment;
+use super::lifecycle::SOON;
+use super::options::EnvChange;
+use super::record::{Container, Status};
+use crate::confine::capabilities::{self, Privilege};
+use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::host::userns::root_reaches_own_files;
+use crate::launch::exec::{Order, Streams};
+use crate::launch::executing::Executing;
+use crate::launch::open_pipes_to_all;
+use crate::launch::plan::Process;
+use rustix::io::Errno;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+/// One more process, as asked for. What is None is the container's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExecOptions {
+    /// The command, at least one word.
+    pub command: Vec<String>,
+    /// Changes to the container's environment: `--env-file`, then `--env`.
+    pub env: Vec<EnvChange>,
+    /// `--workdir`
+    pub workdir: Option<String>,
+    /// `--user`
+    pub user: Option<String>,
+    /// `--privileged`
+    pub privilege: Privilege,
+    /// What it reads and writes.
+    pub streams: Streams,
+}
+
+/// Starts it; `given` are as many descriptors of this process's standard streams as `options.streams` says.
+///
+/// # Errors
+/// The container does not run (Docker's words); what the options ask for is not there in it.
+pub fn execute(container: &Container, options: ExecOptions, given: &[BorrowedFd<'_>]) -> Result<Executing> {
+    let order = Order { streams: options.streams, process: process(&container.plan.process, options)? };
+    match container.state.status {
+        Status::Running => {}
+        Status::Restarting => {
+            let cause = format!("container {} is restarting, wait until the container is running", container.plan.id);
+            return Err(Failure::new(doing(container), cause));
+        }
+        Status::Created | Status::Exited => return Err(not_running(container)),
+    }
+    if !given.is_empty() && !root_reaches_own_files(&container.plan.ids) {
+        open_pipes_to_all();
+    }
+    let doing = || doing(container);
+    let directory = match File::open(&container.dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(not_running(container)),
+        directory => directory.doing(doing)?,
+    };
+    let deadline = Instant::now() + SOON;
+    loop {
+        match Executing::begin(directory.as_fd(), &order, given) {
+            Ok(begun) => return begun?.ok_or_else(|| not_running(container)),
+            // The socket of a monitor that is not that far yet, or of one that is gone.
+            Err(Errno::NOENT | Errno::CONNREFUSED) if !container.is_alive() => return Err(not_running(container)),
+            Err(Errno::NOENT | Errno::CONNREFUSED) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(errno) => return Err(errno).doing(doing),
+        }
+    }
+}
+
+fn doing(container: &Container) -> String {
+    format!("cannot execute a command in container {}", container.plan.name)
+}
+
+fn not_running(container: &Container) -> Failure {
+    Failure::new(doing(container), format!("container {} is not running", container.plan.id))
+}
+
+/// The container's process with what was asked for instead.
+fn process(own: &Process, options: ExecOptions) -> Result<Process> {
+    let doing = || "cannot execute the command";
+    match options.command.first() {
+        None => return Err(Failure::new(doing(), "no command was given")),
+        Some(word) if word.is_empty() => {
+            return Err(Failure::new(doing(), "it is an empty word").code(ExitCode::NotFound));
+        }
+        Some(_) => {}
+    }
+    let mut env = own.env.clone();
+    if matches!(options.streams, Streams::Terminal(_)) && !env.iter().any(|entry| entry.starts_with("TERM=")) {
+        env.push("TERM=xterm".to_owned());
+    }
+    change_environment(&mut env, &options.env);
+    let cwd = match options.workdir {
+        Some(path) if !path.starts_with('/') => {
+            let cause = format!("the working directory `{path}` is not an absolute path in the container");
+            return Err(Failure::new(doing(), cause));
+        }
+        Some(path) => path,
+        None => own.cwd.clone(),
+    };
+    Ok(Process {
+        entrypoint_words: 0,
+        args: options.command,
+        env,
+        cwd,
+        user: options.user.unwrap_or_else(|| own.user.clone()),
+        capabilities: match options.privilege {
+            Privilege::Confined => own.capabilities,
+            Privilege::Privileged => capabilities::resolve(&[], &[], Privilege::Privileged)?,
+        },
+        ..own.clone()
+    })
+}

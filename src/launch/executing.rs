@@ -1,0 +1,135 @@
+//! The client's end of a process that it has started in a container ([`super::exec`]).
+
+use super::exec::Order;
+use super::protocol::{Channel, ToClient, ToMonitor, WindowSize};
+use super::{ATTACH_SOCKET, Event};
+use crate::error::{Doing, Failure, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::MemfdFlags;
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A process in a container. Dropping it ends the process.
+pub struct Executing {
+    channel: Channel<ToMonitor, ToClient>,
+    /// Ends when execve(2) has succeeded, or the process is gone.
+    outcome: OwnedFd,
+    /// The master of its terminal; non-blocking.
+    terminal: Option<OwnedFd>,
+}
+
+impl Executing {
+    /// Gives the order to the monitor of the container at `directory` (`containers/<id>`), with the `streams` that the
+    /// order says. None where the container has ended meanwhile.
+    ///
+    /// # Errors
+    /// The outer: the monitor does not listen, with the errno of connect(2). The inner: what stands against it.
+    pub fn begin(
+        directory: BorrowedFd<'_>,
+        order: &Order,
+        streams: &[BorrowedFd<'_>],
+    ) -> rustix::io::Result<Result<Option<Executing>>> {
+        let channel = Channel::connect(directory, ATTACH_SOCKET)?;
+        Ok(give(channel, order, streams))
+    }
+
+    /// Waits until the command is executed.
+    ///
+    /// # Errors
+    /// It could not be.
+    pub fn wait_until_executed(&self) -> Result<()> {
+        let doing = || "cannot wait for the command to start";
+        while matches!(rustix::io::retry_on_intr(|| rustix::io::read(&self.outcome, &mut [0; 16])).doing(doing)?, 1..) {
+        }
+        let mut spoken = [PollFd::new(&self.channel, PollFlags::IN)];
+        if poll(&mut spoken, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1)
+            && let Some(ToClient::Failed(failure)) = self.channel.receive()?
+        {
+            return Err(failure);
+        }
+        Ok(())
+    }
+
+    /// The master of its terminal, if it has one; non-blocking.
+    pub fn stream(&self) -> Option<BorrowedFd<'_>> {
+        self.terminal.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Readable when [`Executing::event`] has something.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It could not be executed; or the container's monitor was killed, and the container with it.
+    pub fn event(&self) -> Result<Event> {
+        match self.channel.receive()? {
+            Some(ToClient::Exited(exit)) => Ok(Event::Exited(exit)),
+            Some(ToClient::Failed(failure)) => Err(failure),
+            Some(ToClient::Notice(text)) => Ok(Event::Notice(text)),
+            Some(other) => Err(Failure::new(DOING, format!("unexpected message {other:?}"))),
+            None => Err(Failure::new(DOING, "the container's monitor was killed")),
+        }
+    }
+
+    /// Passes a signal to it; does nothing where it has ended.
+    pub fn signal(&self, number: i32) {
+        // A monitor that is gone is met by the next `event`.
+        let _ = self.channel.send(&ToMonitor::Signal(number));
+    }
+
+    /// Tells its terminal its size.
+    pub fn resize(&self, size: WindowSize) {
+        if let Some(terminal) = &self.terminal {
+            // The process learns it by SIGWINCH; a terminal that is gone needs none.
+            let _ = rustix::termios::tcsetwinsize(terminal, size.into());
+        }
+    }
+
+    /// Leaves; the process goes on. What it prints on its terminal from here on is lost.
+    ///
+    /// # Errors
+    /// The monitor is gone.
+    pub fn detach(self) -> Result<()> {
+        self.channel.send_with(&ToMonitor::Detach, self.stream())
+    }
+}
+
+const DOING: &str = "cannot execute a command in the container";
+
+fn give(channel: Channel<ToMonitor, ToClient>, order: &Order, streams: &[BorrowedFd<'_>]) -> Result<Option<Executing>> {
+    let file = written(order)?;
+    let along: Vec<BorrowedFd<'_>> = std::iter::once(file.as_fd()).chain(streams.iter().copied()).collect();
+    channel.send_all(&ToMonitor::Exec, &along)?;
+    loop {
+        let Some((message, descriptors)) = channel.receive_all()? else { return Ok(None) };
+        match message {
+            ToClient::Executing => {
+                let mut descriptors = descriptors.into_iter();
+                let outcome = descriptors.next().ok_or_else(|| Failure::new(DOING, Errno::MFILE))?;
+                let terminal = descriptors.next();
+                if let Some(terminal) = &terminal {
+                    rustix::io::ioctl_fionbio(terminal, true).doing(|| "cannot set up the terminal")?;
+                }
+                return Ok(Some(Executing { channel, outcome, terminal }));
+            }
+            ToClient::Failed(failure) => return Err(failure),
+            // Killed before it could say anything: the container ends.
+            ToClient::Exited(_) => return Ok(None),
+            ToClient::Notice(_) | ToClient::Logged | ToClient::Started => {}
+        }
+    }
+}
+
+/// The order in a file of its own: arguments and environment may be longer than a message.
+fn written(order: &Order) -> Result<OwnedFd> {
+    let text = serde_json::to_vec(order).doing(|| "cannot encode the command")?;
+    let doing = || "cannot pass on the command";
+    let mut file = File::from(rustix::fs::memfd_create("rr-order", MemfdFlags::CLOEXEC).doing(doing)?);
+    file.write_all(&text).doing(doing)?;
+    Ok(file.into())
+}

@@ -1,0 +1,130 @@
+//! The processes that clients have started in the container beside its payload, as the monitor keeps them.
+
+use super::exec::{self, Job, Place};
+use super::monitor::{ToClientChannel, exit_of};
+use super::protocol::{ToClient, ToMonitor};
+use crate::sys::process::{Child, signal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Signal, WaitId, WaitIdOptions};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// All that were started and have not ended.
+pub(super) struct Executions<'a> {
+    place: Place<'a>,
+    all: Vec<Execution>,
+}
+
+struct Execution {
+    child: Child,
+    /// Who started it; None once it was left alone.
+    client: Option<ToClientChannel>,
+    /// Of one that was left alone: what it prints goes nowhere, but goes.
+    terminal: Option<OwnedFd>,
+}
+
+/// Whether anything was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Activity {
+    Some,
+    None,
+}
+
+impl<'p> Executions<'p> {
+    pub(super) fn new(place: Place<'p>) -> Executions<'p> {
+        Executions { place, all: Vec::new() }
+    }
+
+    /// Starts what `client` wants, which is told of a failure.
+    pub(super) fn begin(&mut self, client: ToClientChannel, descriptors: Vec<OwnedFd>) {
+        match exec::spawn(&self.place, &client, || Job::read(descriptors)) {
+            Ok(child) => self.all.push(Execution { child, client: Some(client), terminal: None }),
+            Err(failure) => {
+                // One that is gone needs to hear no more.
+                let _ = client.send(&ToClient::Failed(failure));
+            }
+        }
+    }
+
+    /// Adds what poll(2) is to watch.
+    pub(super) fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
+        for execution in &self.all {
+            fds.push(PollFd::new(&execution.child.pidfd, PollFlags::IN));
+            fds.extend(execution.client.iter().map(|client| PollFd::new(client, PollFlags::IN)));
+            fds.extend(execution.terminal.iter().map(|terminal| PollFd::new(terminal, PollFlags::IN)));
+        }
+    }
+
+    /// Hears clients, and reaps what has ended.
+    pub(super) fn tend(&mut self) -> Activity {
+        let mut activity = Activity::None;
+        self.all.retain_mut(|execution| {
+            let heard = execution.hear();
+            execution.drain();
+            let ended = execution.reap();
+            if heard == Activity::Some || ended {
+                activity = Activity::Some;
+            }
+            !ended
+        });
+        activity
+    }
+}
+
+impl Execution {
+    /// Takes one message of its client, if there is one.
+    fn hear(&mut self) -> Activity {
+        let Some(client) = &self.client else { return Activity::None };
+        let mut spoken = [PollFd::new(client, PollFlags::IN)];
+        if poll(&mut spoken, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) != Ok(1) {
+            return Activity::None;
+        }
+        match client.receive_with() {
+            Ok(Some((ToMonitor::Signal(number), _))) => {
+                if let Some(signal) = signal(number) {
+                    self.kill(signal);
+                }
+            }
+            Ok(Some((ToMonitor::Detach, terminal))) => {
+                self.client = None;
+                // The client has made it non-blocking for itself.
+                self.terminal = terminal;
+            }
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => {
+                // It was killed: what it has started for itself ends with it.
+                self.client = None;
+                self.kill(Signal::KILL);
+            }
+        }
+        Activity::Some
+    }
+
+    fn kill(&self, signal: Signal) {
+        // It may have ended in this instant.
+        let _ = rustix::process::pidfd_send_signal(&self.child.pidfd, signal);
+    }
+
+    fn drain(&mut self) {
+        let Some(terminal) = &self.terminal else { return };
+        let mut bytes = [0; 4096];
+        match rustix::io::read(terminal, &mut bytes[..]) {
+            Ok(1..) | Err(Errno::AGAIN | Errno::INTR) => {}
+            // EIO: nobody has its other end open any more (pty(7)).
+            Ok(0) | Err(_) => self.terminal = None,
+        }
+    }
+
+    /// True when it has ended; then its client knows how.
+    fn reap(&self) -> bool {
+        let id = WaitId::PidFd(self.child.pidfd.as_fd());
+        let Ok(Some(status)) = rustix::process::waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG) else {
+            return false;
+        };
+        if let Some(client) = &self.client {
+            // One that is gone needs to hear no more.
+            let _ = client.send(&ToClient::Exited(exit_of(&status)));
+        }
+        true
+    }
+}

@@ -1,0 +1,163 @@
+//! The last steps before a program of the container runs: what init does for the payload, and `exec` for
+//! one more process.
+//!
+//! Everything here runs with the container's tree as root, and with all capabilities of its user
+//! namespace until [`confine`] gives them up.
+
+use super::plan::Process;
+use crate::confine::{capabilities, rlimits, seccomp};
+use crate::error::{Doing, ExitCode, Failure, IntoCause, Result};
+use crate::rootfs::identity::Identity;
+use crate::rootfs::pivot;
+use crate::sys::process::{ExecWords, close_on_exec_from, reset_signals};
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// Gives up every privilege and descriptor that `process` is not meant to have, and enters its directory.
+///
+/// # Errors
+/// The system's; nothing may be executed then.
+pub(super) fn confine(process: &Process, identity: &Identity) -> Result<()> {
+    rlimits::apply(&process.rlimits)?;
+    if process.no_new_privileges {
+        capabilities::set_no_new_privileges()?;
+    }
+    // While CAP_SYS_ADMIN is still held, which a filter needs where no_new_privs is off (seccomp(2)).
+    seccomp::install_seccomp(process.seccomp, process.capabilities.bounding)?;
+    // While CAP_SETPCAP is still held, and before the change of user that takes it.
+    capabilities::drop_caps(process.capabilities.bounding)?;
+    capabilities::set_identity(&credentials(identity, process), &process.capabilities)?;
+    enter_working_directory(&process.cwd)?;
+    close_on_exec_from(3).doing(|| "cannot close descriptors")
+}
+
+/// What setgroups(2) and its kin are told.
+fn credentials(identity: &Identity, process: &Process) -> capabilities::Identity {
+    let groups = if process.keep_groups || identity.groups.is_empty() {
+        capabilities::Groups::Keep
+    } else {
+        capabilities::Groups::Set(identity.groups.clone())
+    };
+    capabilities::Identity { uid: identity.uid, gid: identity.gid, groups }
+}
+
+/// Docker counts a missing directory as a missing command, and a closed one as one that is not executable.
+fn enter_working_directory(path: &str) -> Result<()> {
+    rustix::process::chdir(path).map_err(|errno| {
+        let code = match errno {
+            Errno::NOENT | Errno::NOTDIR => ExitCode::NotFound,
+            Errno::ACCESS => ExitCode::NotExecutable,
+            _ => ExitCode::Runner,
+        };
+        Failure::new(format!("cannot enter the working directory {path}"), errno.into_cause()).code(code)
+    })?;
+    pivot::check_working_directory()
+}
+
+/// A program that is not root opens /dev/stdout anew (a log file of many images leads there), which asks for
+/// the permissions of what is behind it. The terminal is the container's own and becomes the program's, as with
+/// Docker. A pipe is shared with the user's other programs, so it keeps its owner and is opened to all: only
+/// who may look into a process that has it can reach it. Files and terminals of the host stay as they are.
+///
+/// # Errors
+/// The terminal cannot be given away.
+pub(super) fn let_it_reopen_stdio(identity: &Identity, terminal: Option<&OwnedFd>) -> Result<()> {
+    if identity.uid == 0 {
+        return Ok(());
+    }
+    if let Some(terminal) = terminal {
+        let owner = rustix::fs::Uid::from_raw(identity.uid);
+        return rustix::fs::fchown(terminal, Some(owner), None).doing(|| "cannot give the terminal to the payload");
+    }
+    open_pipes_to_all();
+    Ok(())
+}
+
+/// Lets everybody who can reach a standard stream that is a pipe open it anew. Where the container's root
+/// has no power over the user's files, the client does this.
+pub fn open_pipes_to_all() {
+    for stream in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        // PIPEFS_MAGIC (statfs(2)): not a FIFO with a name, which is a file of the user's.
+        let pipe = rustix::fs::fstatfs(stream).is_ok_and(|stat| stat.f_type as u64 == 0x5049_5045);
+        if pipe && let Err(errno) = rustix::fs::fchmod(stream, Mode::from_raw_mode(0o666)) {
+            // Made by another user (sudo): the payload can use it, but not open it anew.
+            log::debug!("a pipe stays closed to the payload: {errno}");
+        }
+    }
+}
+
+/// A command line, made ready before the descriptors and privileges are given up.
+pub(super) struct Command {
+    words: ExecWords,
+    search: Vec<PathBuf>,
+}
+
+impl Command {
+    /// # Errors
+    /// A word holds a NUL byte.
+    pub(super) fn prepare(process: &Process, identity: &Identity) -> Result<Command> {
+        let env = environment(&process.env, identity);
+        let words =
+            ExecWords::new(&process.args, &env).map_err(|cause| Failure::new("cannot prepare the command", cause))?;
+        Ok(Command { words, search: search_path(&env) })
+    }
+
+    /// Becomes it; returns only what went wrong. `name` is its first word.
+    pub(super) fn execute(&self, name: &str) -> Failure {
+        reset_signals();
+        exec_failure(name, &self.exec_found(name))
+    }
+
+    /// execvp(3)'s search, but with the container's PATH; returns the error worth telling.
+    fn exec_found(&self, command: &str) -> io::Error {
+        if command.contains('/') {
+            return self.words.exec(Path::new(command));
+        }
+        let mut worth_telling = io::Error::from_raw_os_error(libc::ENOENT);
+        for directory in &self.search {
+            let error = self.words.exec(&directory.join(command));
+            match error.raw_os_error() {
+                Some(libc::ENOENT | libc::ENOTDIR) => {}
+                // Permission denied is remembered while another directory may hold one that works.
+                Some(libc::EACCES) => worth_telling = error,
+                _ => return error,
+            }
+        }
+        worth_telling
+    }
+}
+
+/// The planned environment, with HOME from the user's passwd entry unless it is there (Docker).
+fn environment(planned: &[String], identity: &Identity) -> Vec<String> {
+    let mut env = planned.to_vec();
+    if !env.iter().any(|entry| entry.starts_with("HOME=")) {
+        env.push(format!("HOME={}", identity.home));
+    }
+    env
+}
+
+fn search_path(env: &[String]) -> Vec<PathBuf> {
+    let path = env.iter().rev().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or("/usr/bin:/bin");
+    path.split(':').map(|directory| PathBuf::from(if directory.is_empty() { "." } else { directory })).collect()
+}
+
+/// Docker's exit statuses: 127 where there is no such command, 126 where it cannot be executed.
+fn exec_failure(command: &str, error: &io::Error) -> Failure {
+    let number = error.raw_os_error().unwrap_or(0);
+    let doing = format!("cannot execute {command}");
+    let cause = crate::error::errno_text(number);
+    match number {
+        libc::ENOENT if !command.contains('/') => {
+            Failure::new(doing, "executable file not found in $PATH of the container").code(ExitCode::NotFound)
+        }
+        libc::ENOENT if Path::new(command).exists() => {
+            Failure::new(doing, format!("its interpreter or dynamic loader is missing in the container: {cause}"))
+                .code(ExitCode::NotFound)
+        }
+        libc::ENOENT | libc::ENOTDIR => Failure::new(doing, cause).code(ExitCode::NotFound),
+        _ => Failure::new(doing, cause).code(ExitCode::NotExecutable),
+    }
+}
