@@ -37,6 +37,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "restart" -d 'Restart one or m
 complete -c rr -n "__fish_rr_needs_command" -f -a "kill" -d 'Send a signal to one or more running containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
 complete -c rr -n "__fish_rr_needs_command" -f -a "attach" -d 'Attach to a running container'
+complete -c rr -n "__fish_rr_needs_command" -f -a "exec" -d 'Execute a command in a running container'
 complete -c rr -n "__fish_rr_needs_command" -f -a "logs" -d 'Print what a container has written'
 complete -c rr -n "__fish_rr_needs_command" -f -a "rename" -d 'Rename a container'
 complete -c rr -n "__fish_rr_needs_command" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
@@ -199,6 +200,17 @@ complete -c rr -n "__fish_rr_using_subcommand attach" -l detach-keys -d 'Keys th
 complete -c rr -n "__fish_rr_using_subcommand attach" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
 complete -c rr -n "__fish_rr_using_subcommand attach" -l no-stdin -d 'Do not attach standard input'
 complete -c rr -n "__fish_rr_using_subcommand attach" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand exec" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
+complete -c rr -n "__fish_rr_using_subcommand exec" -s e -l env -d 'Set a variable; a name alone takes its value from rr\'s environment' -r
+complete -c rr -n "__fish_rr_using_subcommand exec" -l env-file -d 'Read variables from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand exec" -s u -l user -d 'User inside [default: the container\'s]' -r
+complete -c rr -n "__fish_rr_using_subcommand exec" -s w -l workdir -d 'Directory to start in [default: the container\'s]' -r
+complete -c rr -n "__fish_rr_using_subcommand exec" -s d -l detach -d 'Leave the command running'
+complete -c rr -n "__fish_rr_using_subcommand exec" -s i -l interactive -d 'Keep standard input open'
+complete -c rr -n "__fish_rr_using_subcommand exec" -s l -l latest -d 'Take the newest container instead of a name'
+complete -c rr -n "__fish_rr_using_subcommand exec" -l privileged -d 'Give every capability of the container\'s user namespace'
+complete -c rr -n "__fish_rr_using_subcommand exec" -s t -l tty -d 'Give the command a terminal'
+complete -c rr -n "__fish_rr_using_subcommand exec" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand logs" -l since -d 'Only from this time on: RFC 3339, seconds since the epoch, or so long ago (42m, 1h30m)' -r
 complete -c rr -n "__fish_rr_using_subcommand logs" -s n -l tail -d 'Only the last so many lines, or all [default: all]' -r
 complete -c rr -n "__fish_rr_using_subcommand logs" -l until -d 'Only up to this time' -r
@@ -287,24 +299,25 @@ complete -c rr -n "__fish_rr_using_subcommand version" -s f -l format -d '`json`
 complete -c rr -n "__fish_rr_using_subcommand version" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand man" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "run" -d 'Create and run a new container from an image'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "create" -d 'Create a container, to be started later'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "start" -d 'Start one or more stopped containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "stop" -d 'Stop one or more running containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "restart" -d 'Restart one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "kill" -d 'Send a signal to one or more running containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "attach" -d 'Attach to a running container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "logs" -d 'Print what a container has written'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "rename" -d 'Rename a container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "commit" -d 'Make an image of what a container has changed'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "export" -d 'Write all files of a container to a tar archive'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "ls" -d 'List containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "exists" -d 'Tell by the exit status whether a container exists: 0 if it does, 1 if not, 125 where that cannot be told'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "port" -d 'List the ports of a container that are published, or where one is'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "rm" -d 'Remove one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach logs rename diff commit export ls exists port rm inspect" -f -a "inspect" -d 'Show everything about containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "run" -d 'Create and run a new container from an image'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "create" -d 'Create a container, to be started later'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "start" -d 'Start one or more stopped containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "stop" -d 'Stop one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "restart" -d 'Restart one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "kill" -d 'Send a signal to one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "attach" -d 'Attach to a running container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "exec" -d 'Execute a command in a running container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "logs" -d 'Print what a container has written'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "rename" -d 'Rename a container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "commit" -d 'Make an image of what a container has changed'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "export" -d 'Write all files of a container to a tar archive'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "ls" -d 'List containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "exists" -d 'Tell by the exit status whether a container exists: 0 if it does, 1 if not, 125 where that cannot be told'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "port" -d 'List the ports of a container that are published, or where one is'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "rm" -d 'Remove one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "inspect" -d 'Show everything about containers'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability (ALL for every one)' -r
@@ -443,6 +456,17 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from attach" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from attach" -l no-stdin -d 'Do not attach standard input'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from attach" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Set a variable; a name alone takes its value from rr\'s environment' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read variables from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from exec" -s u -l user -d 'User inside [default: the container\'s]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from exec" -s w -l workdir -d 'Directory to start in [default: the container\'s]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from exec" -s d -l detach -d 'Leave the command running'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from exec" -s i -l interactive -d 'Keep standard input open'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from exec" -s l -l latest -d 'Take the newest container instead of a name'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from exec" -l privileged -d 'Give every capability of the container\'s user namespace'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from exec" -s t -l tty -d 'Give the command a terminal'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from exec" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from logs" -l since -d 'Only from this time on: RFC 3339, seconds since the epoch, or so long ago (42m, 1h30m)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from logs" -s n -l tail -d 'Only the last so many lines, or all [default: all]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from logs" -l until -d 'Only up to this time' -r
