@@ -124,7 +124,7 @@ fn rm_takes_volumes_of_other_ids_along() {
         let run =
             ["run", "-q", "--network=none", "--name=it", &userns, "-u0", "-v", "/data", "busybox", "sh", "-c", script];
         rr.run(run).succeeds_quietly();
-        rr.run(["rm", "it"]).succeeds_quietly();
+        rr.run(["rm", "-v", "it"]).succeeds_quietly();
         let left = std::fs::read_dir(rr.store().join("volumes")).expect("the store").count();
         assert_eq!(left, 0, "{userns}");
     }

@@ -345,7 +345,7 @@ fn nomap_containers_are_removed_whole() {
     let keep = ["run", "--network", "none", "--userns", "nomap", "-v", "/anonymous", "--name", "kept", &image];
     rr.run([&keep[..], &["sh", "-c", &format!("{made}; touch /anonymous/x")]].concat()).exits(0);
     rr.run(["ps", "-a", "--size"]).exits(0);
-    rr.run(["rm", "kept"]).exits(0);
+    rr.run(["rm", "-v", "kept"]).exits(0);
     assert_eq!(std::fs::read_dir(rr.store().join("volumes")).expect("the store").count(), 0);
     // Killed at once, client and monitor: the next command finds and removes it.
     let script = format!("{made}; echo made; sleep 1000");

@@ -10,7 +10,7 @@ use super::{format, output, personality, report, store};
 use crate::container::record;
 use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::image::reference::ImageName;
-use crate::store::Store;
+use crate::store::{Store, volumes};
 use serde_json::Value;
 
 /// Show everything about containers and images
@@ -53,7 +53,7 @@ struct Options {
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Containers first, then images.
+    /// Containers first, then images, then volumes.
     Any,
     Container,
     Image,
@@ -126,7 +126,10 @@ impl Options {
         match typed.and_then(|typed| crate::image::find(store, &typed)) {
             Ok(Some(image)) => Ok(image::object(&image)),
             Ok(None) if kind == Kind::Image => Err(nothing("image", name)),
-            Ok(None) => Err(nothing("object", name)),
+            Ok(None) => match volumes::find(store, name)? {
+                Some(volume) => Ok(super::volume::object(&volume)),
+                None => Err(nothing("object", name)),
+            },
             Err(failure) => Err(failure),
         }
     }
@@ -134,19 +137,10 @@ impl Options {
 
 /// A volume as Docker's `GET /volumes/{name}` has it.
 fn volume(store: &Store, name: &str) -> Result<Value> {
-    let is_component = !name.is_empty() && !name.contains('/') && !name.starts_with('.');
-    let data = store.volumes().join(name).join("_data");
-    if !is_component || !data.is_dir() {
-        return Err(nothing("volume", name));
+    match volumes::find(store, name)? {
+        Some(volume) => Ok(super::volume::object(&volume)),
+        None => Err(nothing("volume", name)),
     }
-    Ok(serde_json::json!({
-        "Name": name,
-        "Driver": "local",
-        "Mountpoint": data.display().to_string(),
-        "Labels": null,
-        "Options": null,
-        "Scope": "local",
-    }))
 }
 
 /// Docker's words.

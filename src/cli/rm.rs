@@ -4,7 +4,7 @@ use super::targets::{Targets, Unknown};
 use super::verbs::Verb;
 use super::{each, output, personality, report, store};
 use crate::container::lifecycle;
-use crate::container::record::{self, Force};
+use crate::container::record::{self, AnonymousVolumes, Force};
 use crate::error::Result;
 
 /// Remove one or more containers
@@ -14,7 +14,7 @@ pub struct Rm {
     /// Kill running containers first; one that does not exist is no failure
     #[arg(short, long)]
     force: bool,
-    /// Remove the containers' anonymous volumes, which rr always does
+    /// Remove the containers' anonymous volumes as well
     #[arg(short, long)]
     volumes: bool,
     /// Pass over names that no container has
@@ -33,12 +33,13 @@ impl Verb for Rm {
         let force = if self.force { Force::Yes } else { Force::No };
         let unknown = if self.ignore { Unknown::Ignored } else { Unknown::Fails };
         let grace = super::stop::grace_of(self.time.as_deref())?;
+        let volumes = if self.volumes { AnonymousVolumes::Removed } else { AnonymousVolumes::Kept };
         Ok(each(&self.targets.names(&store, unknown, |_| true)?, |text| match record::look_up(&store, text)? {
             Some(container) => {
                 if self.force && self.time.is_some() {
                     lifecycle::stop(&container, None, grace)?;
                 }
-                record::remove(&store, &container, force)?;
+                record::remove(&store, &container, force, volumes)?;
                 output::line(text)
             }
             // As with rm(1), what is not there is what `-f` wants; Docker says so all the same.

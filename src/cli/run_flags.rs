@@ -166,6 +166,9 @@ pub struct RunFlags {
     /// Mount a directory of the host or a volume
     #[arg(short, long, value_name = "[SOURCE:]TARGET[:OPTIONS]")]
     volume: Vec<String>,
+    /// Mount the binds and volumes of another container as well
+    #[arg(long, value_name = "CONTAINER[:ro|rw]")]
+    volumes_from: Vec<String>,
     /// Directory to start in
     #[arg(short, long, value_name = "DIR")]
     workdir: Option<String>,
@@ -260,6 +263,7 @@ impl RunFlags {
             dns_options: self.dns_option.clone(),
             add_hosts: all("--add-host", &self.add_host, values::add_host)?,
             mounts: self.mounts()?,
+            volumes_from: all("--volumes-from", &self.volumes_from, mount_options::volumes_from)?,
             shm_size: opt("--shm-size", &self.shm_size, values::size)?,
             read_only: self.read_only,
             init: self.init,
@@ -592,7 +596,6 @@ const PLANNED: &[&str] = &[
     "--sysctl",
     "--uts",
     "--volume-driver",
-    "--volumes-from",
 ];
 
 /// The option, if it is one of Docker's that is still to come.

@@ -43,6 +43,7 @@ pub const VERBS: &[Entry] = &[
     entry::<super::exists::ContainerExists>(&["container exists"]),
     entry::<super::port::Port>(&["port", "container port"]),
     entry::<super::rm::Rm>(&["rm", "container rm", "container remove"]),
+    entry::<super::cp::Cp>(&["cp", "container cp"]),
     entry::<super::pull::Pull>(&["pull", "image pull"]),
     entry::<super::images::Images>(&["images", "image ls", "image list"]),
     entry::<super::history::History>(&["history", "image history"]),
@@ -57,13 +58,26 @@ pub const VERBS: &[Entry] = &[
     entry::<super::inspect::InspectImage>(&["image inspect"]),
     entry::<super::info::Info>(&["info", "system info"]),
     entry::<super::version::Version>(&["version"]),
+    entry::<super::unshare::Unshare>(&["unshare"]),
+    entry::<super::volume::Create>(&["volume create"]),
+    entry::<super::volume::List>(&["volume ls", "volume list"]),
+    entry::<super::volume::Inspect>(&["volume inspect"]),
+    entry::<super::volume::Remove>(&["volume rm", "volume remove"]),
+    entry::<super::volume::Prune>(&["volume prune"]),
+    entry::<super::volume::Exists>(&["volume exists"]),
+    entry::<super::volume::Export>(&["volume export"]),
+    entry::<super::volume::Import>(&["volume import"]),
     entry::<super::generate::Completion>(&["completion"]),
     entry::<super::generate::ManPages>(&["man"]),
 ];
 
 /// First words of two-word commands, and what they are about.
-pub const GROUPS: &[(&str, &str)] =
-    &[("container", "Manage containers"), ("image", "Manage images"), ("system", "Look at rr and this machine")];
+pub const GROUPS: &[(&str, &str)] = &[
+    ("container", "Manage containers"),
+    ("image", "Manage images"),
+    ("system", "Look at rr and this machine"),
+    ("volume", "Manage volumes"),
+];
 
 const fn entry<V: Verb>(paths: &'static [&'static str]) -> Entry {
     Entry { paths, build: V::command, parse_and_run: parse_and_run::<V> }

@@ -16,6 +16,7 @@ use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
 use crate::host::users::User;
 use crate::image::config::ContainerConfig;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// PATH where neither image nor options have one: Docker's default.
@@ -289,6 +290,9 @@ fn anonymous_volume(target: String) -> Mount {
         name: String::new(),
         anonymous: true,
         no_copy: false,
+        subpath: None,
+        labels: BTreeMap::new(),
+        options: BTreeMap::new(),
         chown: false,
         flags: MountFlags::default(),
         relabel: Relabel::Keep,
@@ -307,6 +311,7 @@ fn asked(options: &CreateOptions) -> Asked {
         cap_drop: options.privileges.cap_drop.clone(),
         security_options: options.privileges.security_options.clone(),
         privileged: options.privileges.privileged,
+        volumes_from: options.volumes_from.iter().map(|from| from.typed.clone()).collect(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! with it then ([`lifecycle`], [`logs`]). Its files from outside: [`files`], and as a new image: [`commit`].
 
 pub mod commit;
+pub mod copy;
 pub mod create;
 pub mod exec;
 pub mod files;
@@ -18,6 +19,8 @@ pub mod run;
 mod standstill;
 pub mod usage;
 pub mod values;
+pub mod volume_driver;
+pub mod volumes;
 
 /// The decision is what the launcher executes, so it lives with it.
 pub use crate::launch::plan;

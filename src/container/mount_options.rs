@@ -4,8 +4,10 @@
 //! path is looked at: whether a source exists is the run's business. The only knowledge of the
 //! machine is the directory that a relative source starts at.
 
+use super::options::VolumesFrom;
 use super::plan::{Mount, MountFlags, MountKind, Propagation, Relabel};
 use super::values::{self, Parsed};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// `--volume [SOURCE:]TARGET[:OPTION,…]`. A source with a `/` or `.` in front is a path of the host
@@ -30,7 +32,7 @@ pub fn volume(text: &str, directory: &Path) -> Parsed<Mount> {
     let options = VolumeOptions::parse(options).map_err(|why| invalid(&why))?;
     let kind = match source {
         Some(source) if source.starts_with(['/', '.']) => options.bind(host_path(source, directory)),
-        Some(name) => volume_name(name).and_then(|()| options.volume(name)),
+        Some(name) => values::volume_name(name).and_then(|()| options.volume(name)),
         None => options.volume(""),
     };
     Ok(Mount { target, kind: kind.map_err(|why| invalid(&why))?, read_only: options.read_only == Some(true) })
@@ -38,7 +40,7 @@ pub fn volume(text: &str, directory: &Path) -> Parsed<Mount> {
 
 /// The third part of `--volume`.
 #[derive(Default)]
-struct VolumeOptions {
+pub(super) struct VolumeOptions {
     read_only: Option<bool>,
     recursive: Option<bool>,
     propagation: Option<Propagation>,
@@ -46,6 +48,9 @@ struct VolumeOptions {
     relabel: Option<Relabel>,
     chown: bool,
     flags: FlagChoices,
+    subpath: Option<String>,
+    labels: BTreeMap<String, String>,
+    driver: BTreeMap<String, String>,
 }
 
 impl VolumeOptions {
@@ -57,7 +62,11 @@ impl VolumeOptions {
         Ok(options)
     }
 
-    fn take(&mut self, word: &str) -> Parsed<()> {
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only == Some(true)
+    }
+
+    pub(super) fn take(&mut self, word: &str) -> Parsed<()> {
         match word {
             "ro" | "rw" => once(&mut self.read_only, word == "ro", word),
             "bind" | "rbind" => once(&mut self.recursive, word == "rbind", word),
@@ -82,7 +91,7 @@ impl VolumeOptions {
         }
     }
 
-    fn bind(&self, source: PathBuf) -> Parsed<MountKind> {
+    pub(super) fn bind(&self, source: PathBuf) -> Parsed<MountKind> {
         if self.copy.is_some() {
             return Err("`copy` and `nocopy` are for volumes, not for paths of the host".into());
         }
@@ -106,11 +115,32 @@ impl VolumeOptions {
             name: name.to_owned(),
             anonymous: name.is_empty(),
             no_copy: self.copy == Some(false),
+            subpath: self.subpath.clone(),
+            labels: self.labels.clone(),
+            options: self.driver.clone(),
             chown: self.chown,
             flags: self.flags.resolve(MountFlags::default()),
             relabel: self.relabel.unwrap_or_default(),
         })
     }
+}
+
+/// `--volumes-from CONTAINER[:MODE]`, of which `ro` and `rw` have a meaning.
+pub fn volumes_from(text: &str) -> Parsed<VolumesFrom> {
+    let (container, mode) = text.split_once(':').unwrap_or((text, ""));
+    if container.is_empty() {
+        return Err(format!("invalid volumes-from specification: '{text}': it names no container"));
+    }
+    let mut read_only = None;
+    for word in mode.split(',').filter(|word| !word.is_empty()) {
+        match word {
+            "ro" | "rw" => once(&mut read_only, word == "ro", word)?,
+            // See `Relabel`: there is no label that would have to be changed.
+            "z" | "Z" => {}
+            _ => return Err(format!("invalid mode: {word}")),
+        }
+    }
+    Ok(VolumesFrom { container: container.to_owned(), read_only: read_only == Some(true), typed: text.to_owned() })
 }
 
 /// `--tmpfs TARGET[:OPTION,…]` with tmpfs(5)'s options.
@@ -127,7 +157,7 @@ pub fn tmpfs(text: &str) -> Parsed<Mount> {
 }
 
 #[derive(Default)]
-struct TmpfsOptions {
+pub(super) struct TmpfsOptions {
     read_only: Option<bool>,
     size: Option<u64>,
     mode: Option<u32>,
@@ -137,7 +167,11 @@ struct TmpfsOptions {
 }
 
 impl TmpfsOptions {
-    fn take(&mut self, key: &str, value: Option<&str>) -> Parsed<()> {
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only == Some(true)
+    }
+
+    pub(super) fn take(&mut self, key: &str, value: Option<&str>) -> Parsed<()> {
         match (key, value) {
             ("ro" | "rw", None) => once(&mut self.read_only, key == "ro", key),
             ("size", Some(value)) => once(&mut self.size, values::size(value)?, key),
@@ -152,7 +186,7 @@ impl TmpfsOptions {
         }
     }
 
-    fn kind(&self) -> MountKind {
+    pub(super) fn kind(&self) -> MountKind {
         let docker = MountFlags { nosuid: true, nodev: true, noexec: true };
         MountKind::Tmpfs {
             size: self.size,
@@ -230,9 +264,10 @@ impl MountWords {
             "volume-driver" if value == Some("local") => Ok(()),
             "tmpfs-size" => self.tmpfs.take("size", Some(needed()?)),
             "tmpfs-mode" => self.tmpfs.take("mode", Some(needed()?)),
-            "volume-driver" | "volume-opt" | "volume-label" | "volume-subpath" => {
-                Err(format!("`{key}` is not supported"))
-            }
+            "volume-driver" => Err(format!("`{key}={}` is not supported: there is local", value.unwrap_or(""))),
+            "volume-opt" => key_and_value(&mut self.options.driver, needed()?, key),
+            "volume-label" => key_and_value(&mut self.options.labels, needed()?, key),
+            "volume-subpath" => once(&mut self.options.subpath, subpath(needed()?)?, key),
             _ if value.is_none() && self.options.flags.take(key)? == Taken::Yes => self.tmpfs.flags.take(key).map(drop),
             _ => Err(format!("unexpected key '{key}'")),
         }
@@ -273,7 +308,8 @@ impl MountWords {
                 Ok(bind)
             }
             (MountType::Volume, source) => {
-                source.map_or(Ok(()), volume_name)?;
+                source.map_or(Ok(()), values::volume_name)?;
+                super::volume_driver::backing(&self.options.driver)?;
                 self.options.volume(source.unwrap_or(""))
             }
             (MountType::Tmpfs, Some(_)) => Err("a source does not go with mount type 'tmpfs'".into()),
@@ -293,6 +329,25 @@ impl MountType {
             MountType::Tmpfs => "tmpfs",
         }
     }
+}
+
+/// `NAME=VALUE`; a name alone has an empty value, as Docker takes it.
+fn key_and_value(into: &mut BTreeMap<String, String>, text: &str, key: &str) -> Parsed<()> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    if name.is_empty() {
+        return Err(format!("`{key}={text}` has no name"));
+    }
+    into.insert(name.to_owned(), value.to_owned());
+    Ok(())
+}
+
+/// A path below a volume's top.
+fn subpath(text: &str) -> Parsed<String> {
+    let path = Path::new(text);
+    if path.is_absolute() || path.components().any(|part| part == std::path::Component::ParentDir) {
+        return Err(format!("the subpath '{text}' must be a relative path within the volume"));
+    }
+    Ok(text.to_owned())
 }
 
 fn mount_type(word: &str) -> Parsed<MountType> {
@@ -391,22 +446,6 @@ fn host_path(source: &str, directory: &Path) -> PathBuf {
     directory.join(source).components().collect()
 }
 
-/// Docker's rule for names of local volumes: they are directory names.
-fn volume_name(name: &str) -> Parsed<()> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    if !name.bytes().all(allowed) || !name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric) {
-        let path = if name.contains('/') { "; for a directory of the host give an absolute path" } else { "" };
-        return Err(format!(
-            "'{name}' includes invalid characters for a volume name, only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed{path}"
-        ));
-    }
-    match name.len() {
-        1 => Err("the volume name is too short, names have at least two characters".into()),
-        2..=255 => Ok(()),
-        _ => Err("the volume name is longer than 255 characters".into()),
-    }
-}
-
 fn octal_mode(text: &str) -> Parsed<u32> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o7777 && !text.starts_with('+') => Ok(mode),
@@ -497,6 +536,9 @@ mod tests {
             name: name.into(),
             anonymous: name.is_empty(),
             no_copy: false,
+            subpath: None,
+            labels: BTreeMap::new(),
+            options: BTreeMap::new(),
             chown: false,
             flags: MountFlags::default(),
             relabel: Relabel::Keep,
@@ -562,6 +604,30 @@ mod tests {
             assert!(error.starts_with("invalid volume specification: "), "{error}");
             assert!(error.contains(word), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn volumes_of_other_containers() {
+        let from = |container: &str, read_only, typed: &str| VolumesFrom {
+            container: container.into(),
+            read_only,
+            typed: typed.into(),
+        };
+        assert_eq!(volumes_from("web"), Ok(from("web", false, "web")));
+        assert_eq!(volumes_from("web:ro,z"), Ok(from("web", true, "web:ro,z")));
+        assert!(volumes_from("web:nope").unwrap_err().contains("invalid mode: nope"));
+        assert!(volumes_from(":ro").is_err() && volumes_from("web:ro,rw").is_err());
+    }
+
+    #[test]
+    fn volumes_can_be_made_by_mount() {
+        let text = "type=volume,src=vol,dst=/x,volume-opt=type=none,\"volume-opt=o=bind,ro\",volume-opt=device=/d,\
+                    volume-label=a=1,volume-label=b,volume-subpath=in/side";
+        let MountKind::Volume { labels, options, subpath, .. } = mnt(text).unwrap().kind else { panic!() };
+        assert_eq!(subpath.as_deref(), Some("in/side"));
+        assert_eq!(labels, BTreeMap::from([("a".into(), "1".into()), ("b".into(), String::new())]));
+        let expected = [("device", "/d"), ("o", "bind,ro"), ("type", "none")];
+        assert_eq!(options, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 
     #[test]
@@ -632,6 +698,9 @@ mod tests {
             ("type=bind,sou\"rce=/x,target=/x", "inside"),
             ("type=bind,source=/x,target=/x,bind-propagation=up", "propagation"),
             ("type=volume,source=vv,target=/x,volume-driver=nfs", "not supported"),
+            ("type=volume,source=vv,target=/x,volume-opt=nope=1", "invalid option"),
+            ("type=volume,source=vv,target=/x,volume-subpath=../x", "within the volume"),
+            ("type=volume,source=vv,target=/x,volume-label==1", "no name"),
         ] {
             let error = mnt(text).unwrap_err();
             assert!(error.starts_with("invalid argument '") && error.contains(word), "{text}: {error}");

@@ -48,6 +48,8 @@ pub struct CreateOptions {
     pub add_hosts: Vec<(String, String)>,
     /// `--volume`, then `--mount`, then `--tmpfs`, each in the order given.
     pub mounts: Vec<Mount>,
+    /// `--volumes-from`, in the order given.
+    pub volumes_from: Vec<VolumesFrom>,
     /// `--shm-size`, bytes.
     pub shm_size: Option<u64>,
     /// `--read-only`
@@ -89,6 +91,17 @@ pub enum Source {
     Directory(PathBuf),
     /// `--rootfs DIR:O`, absolute.
     OverlaidDirectory(PathBuf),
+}
+
+/// `--volumes-from CONTAINER[:MODE]`: its binds and volumes, where nothing else is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumesFrom {
+    /// Name or id.
+    pub container: String,
+    /// `ro`: also what is writable there.
+    pub read_only: bool,
+    /// As typed: shown by `inspect`.
+    pub typed: String,
 }
 
 /// One change to the image's environment.
@@ -140,6 +153,7 @@ impl CreateOptions {
             dns_options: Vec::new(),
             add_hosts: Vec::new(),
             mounts: Vec::new(),
+            volumes_from: Vec::new(),
             shm_size: None,
             read_only: false,
             init: false,

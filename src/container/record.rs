@@ -26,7 +26,7 @@ use crate::image::UsedLayer;
 use crate::launch::protocol::Exit;
 use crate::store::Store;
 pub use name::{NameChoice, rename};
-pub use removal::{Force, remove};
+pub use removal::{AnonymousVolumes, Force, remove};
 use rustix::fs::FlockOperation;
 pub use state::{State, Status};
 use std::collections::BTreeSet;
@@ -34,6 +34,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// A container as found on disk.
 #[derive(Debug, Clone)]
@@ -148,10 +149,19 @@ impl Held {
 /// # Errors
 /// It was removed meanwhile; another command is starting or removing it and does not end; the system's.
 pub fn hold(container: &Container) -> Result<Option<(Held, RunPlan)>> {
+    hold_within(container, Duration::from_secs(5))
+}
+
+/// As [`hold`], for so long.
+///
+/// # Errors
+/// As there.
+pub fn hold_within(container: &Container, patience: Duration) -> Result<Option<(Held, RunPlan)>> {
+    let deadline = Instant::now() + patience;
     let dir = &container.dir;
-    let doing = || format!("cannot start container {}", container.plan.name);
+    let doing = || format!("cannot take container {}", container.plan.name);
     // Others hold the lock for a moment, to look or to start; whoever runs the container keeps it.
-    for _ in 0..500 {
+    loop {
         let lock = match File::open(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(no_such_container(&container.plan.name));
@@ -171,9 +181,11 @@ pub fn hold(container: &Container) -> Result<Option<(Held, RunPlan)>> {
         if state.monitor.is_some_and(|monitor| monitor.lives()) {
             return Ok(None);
         }
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        if Instant::now() >= deadline {
+            return Err(Failure::new(doing(), "another command holds it"));
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
-    Err(Failure::new(doing(), "another command holds it"))
 }
 
 impl Container {
@@ -192,7 +204,7 @@ impl Container {
         // not one that `create --rm` has made for a later start, which has a state from its beginning.
         let waits_for_start = has_state && container.state.status == Status::Created;
         if container.plan.remove && !waits_for_start && !is_held(&container.dir) {
-            container.remove_files(store)?;
+            container.remove_files(store, AnonymousVolumes::Removed)?;
             return Ok(None);
         }
         Ok(Some(container))
@@ -314,16 +326,27 @@ pub fn list(store: &Store) -> Result<Vec<Container>> {
     Ok(containers)
 }
 
+/// The plans of all containers, whether they live or not; nothing is put right on the way.
+///
+/// # Errors
+/// The store cannot be read. Unlike in [`list`], one unreadable plan is an error: what it uses is unknown,
+/// and must not be taken for garbage.
+pub fn plans(store: &Store) -> Result<Vec<RunPlan>> {
+    let mut plans = Vec::new();
+    for id in ids(store)? {
+        plans.extend(read_json::<RunPlan>(&store.containers().join(&id).join("plan.json"))?);
+    }
+    Ok(plans)
+}
+
 /// The layers' trees that containers stand on, for [`crate::image::collect_garbage`].
 ///
 /// # Errors
-/// The store cannot be read. Unlike in [`list`], one unreadable plan is an error: its layers are
-/// unknown, and must not be taken for garbage.
+/// Those of [`plans`].
 pub fn used_layers(store: &Store) -> Result<BTreeSet<UsedLayer>> {
     let mut used = BTreeSet::new();
-    for id in ids(store)? {
-        let plan = read_json::<RunPlan>(&store.containers().join(&id).join("plan.json"))?;
-        if let Some(RunPlan { root: RootSource::Layers { diff_ids }, ids, .. }) = plan {
+    for plan in plans(store)? {
+        if let RunPlan { root: RootSource::Layers { diff_ids }, ids, .. } = plan {
             let key = ids.key();
             used.extend(diff_ids.iter().map(|id| (key.clone(), id.trim_start_matches("sha256:").to_owned())));
         }

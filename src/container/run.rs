@@ -5,7 +5,8 @@ use super::options::CreateOptions;
 use super::plan::{ImageUse, RootSource, RunPlan};
 use super::record::{self, Container, Held, NameChoice, State, Status};
 use super::restart::Restarts;
-use crate::error::{Doing, Failure, Result};
+use super::volumes;
+use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::ids::{IdMaps, InsideId};
 use crate::host::process::ProcessName;
 use crate::host::userns::{own_ids, root_reaches_own_files};
@@ -15,10 +16,10 @@ use crate::launch::protocol::{Exit, WindowSize};
 use crate::launch::stdio::{ClientPipes, Input, Output};
 use crate::launch::{self, Keeper, Launch, Presence, Running, Sequel, StoreNamespace, Wish};
 use crate::net::{self, ResolvedNetwork};
-use crate::rootfs::etc::NameFile;
-use crate::rootfs::mount::MountKind;
+use crate::rootfs::etc::{self, NameFile};
+use crate::rootfs::mount::{Mount, MountKind};
 use crate::rootfs::overlay::Driver;
-use crate::rootfs::volumes;
+use crate::rootfs::volumes::{Volumes, create_missing_source};
 use crate::store::Store;
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -38,7 +39,12 @@ pub struct Created {
 ///
 /// # Errors
 /// Options that contradict each other, a name that is taken, or the system's.
-pub fn create(store: &Store, options: CreateOptions, image: Option<(&str, &Image)>, ids: IdMaps) -> Result<Created> {
+pub fn create(
+    store: &Store,
+    mut options: CreateOptions,
+    image: Option<(&str, &Image)>,
+    ids: IdMaps,
+) -> Result<Created> {
     let name_choice = if options.name.is_some() { NameChoice::Given } else { NameChoice::Suggested };
     let facts = image.map(|(name, image)| ImageFacts {
         used: ImageUse { name: name.to_owned(), id: image.id.to_string(), manifest: image.manifest_digest.to_string() },
@@ -50,27 +56,76 @@ pub fn create(store: &Store, options: CreateOptions, image: Option<(&str, &Image
         Some(_) => users::look_up(users::Key::Uid(rustix::process::geteuid().as_raw()))?,
         None => None,
     };
+    let from = inherit_mounts(store, &mut options)?;
     let mut plan = resolve_plan(options, facts, HostFacts { hostname, ids, user })?;
+    // What must be there before it can be mounted. Docker makes a missing source of a `-v`.
     for mount in &plan.mounts {
-        prepare_source(store, &mount.kind)?;
+        if let MountKind::Bind { source, create_source: true, .. } = &mount.kind {
+            create_missing_source(source)?;
+        }
     }
-    if !root_reaches_own_files(&plan.ids) {
-        give_new_volumes(store, &plan)?;
+    if !plan.mounts.iter().any(|mount| matches!(mount.kind, MountKind::Volume { .. })) {
+        let held = record::create(store, &mut plan, name_choice)?;
+        return Ok(Created { store: store.clone(), plan, held });
     }
-    let held = record::create(store, &mut plan, name_choice)?;
+    let (plan, held) = create_with_volumes(store, plan, name_choice, &from)?;
     Ok(Created { store: store.clone(), plan, held })
 }
 
-/// What must be there before it can be mounted: the directory of a volume, and of a `-v` with a source
-/// that is missing, which Docker makes.
-fn prepare_source(store: &Store, kind: &MountKind) -> Result<()> {
-    match kind {
-        MountKind::Bind { source, create_source: true, .. } => volumes::create_missing_source(source),
-        MountKind::Volume { name, .. } => {
-            let path = store.volumes().join(name).join("_data");
-            std::fs::create_dir_all(&path).doing(|| format!("cannot make the volume {name}"))
+/// `--volumes-from`: adds the other containers' binds and volumes where nothing else is mounted, a later
+/// container's before an earlier one's. Returns those containers.
+fn inherit_mounts(store: &Store, options: &mut CreateOptions) -> Result<Vec<Container>> {
+    let mut containers = Vec::new();
+    let mut inherited: Vec<Mount> = Vec::new();
+    for from in &options.volumes_from {
+        // Docker's 125, also where it is not there.
+        let found = record::find(store, &from.container);
+        let container = found.map_err(|failure| failure.code(ExitCode::Runner))?;
+        for mount in &container.plan.mounts {
+            let mut mount = Mount { read_only: mount.read_only || from.read_only, ..mount.clone() };
+            match &mut mount.kind {
+                // Whatever is to be copied or given to somebody has been, for the other container.
+                MountKind::Volume { no_copy, chown, .. } => (*no_copy, *chown) = (true, false),
+                MountKind::Bind { chown, .. } => *chown = false,
+                MountKind::Tmpfs { .. } => continue,
+            }
+            inherited.retain(|earlier| earlier.target != mount.target);
+            inherited.push(mount);
         }
-        MountKind::Bind { .. } | MountKind::Tmpfs { .. } => Ok(()),
+        containers.push(container);
+    }
+    inherited.retain(|mount| !options.mounts.iter().any(|own| own.target == mount.target));
+    options.mounts.append(&mut inherited);
+    Ok(containers)
+}
+
+/// Makes the volumes and the record that names them; without the record, the anonymous ones go again.
+/// `from` are the containers of `--volumes-from`.
+fn create_with_volumes(
+    store: &Store,
+    mut plan: RunPlan,
+    name_choice: NameChoice,
+    from: &[Container],
+) -> Result<(RunPlan, Held)> {
+    let stay = store.lock_volumes_shared()?;
+    // From here on their volumes stay, unless they went a moment ago.
+    if let Some(gone) = from.iter().find(|container| !container.dir.join("plan.json").exists()) {
+        return Err(record::no_such_container(&gone.plan.name));
+    }
+    let made = volumes::prepare(store, &plan.mounts)?;
+    let prepared = match root_reaches_own_files(&plan.ids) {
+        true => Ok(()),
+        false => give_new_volumes(store, &plan),
+    };
+    let held = prepared.and_then(|()| record::create(store, &mut plan, name_choice));
+    drop(stay);
+    match held {
+        Ok(held) => Ok((plan, held)),
+        Err(failure) => {
+            // Somebody may have begun to use them; whatever stays is found by `volume prune`.
+            let _ = made.iter().try_for_each(|name| volumes::remove(store, name));
+            Err(failure)
+        }
     }
 }
 
@@ -132,8 +187,12 @@ impl Created {
             Ok(connected) => connected,
             Err(failure) => return Err(after_failure(&store, &plan, &held, failure)),
         };
-        let layers = match layer_paths(&store, &plan, &names) {
+        let layers = match layer_paths(&store, &plan) {
             Ok(layers) => layers,
+            Err(failure) => return Err(after_failure(&store, &plan, &held, failure)),
+        };
+        let backings = match volumes::backings(&store, &plan.mounts) {
+            Ok(backings) => backings,
             Err(failure) => return Err(after_failure(&store, &plan, &held, failure)),
         };
         let launch = Launch {
@@ -141,7 +200,7 @@ impl Created {
             dir: &held.dir,
             names,
             layers,
-            volumes: &store.volumes(),
+            volumes: Volumes { directory: &store.volumes(), backings: &backings },
             driver: start.driver,
             network: &network,
             user: own_ids(),
@@ -212,7 +271,7 @@ fn connect(plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Result<(ResolvedNe
 }
 
 /// Where the layers of the plan lie, bottom first.
-fn layer_paths(store: &Store, plan: &RunPlan, names: &[NameFile]) -> Result<Vec<PathBuf>> {
+pub(super) fn layer_paths(store: &Store, plan: &RunPlan) -> Result<Vec<PathBuf>> {
     let RootSource::Layers { diff_ids } = &plan.root else { return Ok(Vec::new()) };
     let key = plan.ids.key();
     let layers = diff_ids.iter().map(|diff_id| store.layer(&key, diff_id.trim_start_matches("sha256:")));
@@ -221,7 +280,7 @@ fn layer_paths(store: &Store, plan: &RunPlan, names: &[NameFile]) -> Result<Vec<
     let root_is_the_user =
         plan.ids.users.to_host(InsideId(0)) == Some(user) && plan.ids.groups.to_host(InsideId(0)) == Some(group);
     match root_is_the_user {
-        true => Ok(std::iter::once(store.mountpoints(names.iter().map(|(name, _)| *name))?).chain(layers).collect()),
+        true => Ok(std::iter::once(store.mountpoints(etc::FILES.into_iter())?).chain(layers).collect()),
         false => Ok(layers.collect()),
     }
 }
@@ -230,10 +289,9 @@ fn layer_paths(store: &Store, plan: &RunPlan, names: &[NameFile]) -> Result<Vec<
 fn after_failure(store: &Store, plan: &RunPlan, held: &Held, failure: Failure) -> Failure {
     let kept = if plan.remove {
         StoreNamespace::here()
-            .and_then(|namespace| namespace.run(|| held.remove_writable()))
-            // Without a namespace there is no writable layer either.
-            .or_else(|_| held.remove_writable())
-            .and_then(|()| held.remove(store, plan))
+            .and_then(|namespace| namespace.run(|| held.remove(store, plan)))
+            // Without a namespace there is nothing of other ids either.
+            .or_else(|_| held.remove(store, plan))
     } else {
         let state =
             State { exit_code: Some(failure.code.number()), error: Some(failure.to_string()), ..State::default() };

@@ -32,7 +32,11 @@ pub fn below(store: &Store, container: &Container) -> u64 {
     image.map_or(0, |image| image.unpacked_size.unwrap_or(image.size))
 }
 
-fn lengths_below(directory: &Path) -> io::Result<u64> {
+/// The lengths of a tree of which every file may be looked at.
+///
+/// # Errors
+/// The system's; what vanishes meanwhile is no error.
+pub(super) fn lengths_below(directory: &Path) -> io::Result<u64> {
     let mut total = 0;
     for entry in fs::read_dir(directory)? {
         let entry = entry?;

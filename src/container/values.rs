@@ -194,6 +194,24 @@ pub fn container_name(text: &str) -> Parsed<String> {
     }
 }
 
+/// Docker's rule for names of local volumes, which are directory names, in its words.
+pub fn volume_name(name: &str) -> Parsed<()> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    match name.len() {
+        0 | 1 => return Err("volume name is too short, names should be at least two alphanumeric characters".into()),
+        2..=255 => {}
+        _ => return Err("volume name is too long, names should be at most 255 characters".into()),
+    }
+    if !name.bytes().all(allowed) || !name.as_bytes()[0].is_ascii_alphanumeric() {
+        return Err(format!(
+            "\"{}\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are \
+             allowed. If you intended to pass a host directory, use absolute path",
+            name.escape_debug()
+        ));
+    }
+    Ok(())
+}
+
 /// A host name that fits sethostname(2)'s 64 bytes and that /etc/hosts can hold.
 pub fn hostname(text: &str) -> Parsed<String> {
     let good = !text.is_empty()

@@ -71,6 +71,24 @@ impl ProcessName {
         Ok(self.lives().then_some(pidfd))
     }
 
+    /// Its root directory as a place (`O_PATH`), with what is mounted there; None where it is gone.
+    ///
+    /// # Errors
+    /// The system's: EACCES, where the process is not the user's (proc_pid_root(5)).
+    pub fn open_root(&self) -> io::Result<Option<OwnedFd>> {
+        use rustix::fs::{Mode, OFlags};
+        if !self.lives() {
+            return Ok(None);
+        }
+        let path = format!("/proc/{}/root", self.pid);
+        let root = match rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+            Err(Errno::NOENT | Errno::SRCH) => return Ok(None),
+            root => root?,
+        };
+        // Its name still is the process's, so it was when the directory was opened.
+        Ok(self.lives().then_some(root))
+    }
+
     /// Sends it a signal; one that is gone already is fine.
     ///
     /// # Errors

@@ -110,7 +110,7 @@ impl<'a> Isolated<'a> {
             _ => None,
         };
         let container = overlay::open_directory(launch.dir)?;
-        let sources = volumes::Sources::open(&launch.plan.mounts, |name| launch.volumes.join(name));
+        let sources = volumes::Sources::open(&launch.plan.mounts, launch.volumes);
         Ok(Isolated { launch, monitor, container, layers, directory, sources, streams })
     }
 
@@ -290,7 +290,7 @@ impl<'a> Mapped<'a> {
         let mounts = &self.launch.plan.mounts;
         let surroundings = volumes::Surroundings {
             sources: &self.sources,
-            volume_home: &|name| self.launch.volumes.join(name),
+            volumes: self.launch.volumes,
             owner: &|| self.identify(&root).map(|identity| (identity.uid, identity.gid)),
         };
         for notice in volumes::bind_volumes(&root, mounts, &surroundings)? {

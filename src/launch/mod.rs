@@ -35,6 +35,7 @@ pub mod plan;
 pub mod protocol;
 mod pump;
 mod reaper;
+pub mod standing;
 pub mod stdio;
 pub mod user_namespace;
 
@@ -48,6 +49,7 @@ use crate::host::process::ProcessName;
 use crate::net::ResolvedNetwork;
 use crate::rootfs::etc::NameFile;
 use crate::rootfs::overlay::Driver;
+use crate::rootfs::volumes::Volumes;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into};
 use plan::RunPlan;
 use protocol::{Channel, Exit, ToClient, ToMonitor, WindowSize};
@@ -68,8 +70,8 @@ pub struct Launch<'a> {
     pub names: [NameFile; 3],
     /// The unpacked layers, bottom first.
     pub layers: Vec<PathBuf>,
-    /// The store's volumes, `volumes/<name>/_data` below.
-    pub volumes: &'a Path,
+    /// Where volumes are.
+    pub volumes: Volumes<'a>,
     /// Who stacks the layers.
     pub driver: Driver,
     /// Who carries the container's packets.

@@ -140,6 +140,9 @@ pub struct Asked {
     pub security_options: Vec<String>,
     /// `--privileged`
     pub privileged: bool,
+    /// `--volumes-from`
+    #[serde(default)]
+    pub volumes_from: Vec<String>,
 }
 
 /// The root file system's source.

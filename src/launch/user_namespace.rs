@@ -10,9 +10,10 @@
 
 use crate::error::{Doing, Failure, Notice, Result};
 use crate::host::ids::{IdMap, IdMaps, InsideId};
+use crate::host::process::ProcessName;
 use crate::host::userns::{UsernsRequest, plan_maps};
 use crate::launch::id_maps::{apparmor_restricts_user_namespaces, write_id_maps};
-use crate::sys::process::{Child, Cloned, exit_now, fork, unshare_user};
+use crate::sys::process::{Child, Cloned, exit_now, fork, unshare_user, unshare_user_and_mounts};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct StoreNamespace {
     maps: IdMaps,
+    groups: OldGroups,
     /// Why it has one id only, where it has.
     shortage: Option<Notice>,
 }
@@ -37,12 +39,18 @@ impl StoreNamespace {
     pub fn here() -> Result<StoreNamespace> {
         let (maps, notices) = plan_maps(&UsernsRequest::Auto)?;
         let shortage = notices.into_iter().next().filter(|_| maps.is_single());
-        Ok(StoreNamespace { maps, shortage })
+        Ok(StoreNamespace { maps, groups: OldGroups::Dropped, shortage })
     }
 
     /// Its maps: root is the user, all subordinate ids follow.
     pub fn maps(&self) -> &IdMaps {
         &self.maps
+    }
+
+    /// The same, for work on files that are the user's by one of their supplementary groups.
+    #[must_use]
+    pub fn keeping_groups(self) -> StoreNamespace {
+        StoreNamespace { groups: OldGroups::Kept, ..self }
     }
 
     /// Runs `work` as its root, in a child process with the host's mounts and network.
@@ -57,7 +65,43 @@ impl StoreNamespace {
         T: Serialize + DeserializeOwned,
         W: FnOnce() -> Result<T>,
     {
-        run_in_user_namespace(&self.maps, work)
+        run_in_user_namespace(&self.maps, self.groups, work)
+    }
+
+    /// This process becomes its root, for the rest of its life, with a mount namespace of its own in which
+    /// it may mount. Directory, environment and open files stay. The process must be single-threaded.
+    ///
+    /// # Errors
+    /// The namespace cannot be made.
+    pub fn enter(&self) -> Result<()> {
+        let (mut from_child, to_parent) = pipe()?;
+        let (mut from_parent, mut to_child) = pipe()?;
+        let process = rustix::process::getpid().as_raw_nonzero().get();
+        // Who enters a user namespace cannot write its maps, but for one id: a child that stays outside does.
+        match fork().doing(|| "cannot start a process for work in a user namespace")? {
+            Cloned::Child => {
+                drop((from_child, to_child));
+                let mut first = [0];
+                let result = match from_parent.read(&mut first) {
+                    Ok(1) => write_id_maps(process, &self.maps).and_then(|writing| writing.wait()),
+                    // The parent could not make the namespace, and says so itself.
+                    _ => Ok(()),
+                };
+                exit_now(report(to_parent, &result))
+            }
+            Cloned::Parent(child) => {
+                drop((from_parent, to_parent));
+                let mut worker = Worker { child, reaped: false };
+                unshare_user_and_mounts().map_err(|error| user_namespace_failure(&error))?;
+                let doing = || "cannot hear from the worker process";
+                to_child.write_all(b"U").doing(doing)?;
+                let mut text = String::new();
+                from_child.read_to_string(&mut text).doing(doing)?;
+                worker.wait()?;
+                serde_json::from_str::<Result<()>>(&text).doing(|| "cannot read the worker's answer")??;
+                become_root(OldGroups::Dropped)
+            }
+        }
     }
 
     /// Gives files of the user's to root of a container with the maps `ids`.
@@ -93,8 +137,59 @@ impl StoreNamespace {
     }
 }
 
+/// Runs `work` in a child process that is root of the user namespace of the process `member`, with the host's
+/// mounts and network: for what only members of that namespace may reach, such as its FUSE mounts.
+///
+/// # Errors
+/// The process is gone or somebody else's, or what `work` says.
+pub fn run_in_namespace_of<T, W>(member: &ProcessName, work: W) -> Result<T>
+where
+    T: Serialize + DeserializeOwned,
+    W: FnOnce() -> Result<T>,
+{
+    use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+    let doing = || "cannot enter the container's user namespace";
+    let namespace = File::open(format!("/proc/{}/ns/user", member.pid)).doing(doing)?;
+    if !member.lives() {
+        return Err(Failure::new(doing(), "its process is gone"));
+    }
+    let (mut from_child, to_parent) = pipe()?;
+    let parent = rustix::process::getpid();
+    match fork().doing(|| "cannot start a process for work in a user namespace")? {
+        Cloned::Child => {
+            drop(from_child);
+            let enter = || {
+                let tie = || rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+                tie().doing(doing)?;
+                if rustix::process::getppid() != Some(parent) {
+                    exit_now(1);
+                }
+                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::User)).doing(doing)?;
+                become_root(OldGroups::Kept)?;
+                // Credentials changed: the signal was cleared with them (prctl(2)).
+                tie().doing(doing)?;
+                rustix::process::umask(rustix::fs::Mode::empty());
+                Ok(())
+            };
+            let result = enter().and_then(|()| work());
+            exit_now(report(to_parent, &result))
+        }
+        Cloned::Parent(child) => {
+            drop(to_parent);
+            let mut worker = Worker { child, reaped: false };
+            let mut text = String::new();
+            from_child.read_to_string(&mut text).doing(|| "cannot hear from the worker process")?;
+            let status = worker.wait()?;
+            if text.is_empty() {
+                return Err(Failure::new("cannot work in a user namespace", format!("the worker process {status}")));
+            }
+            serde_json::from_str::<Result<T>>(&text).doing(|| "cannot read the worker's answer")?
+        }
+    }
+}
+
 /// Runs `work` in a child process that is root of a new user namespace with `maps`.
-fn run_in_user_namespace<T, W>(maps: &IdMaps, work: W) -> Result<T>
+fn run_in_user_namespace<T, W>(maps: &IdMaps, groups: OldGroups, work: W) -> Result<T>
 where
     T: Serialize + DeserializeOwned,
     W: FnOnce() -> Result<T>,
@@ -105,7 +200,7 @@ where
     match fork().doing(|| "cannot start a process for work in a user namespace")? {
         Cloned::Child => {
             drop((from_child, to_child));
-            let result = enter(parent, &to_parent, &mut from_parent).and_then(|()| work());
+            let result = enter(parent, groups, &to_parent, &mut from_parent).and_then(|()| work());
             exit_now(report(to_parent, &result))
         }
         Cloned::Parent(child) => {
@@ -127,7 +222,7 @@ fn pipe() -> Result<(File, File)> {
 }
 
 /// The child's first steps: a namespace, then ids in it.
-fn enter(parent: rustix::process::Pid, mut to_parent: &File, from_parent: &mut File) -> Result<()> {
+fn enter(parent: rustix::process::Pid, groups: OldGroups, mut to_parent: &File, from_parent: &mut File) -> Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .doing(|| "cannot tie a process to its parent")?;
     if rustix::process::getppid() != Some(parent) {
@@ -138,7 +233,7 @@ fn enter(parent: rustix::process::Pid, mut to_parent: &File, from_parent: &mut F
     to_parent.write_all(b"U").doing(|| "cannot reach the parent process")?;
     let mut answer = [0];
     from_parent.read_exact(&mut answer).doing(|| "cannot reach the parent process")?;
-    become_root(OldGroups::Dropped)?;
+    become_root(groups)?;
     // Credentials changed: the parent-death signal was cleared with them (prctl(2)).
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .doing(|| "cannot tie a process to its parent")?;
@@ -148,7 +243,7 @@ fn enter(parent: rustix::process::Pid, mut to_parent: &File, from_parent: &mut F
 
 /// What becomes of the supplementary groups that rr was started with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OldGroups {
+pub enum OldGroups {
     /// They go; where setgroups(2) is denied, in a map of one id, they stay all the same.
     Dropped,
     /// `--group-add keep-groups`
@@ -173,6 +268,26 @@ pub(super) fn become_root(groups: OldGroups) -> Result<()> {
         result => result.doing(doing)?,
     }
     set_thread_res_uid(uid, uid, uid).doing(doing)
+}
+
+/// Takes other ids of the namespace but keeps root's capabilities: what this process makes from now on is
+/// `uid`'s and `gid`'s from its beginning. A file system that a container has mounted takes no file of an id
+/// which the container does not have, not even for a moment (EOVERFLOW, user_namespaces(7)).
+///
+/// # Errors
+/// The ids are not mapped.
+pub fn act_as(uid: u32, gid: u32) -> Result<()> {
+    use rustix::process::{Gid, Uid};
+    use rustix::thread::{
+        CapabilitiesSecureBits, set_capabilities_secure_bits, set_thread_res_gid, set_thread_res_uid,
+    };
+    let doing = || "cannot act as the container's root";
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP).doing(doing)?;
+    set_thread_res_gid(gid, gid, gid).doing(doing)?;
+    set_thread_res_uid(uid, uid, uid).doing(doing)?;
+    // Credentials changed: the signal was cleared with them (prctl(2)).
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).doing(doing)
 }
 
 /// What refused a user namespace, and who can allow it.
@@ -291,7 +406,7 @@ mod tests {
 
     #[test]
     fn the_worker_is_root_and_answers() {
-        assert!(in_fork(|| run_in_user_namespace(&own_id(), || {
+        assert!(in_fork(|| run_in_user_namespace(&own_id(), OldGroups::Dropped, || {
             Ok((rustix::process::getuid().as_raw(), std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default()))
         })
         .is_ok_and(|(uid, map)| uid == 0 && map.split_whitespace().nth(2) == Some("1"))));
@@ -300,11 +415,12 @@ mod tests {
     #[test]
     fn a_failure_and_a_death_come_back() {
         assert!(in_fork(|| {
-            let failed: Result<()> = run_in_user_namespace(&own_id(), || Err(Failure::new("cannot x", "y").hint("z")));
+            let failed: Result<()> =
+                run_in_user_namespace(&own_id(), OldGroups::Dropped, || Err(Failure::new("cannot x", "y").hint("z")));
             failed == Err(Failure::new("cannot x", "y").hint("z"))
         }));
         assert!(in_fork(|| {
-            let died: Result<()> = run_in_user_namespace(&own_id(), || exit_now(0));
+            let died: Result<()> = run_in_user_namespace(&own_id(), OldGroups::Dropped, || exit_now(0));
             died.is_err_and(|failure| failure.cause.contains("without an answer"))
         }));
     }

@@ -8,17 +8,13 @@
 //! Runs as root of the user namespace, so owners are kept as the image has them. The image's tree is
 //! walked by descriptors and without following links.
 
+use super::replicate::{copy_file, give_metadata, give_owner_and_times, names, open_directory};
 use crate::error::{Doing, Failure, IntoCause, Notice, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{
-    AtFlags, Dir, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags, SeekFrom, Stat, Timespec, Timestamps, Uid,
-    XattrFlags,
-};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, RenameFlags, Stat};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr};
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -60,6 +56,29 @@ pub(super) fn fill_volume(content: BorrowedFd<'_>, home: BorrowedFd<'_>, name: &
     } else {
         give_metadata(content.as_fd(), data.as_fd(), &stat).doing(doing)?;
     }
+    Ok(copy.notices())
+}
+
+/// Fills a directory that lies behind a volume ([`super::volumes`]), be it of the host or a tmpfs, if it is
+/// empty. `path` is what messages call it. There is no place beside it for staging, so a copy that is cut
+/// short is not finished later.
+pub(super) fn fill_directory(content: BorrowedFd<'_>, target: BorrowedFd<'_>, path: &Path) -> Result<Vec<Notice>> {
+    let doing = || format!("cannot fill {}", path.display());
+    let target = match open_directory(target, OsStr::new(".")) {
+        // A single file.
+        Err(Errno::NOTDIR) => return Ok(Vec::new()),
+        target => target.doing(doing)?,
+    };
+    rustix::fs::flock(&target, FlockOperation::LockExclusive).doing(doing)?;
+    if !is_empty(target.as_fd()).doing(doing)? {
+        return Ok(Vec::new());
+    }
+    let content = open_directory(content, OsStr::new(".")).doing(doing)?;
+    let stat = rustix::fs::fstat(&content).doing(doing)?;
+    let top = rustix::io::dup(&target).doing(doing)?;
+    let mut copy = Copy { linked: HashMap::new(), skipped: Vec::new(), device: stat.st_dev, top: Some(top) };
+    copy.entries(content.as_fd(), target.as_fd(), &PathBuf::new())?;
+    give_metadata(content.as_fd(), target.as_fd(), &stat).doing(doing)?;
     Ok(copy.notices())
 }
 
@@ -187,79 +206,6 @@ impl From<Failure> for Error {
     }
 }
 
-/// Copies one regular file, its holes as holes: an image may hold a file that is longer than the disk.
-fn copy_file(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr, stat: &Stat) -> rustix::io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let source = File::from(rustix::fs::openat(from, name, flags, Mode::empty())?);
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let copy = File::from(rustix::fs::openat(to, name, flags, Mode::from_raw_mode(0o600))?);
-    let length = u64::try_from(stat.st_size).unwrap_or(0);
-    let mut at = 0;
-    while at < length {
-        let start = match rustix::fs::seek(&source, SeekFrom::Data(at)) {
-            // Only a hole is left.
-            Err(Errno::NXIO) => break,
-            other => other?,
-        };
-        let end = rustix::fs::seek(&source, SeekFrom::Hole(start))?.min(length);
-        rustix::fs::seek(&source, SeekFrom::Start(start))?;
-        rustix::fs::seek(&copy, SeekFrom::Start(start))?;
-        let copied = std::io::copy(&mut (&source).take(end.saturating_sub(start)), &mut &copy);
-        copied.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        at = end.max(start + 1);
-    }
-    rustix::fs::ftruncate(&copy, length)?;
-    give_metadata(source.as_fd(), copy.as_fd(), stat)
-}
-
-/// Owner, permissions, extended attributes and times, in the order in which none undoes another:
-/// chown(2) takes the set-user-ID bit and the capabilities away.
-fn give_metadata(from: BorrowedFd<'_>, to: BorrowedFd<'_>, stat: &Stat) -> rustix::io::Result<()> {
-    rustix::fs::fchown(to, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
-    rustix::fs::fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
-    copy_attributes(from, to)?;
-    rustix::fs::futimens(to, &times(stat))
-}
-
-/// The extended attributes that belong to the content: the user's, file capabilities, access control
-/// lists. Labels and overlay's own are the host's business.
-fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<()> {
-    let mut names = Vec::with_capacity(64 << 10);
-    match rustix::fs::flistxattr(from, rustix::buffer::spare_capacity(&mut names)) {
-        Err(Errno::NOTSUP) => return Ok(()),
-        other => other?,
-    };
-    let content = |name: &&[u8]| {
-        let user = name.starts_with(b"user.") && !name.starts_with(b"user.overlay.");
-        user || *name == b"security.capability" || name.starts_with(b"system.posix_acl_")
-    };
-    for name in names.split(|byte| *byte == 0).filter(content) {
-        let name = OsStr::from_bytes(name);
-        let mut value = Vec::with_capacity(64 << 10);
-        rustix::fs::fgetxattr(from, name, rustix::buffer::spare_capacity(&mut value))?;
-        match rustix::fs::fsetxattr(to, name, &value, XattrFlags::empty()) {
-            Err(Errno::NOTSUP) => log::debug!("the volume's file system cannot keep {}", name.display()),
-            other => other?,
-        }
-    }
-    Ok(())
-}
-
-/// For what cannot be opened without effects: links, FIFOs, sockets.
-fn give_owner_and_times(to: BorrowedFd<'_>, name: &CStr, stat: &Stat) -> rustix::io::Result<()> {
-    let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
-    rustix::fs::chownat(to, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
-    rustix::fs::utimensat(to, name, &times(stat), AtFlags::SYMLINK_NOFOLLOW)
-}
-
-fn times(stat: &Stat) -> Timestamps {
-    let time = |seconds, nanoseconds: u64| Timespec { tv_sec: seconds, tv_nsec: nanoseconds as _ };
-    Timestamps {
-        last_access: time(stat.st_atime, stat.st_atime_nsec),
-        last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
-    }
-}
-
 /// Moves all entries of the complete copy into the volume. One that is there already was put there by
 /// a container that ran without copying, and stays.
 fn move_in(copied: BorrowedFd<'_>, home: BorrowedFd<'_>, data: BorrowedFd<'_>) -> rustix::io::Result<()> {
@@ -271,17 +217,6 @@ fn move_in(copied: BorrowedFd<'_>, home: BorrowedFd<'_>, data: BorrowedFd<'_>) -
         }
     }
     remove_tree(home, COPIED)
-}
-
-fn names(directory: BorrowedFd<'_>) -> rustix::io::Result<Vec<CString>> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            names.push(entry.file_name().to_owned());
-        }
-    }
-    Ok(names)
 }
 
 fn is_empty(directory: BorrowedFd<'_>) -> rustix::io::Result<bool> {
@@ -318,9 +253,4 @@ fn open_if_there(parent: BorrowedFd<'_>, name: &str) -> rustix::io::Result<Optio
         Err(Errno::NOENT) => Ok(None),
         other => other.map(Some),
     }
-}
-
-fn open_directory(parent: impl AsFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(parent, name, flags, Mode::empty())
 }

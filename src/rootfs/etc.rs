@@ -13,6 +13,9 @@ use std::path::Path;
 /// A file's name, below /etc and in the directory it is bound from, and its text.
 pub type NameFile = (&'static str, String);
 
+/// The files' names.
+pub const FILES: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
+
 /// A small file system in memory for the files, mounted upon `place`: what is bound must be attached
 /// somewhere (open_tree(2) clones detached mounts since Linux 6.15 only).
 ///

@@ -1,13 +1,16 @@
 //! The container's root file system: layers stacked ([`overlay`], [`fuse`], [`copy`]), what the kernel
 //! fills ([`kernel_filesystems`], [`cover`]), what the user asked for ([`mount`], [`volumes`]), rr's own files
 //! ([`etc`], [`user_entry`]), and the step inside ([`pivot`]). Without a mount, [`stacked`] reads what the layers make
-//! together, and [`changes`] what a container has changed.
+//! together, and [`changes`] what a container has changed. What is copied in and out goes by [`copy_paths`] and
+//! [`copy_tree`].
 //!
 //! The image is hostile: whatever is looked up in it goes through [`resolve`].
 
 pub mod changes;
 mod chown;
 pub mod copy;
+pub mod copy_paths;
+pub mod copy_tree;
 mod copy_up;
 pub mod cover;
 pub mod etc;
@@ -17,6 +20,7 @@ pub mod kernel_filesystems;
 pub mod mount;
 pub mod overlay;
 pub mod pivot;
+pub mod replicate;
 pub mod resolve;
 pub mod stacked;
 pub mod user_entry;

@@ -4,6 +4,7 @@
 //! carries them; [`super::volumes`] puts them in place.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// One mount the user or the image asked for.
@@ -47,6 +48,15 @@ pub enum MountKind {
         anonymous: bool,
         /// `nocopy`: the image's content is not copied into the new volume.
         no_copy: bool,
+        /// `volume-subpath`: what of the volume is mounted, a path inside it; all of it where None.
+        #[serde(default)]
+        subpath: Option<String>,
+        /// `volume-label`: labels of the volume if it is made for this mount.
+        #[serde(default)]
+        labels: BTreeMap<String, String>,
+        /// `volume-opt`: the driver's options, likewise.
+        #[serde(default)]
+        options: BTreeMap<String, String>,
         /// `:U`
         chown: bool,
         /// `nosuid`, `nodev`, `noexec` as asked for.

@@ -137,9 +137,15 @@ impl Layers {
             }
         }
         let writable = self.open_writable()?;
-        // A former run that was killed while volatile leaves this mark, and overlay then refuses.
-        for name in ["work/incompat/volatile", "incompat/volatile"] {
-            match rustix::fs::unlinkat(&writable.work, name, AtFlags::REMOVEDIR) {
+        // A former mount that was volatile leaves this mark, whether it was unmounted or its owner killed, and
+        // overlay then refuses: an empty directory, since Linux 5.11 with an empty file in it.
+        let marks = [
+            ("work/incompat/volatile/dirty", AtFlags::empty()),
+            ("work/incompat/volatile", AtFlags::REMOVEDIR),
+            ("incompat/volatile", AtFlags::REMOVEDIR),
+        ];
+        for (name, flags) in marks {
+            match rustix::fs::unlinkat(&writable.work, name, flags) {
                 Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => {}
                 Err(error) => return Err(error).doing(|| "cannot clear the mark of a volatile overlay"),
             }

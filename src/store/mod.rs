@@ -10,7 +10,8 @@
 //!   layers/<ids>/<diff id>.json   what is known about it (size)
 //!   containers/<id>/        one container's record, plan, upper directory, log
 //!   names/                  container names
-//!   volumes/<name>/_data
+//!   volumes.lock            flock: shared while a plan that names volumes is made, exclusive to remove volumes
+//!   volumes/<name>/         see [`volumes`]
 //!   mountpoints/            a layer of empty files below the image's, for what rr mounts on files
 //!   tmp/                    what is being made; each thing is flocked by its maker
 //! ```
@@ -25,6 +26,7 @@
 
 mod lock;
 mod temp;
+pub mod volumes;
 
 pub use lock::{Lock, Patience};
 pub use temp::{TempDir, TempFile, sweep};
@@ -195,6 +197,23 @@ impl Store {
     /// The lock file cannot be opened.
     pub fn lock_exclusive(&self, patience: Patience) -> Result<Option<Lock>> {
         Lock::exclusive(&self.root.join("lock"), patience)
+    }
+
+    /// For whoever makes a plan that names volumes: they stay until it is written.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened.
+    pub fn lock_volumes_shared(&self) -> Result<Lock> {
+        Lock::shared(&self.root.join("volumes.lock"))
+    }
+
+    /// For whoever removes volumes that no plan names.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened.
+    pub fn lock_volumes_exclusive(&self) -> Result<Lock> {
+        let lock = Lock::exclusive(&self.root.join("volumes.lock"), Patience::Wait)?;
+        lock.ok_or_else(|| Failure::new("cannot lock the volumes", "the lock was not waited for"))
     }
 
     /// For whoever reads `oci/index.json` in order to write it.

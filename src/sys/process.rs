@@ -105,6 +105,26 @@ pub fn unshare_user() -> io::Result<()> {
     }
 }
 
+/// unshare(2) of the user namespace and, owned by the new one, of the mount namespace: its mounts are
+/// slaves of the former ones.
+pub fn unshare_user_and_mounts() -> io::Result<()> {
+    // SAFETY: CLONE_NEWUSER and CLONE_NEWNS (which implies CLONE_FS) touch credentials, root and working
+    // directory, no memory and no descriptors (unshare(2)).
+    match unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// unshare(2) of the mount namespace, by root of a user namespace.
+pub fn unshare_mounts() -> io::Result<()> {
+    // SAFETY: as for `unshare_user_and_mounts`.
+    match unsafe { libc::unshare(libc::CLONE_NEWNS) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Marks every descriptor from `first` on close-on-exec (close_range(2), Linux 5.11; before that
 /// through /proc/self/fd).
 pub fn close_on_exec_from(first: RawFd) -> io::Result<()> {

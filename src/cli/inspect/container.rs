@@ -171,7 +171,7 @@ fn host_config(plan: &RunPlan) -> Value {
         "RestartPolicy": restart_policy(plan.restart),
         "AutoRemove": plan.remove,
         "VolumeDriver": "",
-        "VolumesFrom": null,
+        "VolumesFrom": words(&asked.volumes_from),
         "CapAdd": words(&asked.cap_add),
         "CapDrop": words(&asked.cap_drop),
         "CgroupnsMode": "private",

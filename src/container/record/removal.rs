@@ -11,7 +11,7 @@ use crate::container::plan::RunPlan;
 use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::launch::StoreNamespace;
 use crate::rootfs::mount::MountKind;
-use crate::store::{Store, remove_tree};
+use crate::store::{Store, remove_tree, volumes};
 use rustix::fs::FlockOperation;
 use std::fs::{self, File};
 use std::io;
@@ -22,6 +22,26 @@ const WRITABLE: [&str; 4] = ["upper", "work", "tree", "tree.new"];
 
 /// The plan's name while the container is being removed: it says what else there is to remove.
 const REMOVED_PLAN: &str = "plan.json.removed";
+/// The same where its anonymous volumes go with it.
+const REMOVED_WITH_VOLUMES: &str = "plan.json.removed-with-volumes";
+
+/// Whether a container's anonymous volumes go with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnonymousVolumes {
+    /// They stay, until `volume prune`.
+    Kept,
+    /// `rm -v`, and the end of a container with `--rm`: those that no other container uses go.
+    Removed,
+}
+
+impl AnonymousVolumes {
+    fn mark(self) -> &'static str {
+        match self {
+            AnonymousVolumes::Kept => REMOVED_PLAN,
+            AnonymousVolumes::Removed => REMOVED_WITH_VOLUMES,
+        }
+    }
+}
 
 /// Whether removal may end a running payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +52,11 @@ pub enum Force {
     Yes,
 }
 
-/// Removes a container, its writable layer and its anonymous volumes.
+/// Removes a container and its writable layer; one with `--rm` always with its anonymous volumes.
 ///
 /// # Errors
 /// It runs and `force` is [`Force::No`] (Docker's words), or the system's.
-pub fn remove(store: &Store, container: &Container, force: Force) -> Result<()> {
+pub fn remove(store: &Store, container: &Container, force: Force, volumes: AnonymousVolumes) -> Result<()> {
     if container.is_alive() {
         if force == Force::No && !ends_now(container)? {
             return Err(Failure::new(
@@ -55,7 +75,8 @@ pub fn remove(store: &Store, container: &Container, force: Force) -> Result<()> 
             return Ok(());
         }
     }
-    container.remove_files(store)
+    let volumes = if container.plan.remove { AnonymousVolumes::Removed } else { volumes };
+    container.remove_files(store, volumes)
 }
 
 /// Whether what holds the container is only its monitor on the way out: who has waited for the end may remove the
@@ -76,21 +97,13 @@ fn ends_now(container: &Container) -> Result<bool> {
 }
 
 impl Held {
-    /// Removes the writable layer. Runs where the ids of its files are mapped.
-    ///
-    /// # Errors
-    /// The first of the system's.
-    pub fn remove_writable(&self) -> Result<()> {
-        WRITABLE.iter().try_for_each(|name| remove_tree(&self.dir.join(name)))
-    }
-
-    /// Removes the container with its anonymous volumes. Runs where the ids of its files are mapped:
-    /// in its monitor, or in a [`StoreNamespace`].
+    /// Removes a container with `--rm`, and with it its anonymous volumes. Runs where the ids of its files
+    /// are mapped: in its monitor, or in a [`StoreNamespace`].
     ///
     /// # Errors
     /// The first of the system's; the next command that lists containers goes on with it.
     pub fn remove(&self, store: &Store, plan: &RunPlan) -> Result<()> {
-        remove_container(store, &self.dir, plan)
+        remove_container(store, &self.dir, plan, AnonymousVolumes::Removed)
     }
 
     /// The first half of [`Held::remove`]: no command finds the container any more, its name is free and its
@@ -99,7 +112,7 @@ impl Held {
     /// # Errors
     /// As there; then the second half must not follow.
     pub fn retire(&self, store: &Store, plan: &RunPlan) -> Result<()> {
-        retire(store, &self.dir, plan)
+        retire(store, &self.dir, plan, AnonymousVolumes::Removed)
     }
 
     /// The second half: removes the directory.
@@ -113,11 +126,11 @@ impl Held {
 
 impl Container {
     /// Removes the files of a container nobody holds.
-    pub(super) fn remove_files(&self, store: &Store) -> Result<()> {
-        let writable = WRITABLE.map(|name| self.dir.join(name));
-        let volumes = anonymous_volumes(&self.plan).map(|name| store.volumes().join(name).join("_data"));
-        let remove = || remove_container(store, &self.dir, &self.plan);
-        if writable.into_iter().chain(volumes).any(|path| path.exists()) {
+    pub(super) fn remove_files(&self, store: &Store, volumes: AnonymousVolumes) -> Result<()> {
+        let writable = WRITABLE.map(|name| self.dir.join(name)).iter().any(|path| path.exists());
+        let has_volumes = volumes == AnonymousVolumes::Removed && anonymous_volumes(&self.plan).next().is_some();
+        let remove = || remove_container(store, &self.dir, &self.plan, volumes);
+        if writable || has_volumes {
             // What is in them belongs to ids of the container.
             return StoreNamespace::here()?.run_on_files_of(&self.plan.ids, remove);
         }
@@ -125,13 +138,13 @@ impl Container {
     }
 }
 
-fn remove_container(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
-    retire(store, dir, plan)?;
+fn remove_container(store: &Store, dir: &Path, plan: &RunPlan, volumes: AnonymousVolumes) -> Result<()> {
+    retire(store, dir, plan, volumes)?;
     remove_directory(dir)
 }
 
-/// Removes the plan (now there is no such container), the name and the anonymous volumes.
-fn retire(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
+/// Removes the plan (now there is no such container), the name and perhaps the anonymous volumes.
+fn retire(store: &Store, dir: &Path, plan: &RunPlan, volumes: AnonymousVolumes) -> Result<()> {
     let plan_file = dir.join("plan.json");
     // A monitor knows the name of its start; since then there may have been a new one.
     let claimed = match name::is_of(store, &plan.name, &plan.id) {
@@ -139,15 +152,17 @@ fn retire(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
         false => read_json::<RunPlan>(&plan_file).ok().flatten().map_or(plan.name.clone(), |plan| plan.name),
     };
     // Killed from here on, this is gone on with by the next command: see sweep_incomplete.
-    match fs::rename(&plan_file, dir.join(REMOVED_PLAN)) {
+    match fs::rename(&plan_file, dir.join(volumes.mark())) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(error).doing(|| format!("cannot remove {}", plan_file.display()));
         }
         _ => {}
     }
     name::release(store, &claimed, &plan.id);
-    let remove = |result: Result<()>, name| result.and(remove_tree(&store.volumes().join(name)));
-    anonymous_volumes(plan).fold(Ok(()), remove)
+    match volumes {
+        AnonymousVolumes::Kept => Ok(()),
+        AnonymousVolumes::Removed => remove_anonymous_volumes(store, plan),
+    }
 }
 
 /// Removes what is left of a container that [`retire`] has taken away.
@@ -159,6 +174,20 @@ fn remove_directory(dir: &Path) -> Result<()> {
     }
     result?;
     remove_tree(dir)
+}
+
+/// Removes what no other container uses (`--volumes-from`, or by its name).
+fn remove_anonymous_volumes(store: &Store, plan: &RunPlan) -> Result<()> {
+    let names: Vec<&str> = anonymous_volumes(plan).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let removed = {
+        let _lock = store.lock_volumes_exclusive()?;
+        let users = crate::container::volumes::users(store)?;
+        volumes::take_away(store, names.into_iter().filter(|name| !users.contains_key(*name)))?
+    };
+    removed.delete()
 }
 
 /// Names of the volumes that go with the container.
@@ -179,8 +208,10 @@ pub(super) fn sweep_incomplete(store: &Store, dir: &Path) -> Result<()> {
     if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() || dir.join("plan.json").exists() {
         return Ok(());
     }
-    match read_json::<RunPlan>(&dir.join(REMOVED_PLAN))? {
-        Some(plan) => Container { plan, state: State::default(), dir: dir.to_owned() }.remove_files(store),
-        None => remove_tree(dir),
+    for volumes in [AnonymousVolumes::Kept, AnonymousVolumes::Removed] {
+        if let Some(plan) = read_json::<RunPlan>(&dir.join(volumes.mark()))? {
+            return Container { plan, state: State::default(), dir: dir.to_owned() }.remove_files(store, volumes);
+        }
     }
+    remove_tree(dir)
 }
