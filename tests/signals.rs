@@ -112,15 +112,17 @@ fn a_removal_that_was_cut_short_is_gone_on_with() {
     let rr = Rr::new().with_mirror(requires!(Registry::shared()));
     let script = "mkdir -m 700 /private /volume/private; touch /private/x; chown -R 5:5 /private /volume/private";
     let words = ["run", "--network", "none", "--name", "half", "-v", "/volume", "alpine", "sh", "-c", script];
-    rr.run(words).succeeds();
     let containers = rr.store().join("containers");
     let count = |path: &std::path::Path| std::fs::read_dir(path).expect("the store is readable").count();
-    let dir = std::fs::read_dir(&containers).unwrap().next().unwrap().unwrap().path();
-    // What a remover leaves that is killed right after the container has ceased to exist.
-    std::fs::rename(dir.join("plan.json"), dir.join("plan.json.removed")).unwrap();
-    assert_eq!(rr.run(["ps", "-aq"]).succeeds_quietly().stdout, "");
-    assert_eq!(count(&containers), 0);
-    assert_eq!(count(&rr.store().join("volumes")), 0);
+    // What `rm` and `rm -v` leave that are killed right after the container has ceased to exist.
+    for (mark, volumes) in [("plan.json.removed-with-volumes", 0), ("plan.json.removed", 1)] {
+        rr.run(words).succeeds();
+        let dir = std::fs::read_dir(&containers).unwrap().next().unwrap().unwrap().path();
+        std::fs::rename(dir.join("plan.json"), dir.join(mark)).unwrap();
+        assert_eq!(rr.run(["ps", "-aq"]).succeeds_quietly().stdout, "");
+        assert_eq!(count(&containers), 0);
+        assert_eq!(count(&rr.store().join("volumes")), volumes, "{mark}");
+    }
     // Its name is free.
     rr.run(["run", "--rm", "--network", "none", "--name", "half", "alpine", "true"]).succeeds();
     rr.nothing_is_left();
