@@ -43,6 +43,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand ps 'List containers'
             cand port 'List the ports of a container that are published, or where one is'
             cand rm 'Remove one or more containers'
+            cand cp 'Copy files between a container and the host'
             cand pull 'Download an image from a registry and unpack it'
             cand images 'List images'
             cand history 'Show how an image came about'
@@ -54,11 +55,13 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand inspect 'Show everything about containers and images'
             cand info 'Show what rr has stored and what it finds on this machine'
             cand version 'Show the version of rr and of the machine it runs on'
+            cand unshare 'Run a command in the user namespace of the store, to reach files of subordinate ids'
             cand completion 'Print a completion script for a shell'
             cand man 'Write the man pages into a directory'
             cand container 'Manage containers'
             cand image 'Manage images'
             cand system 'Look at rr and this machine'
+            cand volume 'Manage volumes'
         }
         &'rr;run'= {
             cand --add-host 'Add a line to /etc/hosts; `host-gateway` stands for the host''s address'
@@ -107,6 +110,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --userns 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]'
             cand -v 'Mount a directory of the host or a volume'
             cand --volume 'Mount a directory of the host or a volume'
+            cand --volumes-from 'Mount the binds and volumes of another container as well'
             cand -w 'Directory to start in'
             cand --workdir 'Directory to start in'
             cand -d 'Leave the container running and print its id'
@@ -171,6 +175,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --userns 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]'
             cand -v 'Mount a directory of the host or a volume'
             cand --volume 'Mount a directory of the host or a volume'
+            cand --volumes-from 'Mount the binds and volumes of another container as well'
             cand -w 'Directory to start in'
             cand --workdir 'Directory to start in'
             cand --init 'Run rr as process 1, to forward signals and reap orphans'
@@ -363,14 +368,24 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --filter 'Containers that match, as with `ps --filter`'
             cand -f 'Kill running containers first; one that does not exist is no failure'
             cand --force 'Kill running containers first; one that does not exist is no failure'
-            cand -v 'Remove the containers'' anonymous volumes, which rr always does'
-            cand --volumes 'Remove the containers'' anonymous volumes, which rr always does'
+            cand -v 'Remove the containers'' anonymous volumes as well'
+            cand --volumes 'Remove the containers'' anonymous volumes as well'
             cand -i 'Pass over names that no container has'
             cand --ignore 'Pass over names that no container has'
             cand -l 'The container that was made last'
             cand --latest 'The container that was made last'
             cand -a 'All containers it can be done to'
             cand --all 'All containers it can be done to'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;cp'= {
+            cand -a 'Keep owners and groups'
+            cand --archive 'Keep owners and groups'
+            cand -L 'Copy what a link leads to rather than the link'
+            cand --follow-link 'Copy what a link leads to rather than the link'
+            cand -q 'Do not say what was copied'
+            cand --quiet 'Do not say what was copied'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -471,6 +486,11 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rr;unshare'= {
+            cand --rootless-netns 'Podman''s, for a network namespace that containers share; rr has none'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rr;completion'= {
             cand -h 'Print help'
             cand --help 'Print help'
@@ -498,6 +518,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand exists 'Tell by the exit status whether a container exists: 0 if it does, 1 if not, 125 where that cannot be told'
             cand port 'List the ports of a container that are published, or where one is'
             cand rm 'Remove one or more containers'
+            cand cp 'Copy files between a container and the host'
             cand inspect 'Show everything about containers'
         }
         &'rr;container;run'= {
@@ -547,6 +568,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --userns 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]'
             cand -v 'Mount a directory of the host or a volume'
             cand --volume 'Mount a directory of the host or a volume'
+            cand --volumes-from 'Mount the binds and volumes of another container as well'
             cand -w 'Directory to start in'
             cand --workdir 'Directory to start in'
             cand -d 'Leave the container running and print its id'
@@ -611,6 +633,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --userns 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]'
             cand -v 'Mount a directory of the host or a volume'
             cand --volume 'Mount a directory of the host or a volume'
+            cand --volumes-from 'Mount the binds and volumes of another container as well'
             cand -w 'Directory to start in'
             cand --workdir 'Directory to start in'
             cand --init 'Run rr as process 1, to forward signals and reap orphans'
@@ -807,14 +830,24 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --filter 'Containers that match, as with `ps --filter`'
             cand -f 'Kill running containers first; one that does not exist is no failure'
             cand --force 'Kill running containers first; one that does not exist is no failure'
-            cand -v 'Remove the containers'' anonymous volumes, which rr always does'
-            cand --volumes 'Remove the containers'' anonymous volumes, which rr always does'
+            cand -v 'Remove the containers'' anonymous volumes as well'
+            cand --volumes 'Remove the containers'' anonymous volumes as well'
             cand -i 'Pass over names that no container has'
             cand --ignore 'Pass over names that no container has'
             cand -l 'The container that was made last'
             cand --latest 'The container that was made last'
             cand -a 'All containers it can be done to'
             cand --all 'All containers it can be done to'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;container;cp'= {
+            cand -a 'Keep owners and groups'
+            cand --archive 'Keep owners and groups'
+            cand -L 'Copy what a link leads to rather than the link'
+            cand --follow-link 'Copy what a link leads to rather than the link'
+            cand -q 'Do not say what was copied'
+            cand --quiet 'Do not say what was copied'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -932,6 +965,69 @@ set edit:completion:arg-completer[rr] = {|@words|
         &'rr;system;info'= {
             cand -f '`json`, or a Go template such as `{{.Driver}}`'
             cand --format '`json`, or a Go template such as `{{.Driver}}`'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;volume'= {
+            cand create 'Create a volume'
+            cand ls 'List volumes'
+            cand inspect 'Show everything about volumes'
+            cand rm 'Remove one or more volumes that no container uses'
+            cand prune 'Remove the anonymous volumes that no container uses'
+            cand exists 'Tell by the exit status whether a volume exists: 0 if it does, 1 if not, 125 where that cannot be told'
+            cand export 'Write the files of a volume to a tar archive'
+            cand import 'Unpack a tar archive into a volume'
+        }
+        &'rr;volume;create'= {
+            cand -d 'The volume''s driver; rr has one [default: local]'
+            cand --driver 'The volume''s driver; rr has one [default: local]'
+            cand --label 'Set a label'
+            cand -o 'Set an option of the driver: type=none with o=bind and device=DIR, or type=tmpfs with o=size=…'
+            cand --opt 'Set an option of the driver: type=none with o=bind and device=DIR, or type=tmpfs with o=size=…'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;volume;ls'= {
+            cand -f 'Show only what matches: dangling, driver, label, label!, name'
+            cand --filter 'Show only what matches: dangling, driver, label, label!, name'
+            cand --format '`table`, `table TEMPLATE`, `json` or a Go template'
+            cand -q 'Show names only'
+            cand --quiet 'Show names only'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;volume;inspect'= {
+            cand -f '`json` or a Go template, such as `{{.Mountpoint}}`'
+            cand --format '`json` or a Go template, such as `{{.Mountpoint}}`'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;volume;rm'= {
+            cand -f 'One that does not exist is no failure'
+            cand --force 'One that does not exist is no failure'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;volume;prune'= {
+            cand --filter 'Remove only what matches: label, label!, all'
+            cand -a 'Remove all volumes that no container uses, not only the anonymous ones'
+            cand --all 'Remove all volumes that no container uses, not only the anonymous ones'
+            cand -f 'Do not ask'
+            cand --force 'Do not ask'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;volume;exists'= {
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;volume;export'= {
+            cand -o 'Write to a file instead of standard output'
+            cand --output 'Write to a file instead of standard output'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;volume;import'= {
             cand -h 'Print help'
             cand --help 'Print help'
         }

@@ -46,6 +46,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "export" -d 'Write all files o
 complete -c rr -n "__fish_rr_needs_command" -f -a "ps" -d 'List containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "port" -d 'List the ports of a container that are published, or where one is'
 complete -c rr -n "__fish_rr_needs_command" -f -a "rm" -d 'Remove one or more containers'
+complete -c rr -n "__fish_rr_needs_command" -f -a "cp" -d 'Copy files between a container and the host'
 complete -c rr -n "__fish_rr_needs_command" -f -a "pull" -d 'Download an image from a registry and unpack it'
 complete -c rr -n "__fish_rr_needs_command" -f -a "images" -d 'List images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "history" -d 'Show how an image came about'
@@ -57,11 +58,13 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "tag" -d 'Give an image anothe
 complete -c rr -n "__fish_rr_needs_command" -f -a "inspect" -d 'Show everything about containers and images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
 complete -c rr -n "__fish_rr_needs_command" -f -a "version" -d 'Show the version of rr and of the machine it runs on'
+complete -c rr -n "__fish_rr_needs_command" -f -a "unshare" -d 'Run a command in the user namespace of the store, to reach files of subordinate ids'
 complete -c rr -n "__fish_rr_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c rr -n "__fish_rr_needs_command" -f -a "man" -d 'Write the man pages into a directory'
 complete -c rr -n "__fish_rr_needs_command" -f -a "container" -d 'Manage containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "image" -d 'Manage images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "system" -d 'Look at rr and this machine'
+complete -c rr -n "__fish_rr_needs_command" -f -a "volume" -d 'Manage volumes'
 complete -c rr -n "__fish_rr_using_subcommand run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l cap-add -d 'Add a capability (ALL for every one)' -r
@@ -100,6 +103,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l ulimit -d 'Set a resource 
 complete -c rr -n "__fish_rr_using_subcommand run" -s u -l user -d 'User inside' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l userns -d 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s v -l volume -d 'Mount a directory of the host or a volume' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l volumes-from -d 'Mount the binds and volumes of another container as well' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s w -l workdir -d 'Directory to start in' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s d -l detach -d 'Leave the container running and print its id'
 complete -c rr -n "__fish_rr_using_subcommand run" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
@@ -149,6 +153,7 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l ulimit -d 'Set a resour
 complete -c rr -n "__fish_rr_using_subcommand create" -s u -l user -d 'User inside' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l userns -d 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s v -l volume -d 'Mount a directory of the host or a volume' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l volumes-from -d 'Mount the binds and volumes of another container as well' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s w -l workdir -d 'Directory to start in' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand create" -s i -l interactive -d 'Keep standard input open'
@@ -248,11 +253,15 @@ complete -c rr -n "__fish_rr_using_subcommand rm" -s t -l time -d 'With --force:
 complete -c rr -n "__fish_rr_using_subcommand rm" -l cidfile -d 'Containers whose ids stand in these files' -r -F
 complete -c rr -n "__fish_rr_using_subcommand rm" -l filter -d 'Containers that match, as with `ps --filter`' -r
 complete -c rr -n "__fish_rr_using_subcommand rm" -s f -l force -d 'Kill running containers first; one that does not exist is no failure'
-complete -c rr -n "__fish_rr_using_subcommand rm" -s v -l volumes -d 'Remove the containers\' anonymous volumes, which rr always does'
+complete -c rr -n "__fish_rr_using_subcommand rm" -s v -l volumes -d 'Remove the containers\' anonymous volumes as well'
 complete -c rr -n "__fish_rr_using_subcommand rm" -s i -l ignore -d 'Pass over names that no container has'
 complete -c rr -n "__fish_rr_using_subcommand rm" -s l -l latest -d 'The container that was made last'
 complete -c rr -n "__fish_rr_using_subcommand rm" -s a -l all -d 'All containers it can be done to'
 complete -c rr -n "__fish_rr_using_subcommand rm" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand cp" -s a -l archive -d 'Keep owners and groups'
+complete -c rr -n "__fish_rr_using_subcommand cp" -s L -l follow-link -d 'Copy what a link leads to rather than the link'
+complete -c rr -n "__fish_rr_using_subcommand cp" -s q -l quiet -d 'Do not say what was copied'
+complete -c rr -n "__fish_rr_using_subcommand cp" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand pull" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand pull" -s q -l quiet -d 'Print only the image\'s name'
 complete -c rr -n "__fish_rr_using_subcommand pull" -l strict-ids -d 'Fail where a file belongs to an id that is not mapped, instead of giving it to root'
@@ -297,27 +306,30 @@ complete -c rr -n "__fish_rr_using_subcommand info" -s f -l format -d '`json`, o
 complete -c rr -n "__fish_rr_using_subcommand info" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand version" -s f -l format -d '`json`, or a Go template such as `{{.Server.APIVersion}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand version" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand unshare" -l rootless-netns -d 'Podman\'s, for a network namespace that containers share; rr has none'
+complete -c rr -n "__fish_rr_using_subcommand unshare" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand man" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "run" -d 'Create and run a new container from an image'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "create" -d 'Create a container, to be started later'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "start" -d 'Start one or more stopped containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "stop" -d 'Stop one or more running containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "restart" -d 'Restart one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "kill" -d 'Send a signal to one or more running containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "attach" -d 'Attach to a running container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "exec" -d 'Execute a command in a running container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "logs" -d 'Print what a container has written'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "rename" -d 'Rename a container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "commit" -d 'Make an image of what a container has changed'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "export" -d 'Write all files of a container to a tar archive'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "ls" -d 'List containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "exists" -d 'Tell by the exit status whether a container exists: 0 if it does, 1 if not, 125 where that cannot be told'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "port" -d 'List the ports of a container that are published, or where one is'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "rm" -d 'Remove one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm inspect" -f -a "inspect" -d 'Show everything about containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "run" -d 'Create and run a new container from an image'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "create" -d 'Create a container, to be started later'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "start" -d 'Start one or more stopped containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "stop" -d 'Stop one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "restart" -d 'Restart one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "kill" -d 'Send a signal to one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "attach" -d 'Attach to a running container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "exec" -d 'Execute a command in a running container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "logs" -d 'Print what a container has written'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "rename" -d 'Rename a container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "commit" -d 'Make an image of what a container has changed'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "export" -d 'Write all files of a container to a tar archive'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "ls" -d 'List containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "exists" -d 'Tell by the exit status whether a container exists: 0 if it does, 1 if not, 125 where that cannot be told'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "port" -d 'List the ports of a container that are published, or where one is'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "rm" -d 'Remove one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "inspect" -d 'Show everything about containers'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability (ALL for every one)' -r
@@ -356,6 +368,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s u -l user -d 'User inside' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l userns -d 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s v -l volume -d 'Mount a directory of the host or a volume' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l volumes-from -d 'Mount the binds and volumes of another container as well' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Directory to start in' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Leave the container running and print its id'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
@@ -405,6 +418,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s u -l user -d 'User inside' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l userns -d 'auto, host, keep-id[:uid=N,gid=N] or nomap [default: auto]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Mount a directory of the host or a volume' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l volumes-from -d 'Mount the binds and volumes of another container as well' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'Directory to start in' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open'
@@ -505,11 +519,15 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -l cidfile -d 'Containers whose ids stand in these files' -r -F
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -l filter -d 'Containers that match, as with `ps --filter`' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s f -l force -d 'Kill running containers first; one that does not exist is no failure'
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Remove the containers\' anonymous volumes, which rr always does'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s v -l volumes -d 'Remove the containers\' anonymous volumes as well'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'Pass over names that no container has'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s l -l latest -d 'The container that was made last'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s a -l all -d 'All containers it can be done to'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from cp" -s a -l archive -d 'Keep owners and groups'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from cp" -s L -l follow-link -d 'Copy what a link leads to rather than the link'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from cp" -s q -l quiet -d 'Do not say what was copied'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from cp" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d '`json` or a Go template, such as `{{.State.Status}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Measure what containers have written'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
@@ -566,3 +584,31 @@ complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_
 complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from info" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d '`json`, or a Go template such as `{{.Driver}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand volume; and not __fish_seen_subcommand_from create ls inspect rm prune exists export import" -f -a "create" -d 'Create a volume'
+complete -c rr -n "__fish_rr_using_subcommand volume; and not __fish_seen_subcommand_from create ls inspect rm prune exists export import" -f -a "ls" -d 'List volumes'
+complete -c rr -n "__fish_rr_using_subcommand volume; and not __fish_seen_subcommand_from create ls inspect rm prune exists export import" -f -a "inspect" -d 'Show everything about volumes'
+complete -c rr -n "__fish_rr_using_subcommand volume; and not __fish_seen_subcommand_from create ls inspect rm prune exists export import" -f -a "rm" -d 'Remove one or more volumes that no container uses'
+complete -c rr -n "__fish_rr_using_subcommand volume; and not __fish_seen_subcommand_from create ls inspect rm prune exists export import" -f -a "prune" -d 'Remove the anonymous volumes that no container uses'
+complete -c rr -n "__fish_rr_using_subcommand volume; and not __fish_seen_subcommand_from create ls inspect rm prune exists export import" -f -a "exists" -d 'Tell by the exit status whether a volume exists: 0 if it does, 1 if not, 125 where that cannot be told'
+complete -c rr -n "__fish_rr_using_subcommand volume; and not __fish_seen_subcommand_from create ls inspect rm prune exists export import" -f -a "export" -d 'Write the files of a volume to a tar archive'
+complete -c rr -n "__fish_rr_using_subcommand volume; and not __fish_seen_subcommand_from create ls inspect rm prune exists export import" -f -a "import" -d 'Unpack a tar archive into a volume'
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from create" -s d -l driver -d 'The volume\'s driver; rr has one [default: local]' -r
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from create" -l label -d 'Set a label' -r
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from create" -s o -l opt -d 'Set an option of the driver: type=none with o=bind and device=DIR, or type=tmpfs with o=size=…' -r
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: dangling, driver, label, label!, name' -r
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from ls" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show names only'
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from inspect" -s f -l format -d '`json` or a Go template, such as `{{.Mountpoint}}`' -r
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from rm" -s f -l force -d 'One that does not exist is no failure'
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from prune" -l filter -d 'Remove only what matches: label, label!, all' -r
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all volumes that no container uses, not only the anonymous ones'
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from export" -s o -l output -d 'Write to a file instead of standard output' -r -F
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand volume; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
