@@ -56,6 +56,7 @@ fn the_commands_status_and_streams_are_rrs() {
 #[test]
 fn what_cannot_be_executed_has_dockers_statuses() {
     let rr = requires!(with_container(&[]));
+    rr.run(["exec", "cc", "sh", "-c", "echo '#!/no/such' > /noloader; chmod 755 /noloader"]).succeeds();
     for detached in [&[][..], &["-d"]] {
         let exec = |command: &str| rr.run([&["exec"], detached, &["cc", command]].concat());
         exec("nosuch").fails_with(127, "executable file not found in $PATH");
@@ -63,6 +64,7 @@ fn what_cannot_be_executed_has_dockers_statuses() {
         exec("/etc/passwd").fails_with(126, "EACCES");
         exec("/etc").fails_with(126, "EACCES");
         exec("").fails_with(127, "empty");
+        exec("/noloader").fails_with(127, "its interpreter or dynamic loader is missing");
     }
     rr.run(["exec", "-w", "/nope", "cc", "true"]).fails_with(127, "cannot enter the working directory /nope");
     rr.run(["exec", "-w", "tmp", "cc", "true"]).fails_with(125, "absolute");
@@ -339,6 +341,22 @@ fn nothing_of_rr_is_within_reach_while_it_joins() {
         assert_eq!(seen, "", "{options:?}");
         end(&rr);
     }
+}
+
+/// CVE-2019-5736: a command that is a link to the program of whoever executes it, or has it as interpreter.
+#[test]
+fn the_commands_own_program_is_never_rr() {
+    let rr = requires!(with_container(&[]));
+    let plant = "ln -s /proc/self/exe /link; printf '#!/proc/self/exe\\n' > /script; printf '#!/link\\n' > /both; chmod 755 /script /both";
+    rr.run(["exec", "cc", "sh", "-c", plant]).succeeds();
+    for command in ["/proc/self/exe", "/link", "/script", "/both"] {
+        let outcome = rr.run(["exec", "cc", command, "version"]);
+        // The trampoline, which finds no arguments that it could read, or is refused: no word of rr's.
+        assert_ne!(outcome.status.code(), Some(0), "{outcome}");
+        assert_eq!(outcome.stdout, "", "{outcome}");
+    }
+    assert_eq!(rr.run(["exec", "cc", "readlink", "/proc/self/exe"]).succeeds().stdout, "/bin/busybox\n");
+    end(&rr);
 }
 
 #[test]

@@ -20,19 +20,21 @@
 //! it is not dumpable from before its first instant, so that whoever is root there can neither trace it nor
 //! open its memory, its descriptors, its root or its program through /proc (ptrace(2), "Ptrace access mode
 //! checking"; CVE-2016-9962, CVE-2019-5736); its working directory is looked at after it was entered, and
-//! every descriptor is close-on-exec (CVE-2024-21626).
+//! every descriptor is close-on-exec (CVE-2024-21626). What it executes first is no file of the host's or the
+//! container's, so that no `/proc/self/exe` leads to rr ([`crate::sys::trampoline`]).
 
 use super::monitor::{ToClientChannel, host_pid};
 use super::payload::{self, Command};
 use super::plan::{Process, RunPlan};
 use super::protocol::{ToClient, WindowSize};
 use super::user_namespace::{OldGroups, become_root};
-use crate::error::{Doing, Failure, Result};
+use crate::error::{Doing, Failure, IntoCause, Result};
 use crate::net::NetworkMode;
 use crate::rootfs::identity::{Identity, resolve_identity};
 use crate::rootfs::kernel_filesystems::{Pty, open_pty};
 use crate::rootfs::resolve::Root;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into, exit_now};
+use crate::sys::trampoline;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::DumpableBehavior;
 use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType};
@@ -193,13 +195,26 @@ fn sequence(place: &Place<'_>, client: &ToClientChannel, job: Job) -> Result<Inf
     let identity = resolve_identity(&root, &process.user, &process.additional_groups, &place.plan.ids)?;
     let master = take_streams(&root, kind, &streams, &identity)?;
     let command = Command::prepare(&process, &identity)?;
+    let trampoline = make_trampoline()?;
     let doing = || "cannot make a pipe for the client";
-    let (outcome, _closed_by_execve) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing(doing)?;
+    let (outcome, report) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing(doing)?;
     let along: Vec<BorrowedFd<'_>> = [Some(&outcome), master.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
     client.send_all(&ToClient::Executing, &along)?;
     payload::confine(&process, &identity)?;
     stay_out_of_reach()?;
-    Err(command.execute(&process.args[0]))
+    Err(match trampoline {
+        Some(trampoline) => command.execute_by(trampoline, report, &process.args[0]),
+        None => command.execute(&process.args[0]),
+    })
+}
+
+/// What executes the command in this process's stead.
+fn make_trampoline() -> Result<Option<OwnedFd>> {
+    trampoline::file().map_err(|error| {
+        let refused = error.raw_os_error() == Some(libc::EACCES);
+        let failure = Failure::new("cannot make an executable file in memory", error.into_cause());
+        if refused { failure.hint("an administrator can run: sysctl -w vm.memfd_noexec=1") } else { failure }
+    })
 }
 
 /// The other namespaces; the working directory and the root are those of the mount namespace then.

@@ -1,6 +1,7 @@
 //! The client's end of a process that it has started in a container ([`super::exec`]).
 
 use super::exec::Order;
+use super::payload;
 use super::protocol::{Channel, ToClient, ToMonitor, WindowSize};
 use super::{ATTACH_SOCKET, Event};
 use crate::error::{Doing, Failure, Result};
@@ -13,8 +14,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A process in a container. Dropping it ends the process.
 pub struct Executing {
+    /// The command's first word.
+    command: String,
     channel: Channel<ToMonitor, ToClient>,
-    /// Ends when execve(2) has succeeded, or the process is gone.
+    /// Ends when execve(2) has succeeded, or the process is gone, and says then what was wrong.
     outcome: OwnedFd,
     /// The master of its terminal; non-blocking.
     terminal: Option<OwnedFd>,
@@ -40,9 +43,9 @@ impl Executing {
     /// # Errors
     /// It could not be.
     pub fn wait_until_executed(&self) -> Result<()> {
-        let doing = || "cannot wait for the command to start";
-        while matches!(rustix::io::retry_on_intr(|| rustix::io::read(&self.outcome, &mut [0; 16])).doing(doing)?, 1..) {
-        }
+        let mut report = Vec::new();
+        while self.read_report(&mut report)? {}
+        payload::read_outcome(&report, &self.command)?;
         let mut spoken = [PollFd::new(&self.channel, PollFlags::IN)];
         if poll(&mut spoken, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1)
             && let Some(ToClient::Failed(failure)) = self.channel.receive()?
@@ -50,6 +53,24 @@ impl Executing {
             return Err(failure);
         }
         Ok(())
+    }
+
+    /// Takes what has come of the report; false at its end.
+    fn read_report(&self, report: &mut Vec<u8>) -> Result<bool> {
+        let mut bytes = [0; 16];
+        let count = rustix::io::retry_on_intr(|| rustix::io::read(&self.outcome, &mut bytes))
+            .doing(|| "cannot wait for the command to start")?;
+        report.extend(&bytes[..count]);
+        Ok(count > 0)
+    }
+
+    /// What the report says once the process has ended: it may have ended because it could not be executed.
+    fn outcome(&self) -> Result<()> {
+        let mut report = Vec::new();
+        // All that it says is there. Its end need not come: what was executed may have kept the pipe.
+        let mut come = [PollFd::new(&self.outcome, PollFlags::IN)];
+        while poll(&mut come, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1) && self.read_report(&mut report)? {}
+        payload::read_outcome(&report, &self.command)
     }
 
     /// The master of its terminal, if it has one; non-blocking.
@@ -68,7 +89,7 @@ impl Executing {
     /// It could not be executed; or the container's monitor was killed, and the container with it.
     pub fn event(&self) -> Result<Event> {
         match self.channel.receive()? {
-            Some(ToClient::Exited(exit)) => Ok(Event::Exited(exit)),
+            Some(ToClient::Exited(exit)) => self.outcome().map(|()| Event::Exited(exit)),
             Some(ToClient::Failed(failure)) => Err(failure),
             Some(ToClient::Notice(text)) => Ok(Event::Notice(text)),
             Some(other) => Err(Failure::new(DOING, format!("unexpected message {other:?}"))),
@@ -115,7 +136,7 @@ fn give(channel: Channel<ToMonitor, ToClient>, order: &Order, streams: &[Borrowe
                 if let Some(terminal) = &terminal {
                     rustix::io::ioctl_fionbio(terminal, true).doing(|| "cannot set up the terminal")?;
                 }
-                return Ok(Some(Executing { channel, outcome, terminal }));
+                return Ok(Some(Executing { command: order.process.args[0].clone(), channel, outcome, terminal }));
             }
             ToClient::Failed(failure) => return Err(failure),
             // Killed before it could say anything: the container ends.

@@ -12,8 +12,10 @@ use crate::rootfs::pivot;
 use crate::sys::process::{ExecWords, close_on_exec_from, reset_signals};
 use rustix::fs::Mode;
 use rustix::io::Errno;
+use std::ffi::CString;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 /// Gives up every privilege and descriptor that `process` is not meant to have, and enters its directory.
@@ -108,7 +110,27 @@ impl Command {
     /// Becomes it; returns only what went wrong. `name` is its first word.
     pub(super) fn execute(&self, name: &str) -> Failure {
         reset_signals();
-        exec_failure(name, &self.exec_found(name))
+        let error = self.exec_found(name);
+        exec_failure(name, error.raw_os_error().unwrap_or(0), Found::look(name))
+    }
+
+    /// Becomes it by way of `trampoline`: where other processes of the container look on, no moment must be when
+    /// rr is what they find. What goes wrong then comes through `report`, to be read by [`read_outcome`].
+    pub(super) fn execute_by(&self, trampoline: OwnedFd, report: OwnedFd, name: &str) -> Failure {
+        reset_signals();
+        if Found::look(name) == Found::Yes {
+            // A reader that is gone does not want to know.
+            let _ = rustix::io::write(&report, &[EXISTS]);
+        }
+        let candidates: Vec<PathBuf> = match name.contains('/') {
+            true => vec![PathBuf::from(name)],
+            false => self.search.iter().map(|directory| directory.join(name)).collect(),
+        };
+        // No word holds a NUL byte: `prepare` has seen to it.
+        let candidates: Vec<CString> =
+            candidates.into_iter().filter_map(|path| CString::new(path.into_os_string().into_vec()).ok()).collect();
+        let error = self.words.exec_by(trampoline, report, &candidates);
+        exec_failure(name, error.raw_os_error().unwrap_or(0), Found::No)
     }
 
     /// execvp(3)'s search, but with the container's PATH; returns the error worth telling.
@@ -144,16 +166,46 @@ fn search_path(env: &[String]) -> Vec<PathBuf> {
     path.split(':').map(|directory| PathBuf::from(if directory.is_empty() { "." } else { directory })).collect()
 }
 
+/// Whether a command that was named by its path is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Yes,
+    No,
+}
+
+impl Found {
+    fn look(command: &str) -> Found {
+        if command.contains('/') && Path::new(command).exists() { Found::Yes } else { Found::No }
+    }
+}
+
+/// In a report, before the errno: [`Found::Yes`].
+const EXISTS: u8 = b'E';
+
+/// What [`Command::execute_by`] and the trampoline have written: nothing where all is well.
+///
+/// # Errors
+/// The command could not be executed.
+pub(super) fn read_outcome(report: &[u8], command: &str) -> Result<()> {
+    let (found, errno) = match report {
+        [EXISTS, errno @ ..] => (Found::Yes, errno),
+        errno => (Found::No, errno),
+    };
+    match errno.try_into() {
+        Ok(errno) => Err(exec_failure(command, i32::from_ne_bytes(errno), found)),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Docker's exit statuses: 127 where there is no such command, 126 where it cannot be executed.
-fn exec_failure(command: &str, error: &io::Error) -> Failure {
-    let number = error.raw_os_error().unwrap_or(0);
+fn exec_failure(command: &str, number: i32, found: Found) -> Failure {
     let doing = format!("cannot execute {command}");
     let cause = crate::error::errno_text(number);
     match number {
         libc::ENOENT if !command.contains('/') => {
             Failure::new(doing, "executable file not found in $PATH of the container").code(ExitCode::NotFound)
         }
-        libc::ENOENT if Path::new(command).exists() => {
+        libc::ENOENT if found == Found::Yes => {
             Failure::new(doing, format!("its interpreter or dynamic loader is missing in the container: {cause}"))
                 .code(ExitCode::NotFound)
         }

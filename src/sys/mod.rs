@@ -13,3 +13,4 @@ pub mod rlimit;
 pub mod seccomp;
 #[cfg(test)]
 pub mod testing;
+pub mod trampoline;

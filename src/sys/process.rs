@@ -1,8 +1,9 @@
 //! Making processes: fork(2), clone3(2), execve(2), and what must be put right around them.
 
+use super::trampoline;
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
 /// Which side of a clone the caller finds itself on.
@@ -227,15 +228,46 @@ impl ExecWords {
         let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
             return io::Error::from_raw_os_error(libc::ENOENT);
         };
-        let pointers = |words: &[CString]| -> Vec<*const libc::c_char> {
-            words.iter().map(|word| CStr::as_ptr(word)).chain([std::ptr::null()]).collect()
-        };
         let (args, env) = (pointers(&self.args), pointers(&self.env));
         // SAFETY: both arrays end with a null pointer and point to NUL-terminated strings that
         // `self` keeps alive; execve returns only on failure (execve(2)).
         unsafe { libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr()) };
         io::Error::last_os_error()
     }
+
+    /// Executes `trampoline` (see [`super::trampoline`]), which executes the first of `candidates` that can be and
+    /// tells `report` why none could. Returns only on failure, and never back to code that owns descriptors.
+    pub fn exec_by(&self, trampoline: OwnedFd, report: OwnedFd, candidates: &[CString]) -> io::Error {
+        use rustix::io::fcntl_dupfd_cloexec;
+        let out_of_the_way = |fd: OwnedFd| fcntl_dupfd_cloexec(&fd, trampoline::REPORT + 1);
+        let (trampoline, report) = match (out_of_the_way(trampoline), out_of_the_way(report)) {
+            (Ok(trampoline), Ok(report)) => (trampoline, report),
+            (Err(errno), _) | (_, Err(errno)) => return errno.into(),
+        };
+        let words: Vec<CString> =
+            candidates.iter().cloned().chain([CString::default()]).chain(self.args.iter().cloned()).collect();
+        let (args, env) = (pointers(&words), pointers(&self.env));
+        // SAFETY: dup2(2) closes what has the number REPORT, whose owner is not heard of again, by the contract above.
+        // Both arrays end with a null pointer and point to NUL-terminated strings that live; execveat(2) of a
+        // descriptor takes an empty path and returns only on failure.
+        unsafe {
+            if libc::dup2(report.as_raw_fd(), trampoline::REPORT) >= 0 {
+                libc::syscall(
+                    libc::SYS_execveat,
+                    trampoline.as_raw_fd(),
+                    c"".as_ptr(),
+                    args.as_ptr(),
+                    env.as_ptr(),
+                    libc::AT_EMPTY_PATH,
+                );
+            }
+        }
+        io::Error::last_os_error()
+    }
+}
+
+fn pointers(words: &[CString]) -> Vec<*const libc::c_char> {
+    words.iter().map(|word| CStr::as_ptr(word)).chain([std::ptr::null()]).collect()
 }
 
 /// Starts a program with these three standard streams.
