@@ -233,3 +233,74 @@ fn policies_are_checked() {
     rr.sh(&["--restart", "no"], "true").succeeds();
     rr.nothing_is_left();
 }
+
+#[test]
+fn update_changes_the_policy_also_of_one_that_runs() {
+    let rr = requires!(Rr::with_alpine());
+    let script = "trap 'exit 4' USR1; echo up; while :; do sleep 0.1; done";
+    let up = |runs: usize| {
+        let logged = || rr.run(["logs", "uu"]).stdout == "up\n".repeat(runs);
+        assert!(wait_until(Duration::from_secs(20), logged), "{}", rr.run(["logs", "uu"]));
+    };
+    detached(&rr, &["--name", "uu"], script);
+    up(1);
+    assert_eq!(rr.run(["update", "--restart", "on-failure:5", "uu"]).succeeds_quietly().stdout, "uu\n");
+    assert_eq!(field(&rr, "uu", "HostConfig.RestartPolicy.Name"), "on-failure");
+    rr.run(["kill", "-s", "USR1", "uu"]).succeeds();
+    up(2);
+    rr.run(["update", "--restart=no", "uu"]).succeeds();
+    rr.run(["kill", "-s", "USR1", "uu"]).succeeds();
+    until(&rr, "uu", "State.Status", "exited");
+    assert_eq!(rr.run(["logs", "uu"]).stdout, "up\nup\n");
+    // A name is the plan's as well, and neither change takes the other back.
+    rr.run(["update", "--restart=always", "uu"]).succeeds();
+    rr.run(["rename", "uu", "vv"]).succeeds();
+    assert_eq!(field(&rr, "vv", "HostConfig.RestartPolicy.Name"), "always");
+    rr.run(["update", "vv"]).fails_with(1, "you must provide one or more flags");
+    rr.run(["update", "--memory", "1g", "vv"]).fails_with(125, "--memory is an option of Docker's");
+    rr.run(["update", "--restart", "no", "nobody"]).fails_with(1, "No such container: nobody");
+    rr.run(["rm", "vv"]).succeeds();
+    detached(&rr, &["--name", "rr", "--rm"], "exec sleep 1000");
+    rr.run(["update", "--restart", "always", "rr"]).fails_with(1, "because AutoRemove is enabled");
+    rr.run(["rm", "-f", "rr"]).succeeds();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn what_is_to_run_after_a_reboot_is_started_by_one_command() {
+    let rr = requires!(Rr::with_alpine());
+    for (name, policy) in
+        [("aa", "always"), ("un", "unless-stopped"), ("st", "unless-stopped"), ("of", "on-failure"), ("no", "no")]
+    {
+        detached(&rr, &["--name", name, "--restart", policy], "exec sleep 1000");
+    }
+    rr.run(["stop", "-t", "0", "st", "aa"]).succeeds();
+    rr.reboot();
+    assert_eq!(rr.run(["ps", "-q"]).succeeds().stdout, "");
+    rr.run(["start", "--all", "--filter", "should-start-on-boot=true"]).succeeds();
+    let mut names: Vec<String> =
+        rr.run(["ps", "--format", "{{.Names}}"]).succeeds().stdout.lines().map(str::to_owned).collect();
+    names.sort();
+    assert_eq!(names, ["aa", "un"]);
+    rr.run(["start", "--filter", "restart-policy=on-failure", "--filter", "status=exited"]).succeeds();
+    assert_eq!(field(&rr, "of", "State.Status"), "running");
+    rr.run(["start", "--all", "aa"]).fails_with(1, "take no names beside them");
+    rr.run(["start"]).fails_with(1, "CONTAINER");
+    rr.run(["rm", "-f", "aa", "un", "st", "of", "no"]).succeeds();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn replace_takes_the_place_of_a_container() {
+    let rr = requires!(Rr::with_alpine());
+    let first = detached(&rr, &["--name", "pp"], "exec sleep 1000");
+    let second = detached(&rr, &["--name", "pp", "--replace"], "exec sleep 1000");
+    assert_ne!(first, second);
+    assert_eq!(rr.run(["ps", "-aq", "--no-trunc"]).succeeds().stdout, format!("{second}\n"));
+    rr.run([&["create", "--name", "pp", "--replace"], &Rr::ALPINE[..], &["true"]].concat()).succeeds();
+    assert_eq!(field(&rr, "pp", "State.Status"), "created");
+    rr.run([&["run", "--replace"], &Rr::ALPINE[..], &["true"]].concat())
+        .fails_with(125, "cannot replace container without --name being set");
+    rr.run(["rm", "pp"]).succeeds();
+    rr.nothing_is_left();
+}

@@ -180,6 +180,7 @@ pub fn to_running(store: &Store, text: &str, attachment: &Attachment, input: Inp
         let cause = "You cannot attach to a stopped container, start it first";
         return Err(Failure::new(doing, cause).code(ExitCode::General));
     };
+    store.tell(&[crate::container::events::event(&container.plan, "attach")]);
     if let (true, Some(size)) = (tty, window()) {
         running.resize(size);
     }

@@ -6,6 +6,7 @@ use super::run_flags::{ClientOptions, RunFlags};
 use super::verbs::Verb;
 use super::{output, report};
 use crate::container::options::Source;
+use crate::container::record::{self, AnonymousVolumes, Force};
 use crate::container::run::{self, Created};
 use crate::error::{Doing, Result};
 use crate::host::dirs::Dirs;
@@ -58,12 +59,23 @@ pub fn make(flags: RunFlags, presence: Presence) -> Result<(Created, ClientOptio
         Source::Directory(_) | Source::OverlaidDirectory(_) => None,
     };
     let image = image.as_ref().map(|(name, image)| (name.as_str(), image));
+    if let Some(name) = &client.replace {
+        remove_named(&store, name)?;
+    }
     let created = run::create(&store, options, image, ids)?;
     drop(in_use);
     if let Some(cidfile) = cidfile {
         cidfile.write(&created.plan().id)?;
     }
     Ok((created, client))
+}
+
+/// Removes the container of this name, if there is one: not one whose id begins with it.
+fn remove_named(store: &Store, name: &str) -> Result<()> {
+    match record::look_up(store, name)?.filter(|container| container.plan.name == name) {
+        Some(container) => record::remove(store, &container, Force::Yes, AnonymousVolumes::Removed),
+        None => Ok(()),
+    }
 }
 
 /// The image, complete and unpacked.

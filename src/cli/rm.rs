@@ -37,7 +37,7 @@ impl Verb for Rm {
         Ok(each(&self.targets.names(&store, unknown, |_| true)?, |text| match record::look_up(&store, text)? {
             Some(container) => {
                 if self.force && self.time.is_some() {
-                    lifecycle::stop(&container, None, grace)?;
+                    lifecycle::stop(&store, &container, None, grace)?;
                 }
                 record::remove(&store, &container, force, volumes)?;
                 output::line(text)

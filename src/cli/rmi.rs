@@ -7,7 +7,7 @@ use crate::container::values::short_id;
 use crate::error::{Doing, Known, Result};
 use crate::image::reference::ImageName;
 use crate::image::{self, Force, ImageUser};
-use crate::store::Store;
+use crate::store::{Event, Kind, Store};
 
 /// Remove one or more images
 #[derive(Debug, clap::Parser)]
@@ -35,6 +35,12 @@ impl Verb for Rmi {
                 Some(Known::NoSuchImage(_)) => failure.known(Known::NoSuchImage(text.to_owned())),
                 _ => failure,
             })?;
+            let id = removed.deleted.as_deref().unwrap_or_default();
+            let untagged = removed.untagged.iter();
+            let untagged =
+                untagged.map(|name| Event::now(Kind::Image, "untag", id).with("name", name.familiar().to_string()));
+            let deleted = removed.deleted.iter().map(|id| Event::now(Kind::Image, "delete", id).with("name", id));
+            store.tell_and_bound(&untagged.chain(deleted).collect::<Vec<_>>());
             for name in &removed.untagged {
                 let name = if personality::is_podman() { name.to_string() } else { name.familiar() };
                 output::line(&format!("Untagged: {name}"))?;

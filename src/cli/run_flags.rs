@@ -118,6 +118,9 @@ pub struct RunFlags {
     /// Mount the root file system read-only
     #[arg(long)]
     read_only: bool,
+    /// Remove a container that has the name, whatever it does
+    #[arg(long)]
+    replace: bool,
     /// no, on-failure[:COUNT], always or unless-stopped [default: no]
     #[arg(long, value_name = "POLICY")]
     restart: Option<String>,
@@ -223,6 +226,8 @@ pub struct ClientOptions {
     pub platform: Option<Platform>,
     /// What the user gets otherwise than asked for.
     pub notices: Vec<Notice>,
+    /// `--replace`: the name of a container to be removed first.
+    pub replace: Option<String>,
     /// `--strict-ids`
     pub unmapped: UnmappedIds,
     /// `--quiet`: no progress of a pull.
@@ -294,9 +299,20 @@ impl RunFlags {
             notices: self.log()?.1.into_iter().collect(),
             pull: opt("--pull", &self.pull, pull_policy)?.unwrap_or(PullPolicy::Missing),
             platform: pull::parse_platform(self.platform.as_deref())?,
+            replace: self.replaced()?,
             unmapped: if self.strict_ids { UnmappedIds::Refuse } else { UnmappedIds::Squash },
             verbosity: if self.quiet { Verbosity::Quiet } else { Verbosity::Usual },
         })
+    }
+
+    fn replaced(&self) -> Result<Option<String>> {
+        match (self.replace, &self.name) {
+            (true, None) => {
+                Err(Failure::new("cannot use --replace", "cannot replace container without --name being set"))
+            }
+            (true, Some(name)) => Ok(Some(name.clone())),
+            (false, _) => Ok(None),
+        }
     }
 
     fn restart_policy(&self) -> Result<RestartPolicy> {
@@ -729,6 +745,7 @@ mod tests {
             pull: PullPolicy::Missing,
             platform: None,
             notices: vec![],
+            replace: None,
             unmapped: UnmappedIds::Squash,
             verbosity: Verbosity::Usual,
         };
@@ -753,6 +770,7 @@ mod tests {
             detach_keys: vec![1],
             pull: PullPolicy::Newer,
             platform: Some(Platform::new("linux", "arm64", None)),
+            replace: None,
             unmapped: UnmappedIds::Refuse,
             verbosity: Verbosity::Quiet,
             notices: vec![],

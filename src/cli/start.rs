@@ -6,6 +6,7 @@ use super::stop::{Stopping, is_running};
 use super::targets::{Targets, Unknown};
 use super::verbs::Verb;
 use super::{each, output, report, run_flags, store};
+use crate::container::events;
 use crate::container::lifecycle;
 use crate::container::logs::Tail;
 use crate::container::record::{self, Container};
@@ -90,9 +91,10 @@ impl Verb for Restart {
         let fits = |container: &Container| !self.running || is_running(container);
         Ok(each(&self.targets.names(&store, Unknown::Fails, fits)?, |text| {
             let container = record::find(&store, text)?;
-            lifecycle::stop(&container, signal, grace)?;
+            lifecycle::stop(&store, &container, signal, grace)?;
             // `--rm`: its monitor has removed it.
             start_again(&store, &record::find(&store, &container.plan.id)?)?;
+            store.tell(&[events::event(&container.plan, "restart")]);
             output::line(text)
         }))
     }

@@ -27,7 +27,7 @@ impl Verb for Stop {
         let store = store()?;
         let unknown = if self.ignore { Unknown::Ignored } else { Unknown::Fails };
         Ok(each(&self.targets.names(&store, unknown, is_running)?, |text| {
-            lifecycle::stop(&record::find(&store, text)?, signal, grace)?;
+            lifecycle::stop(&store, &record::find(&store, text)?, signal, grace)?;
             output::line(text)
         }))
     }
@@ -49,7 +49,7 @@ impl Verb for Kill {
         let signal = run_flags::one("--signal", self.signal.as_deref().unwrap_or("KILL"), values::signal)?;
         let store = store()?;
         Ok(each(&self.targets.names(&store, Unknown::Fails, is_running)?, |text| {
-            lifecycle::kill(&record::find(&store, text)?, signal)?;
+            lifecycle::kill(&store, &record::find(&store, text)?, signal)?;
             output::line(text)
         }))
     }

@@ -3,10 +3,12 @@
 //! Signals go straight to the payload, by its name in the record; whoever wants to know of the end, or
 //! the payload's streams, asks the monitor over the socket in the container's directory.
 
+use super::events;
 use super::plan::RestartPolicy;
-use super::record::{Container, Status};
+use super::record::{self, Container, Status};
 use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::launch::{Event, Interest, Running, asks_for_end};
+use crate::store::Store;
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -56,19 +58,25 @@ pub fn attach(container: &Container, interest: Interest) -> Result<Option<Runnin
 ///
 /// # Errors
 /// It does not end even so, or the system's.
-pub fn stop(container: &Container, signal: Option<i32>, grace: Grace) -> Result<()> {
+pub fn stop(store: &Store, container: &Container, signal: Option<i32>, grace: Grace) -> Result<()> {
     let container = &stay_down(container)?;
     let Some(init) = &container.state.init else { return container.kill() };
-    container.signal(signal.unwrap_or(container.plan.stop_signal))?;
+    let signal = signal.unwrap_or(container.plan.stop_signal);
+    container.signal(signal)?;
+    store.tell(&[events::killed(&container.plan, signal)]);
     let patience = match grace {
         Grace::Planned if container.plan.stop_timeout == u32::MAX => None,
         Grace::Planned => Some(Duration::from_secs(container.plan.stop_timeout.into())),
         Grace::Seconds(seconds) => Some(Duration::from_secs(seconds.into())),
         Grace::Unlimited => None,
     };
-    init.wait(patience).doing(|| format!("cannot wait for container {}", container.plan.name))?;
+    if !init.wait(patience).doing(|| format!("cannot wait for container {}", container.plan.name))? {
+        store.tell(&[events::killed(&container.plan, libc::SIGKILL)]);
+    }
     // One that has ended is past all signals: this waits for its monitor.
-    container.kill()
+    container.kill()?;
+    store.tell_and_bound(&[events::event(&container.plan, "stop")]);
+    Ok(())
 }
 
 /// Ends the container by SIGKILL, for good.
@@ -97,11 +105,26 @@ fn stay_down(container: &Container) -> Result<Container> {
     Ok(container)
 }
 
+/// Gives the container another restart policy, also while it runs: it counts from the payload's next end on.
+///
+/// # Errors
+/// The container was removed, or the system's.
+pub fn update(store: &Store, container: &Container, policy: RestartPolicy) -> Result<()> {
+    let doing = || format!("cannot update container {}", container.plan.name);
+    record::change_plan(container, |plan| plan.restart = policy).map_err(|failure| failure.while_doing(doing()))?;
+    // The monitor has read the plan already, unless it begins in this instant.
+    if let Some(running) = attach(container, Interest::Plan)? {
+        drop(running);
+    }
+    store.tell_and_bound(&[events::event(&container.plan, "update")]);
+    Ok(())
+}
+
 /// Sends the payload a signal.
 ///
 /// # Errors
 /// The container does not run (Docker's words), or the system's.
-pub fn kill(container: &Container, signal: i32) -> Result<()> {
+pub fn kill(store: &Store, container: &Container, signal: i32) -> Result<()> {
     let was_restarting = container.state.status == Status::Restarting;
     let container = match asks_for_end(signal, container.plan.stop_signal) {
         true => &stay_down(container)?,
@@ -119,7 +142,9 @@ pub fn kill(container: &Container, signal: i32) -> Result<()> {
         .code(ExitCode::General)
         .known(Known::KillsStopped { name: container.plan.name.clone(), id: container.plan.id.clone() }));
     }
-    container.signal(signal)
+    container.signal(signal)?;
+    store.tell_and_bound(&[events::killed(&container.plan, signal)]);
+    Ok(())
 }
 
 /// Waits until the container's payload has ended, and returns its status as the shell counts it; one that is started

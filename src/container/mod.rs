@@ -5,6 +5,7 @@
 pub mod commit;
 pub mod copy;
 pub mod create;
+pub mod events;
 pub mod exec;
 pub mod files;
 pub mod instructions;

@@ -19,7 +19,7 @@ mod removal;
 mod state;
 
 use super::names;
-use super::plan::{RootSource, RunPlan};
+use super::plan::{RestartPolicy, RootSource, RunPlan};
 use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::host::userns::root_reaches_own_files;
 use crate::image::UsedLayer;
@@ -133,7 +133,40 @@ fn write_file(dir: &Path, name: &str, content: &[u8]) -> Result<()> {
     written.doing(|| format!("cannot write {}", path.display()))
 }
 
+/// Changes the plan on disk, as it is there by now.
+///
+/// # Errors
+/// The container was removed, or the system's.
+pub fn change_plan(container: &Container, change: impl FnOnce(&mut RunPlan)) -> Result<()> {
+    let plan = read_json::<RunPlan>(&container.dir.join("plan.json"))?;
+    let mut plan = plan.ok_or_else(|| no_such_container(&container.plan.name))?;
+    change(&mut plan);
+    let text = serde_json::to_vec(&plan).doing(|| "cannot encode the container's plan")?;
+    exchange_file(&container.dir, "plan.json", &text)
+}
+
+/// Replaces a file that is there, and fails where it is not: a container that is being removed must not
+/// come back.
+fn exchange_file(dir: &Path, name: &str, content: &[u8]) -> Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let (path, new) = (dir.join(name), dir.join(format!("{name}.{}", std::process::id())));
+    let doing = || format!("cannot write {}", path.display());
+    fs::write(&new, content).doing(doing)?;
+    let exchanged = renameat_with(CWD, &new, CWD, &path, RenameFlags::EXCHANGE);
+    // The old content has the temporary name now, or the new one has kept it.
+    fs::remove_file(&new).doing(doing)?;
+    exchanged.doing(doing)
+}
+
 impl Held {
+    /// The plan as it is on disk; None where the container was removed.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn plan(&self) -> Result<Option<RunPlan>> {
+        read_json(&self.dir.join("plan.json"))
+    }
+
     /// Writes the state; readers see the old one or this.
     ///
     /// # Errors
@@ -199,6 +232,8 @@ impl Container {
         // Only of a container that is said to live the lock tells more: a list of a thousand that do not takes none.
         if container.state.status.is_alive() && !is_held(&container.dir) {
             container.put_right()?;
+            let code = container.state.exit_code.unwrap_or_default();
+            store.tell_and_bound(&[super::events::died(&container.plan, code)]);
         }
         // A `--rm` container whose processes are gone, or whose removal was cut short, is removed here;
         // not one that `create --rm` has made for a later start, which has a state from its beginning.
@@ -238,6 +273,16 @@ impl Container {
         };
         let text = serde_json::to_vec(&self.state).doing(|| "cannot encode the container's state")?;
         write_file(&self.dir, "state.json", &text)
+    }
+
+    /// Whether its restart policy means that it is to run again after the machine has started, as Docker's daemon and
+    /// Podman's `podman-restart.service` take it.
+    pub fn starts_at_boot(&self) -> bool {
+        match self.plan.restart {
+            RestartPolicy::Always => true,
+            RestartPolicy::UnlessStopped => self.state.status == Status::Exited && !self.state.stopped_by_user,
+            RestartPolicy::No | RestartPolicy::OnFailure { .. } => false,
+        }
     }
 
     /// Reads anew what has become of it.

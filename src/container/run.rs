@@ -1,8 +1,9 @@
 //! From a plan to a running container: the record is made, then the launcher starts it.
 
 use super::create::{HostFacts, ImageFacts, resolve_plan};
+use super::events;
 use super::options::CreateOptions;
-use super::plan::{ImageUse, RootSource, RunPlan};
+use super::plan::{ImageUse, RestartPolicy, RootSource, RunPlan};
 use super::record::{self, Container, Held, NameChoice, State, Status};
 use super::restart::Restarts;
 use super::volumes;
@@ -20,7 +21,7 @@ use crate::rootfs::etc::{self, NameFile};
 use crate::rootfs::mount::{Mount, MountKind};
 use crate::rootfs::overlay::Driver;
 use crate::rootfs::volumes::{Volumes, create_missing_source};
-use crate::store::Store;
+use crate::store::{Event, Store};
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,16 @@ pub struct Created {
     store: Store,
     plan: RunPlan,
     held: Held,
+    made: Made,
+}
+
+/// Whether the event log knows of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// It was made right now.
+    Now,
+    /// It was made before.
+    Before,
 }
 
 /// Decides the container and makes its record. The caller holds the store's shared lock from before
@@ -66,10 +77,10 @@ pub fn create(
     }
     if !plan.mounts.iter().any(|mount| matches!(mount.kind, MountKind::Volume { .. })) {
         let held = record::create(store, &mut plan, name_choice)?;
-        return Ok(Created { store: store.clone(), plan, held });
+        return Ok(Created { store: store.clone(), plan, held, made: Made::Now });
     }
     let (plan, held) = create_with_volumes(store, plan, name_choice, &from)?;
-    Ok(Created { store: store.clone(), plan, held })
+    Ok(Created { store: store.clone(), plan, held, made: Made::Now })
 }
 
 /// `--volumes-from`: adds the other containers' binds and volumes where nothing else is mounted, a later
@@ -168,7 +179,9 @@ impl Created {
     /// # Errors
     /// The system's.
     pub fn keep(self) -> Result<()> {
-        self.held.write_state(&State::default())
+        self.held.write_state(&State::default())?;
+        self.store.tell_and_bound(&[created(&self.plan)]);
+        Ok(())
     }
 
     /// Whether output goes to the log, where whoever follows the container reads it.
@@ -182,18 +195,18 @@ impl Created {
     /// # Errors
     /// See [`launch::start`].
     pub fn start(self, start: &Start<'_>, notice: &mut dyn FnMut(String)) -> Result<Running> {
-        let Created { store, plan, held } = self;
+        let Created { store, plan, held, made } = self;
         let (network, names) = match connect(&plan, notice) {
             Ok(connected) => connected,
-            Err(failure) => return Err(after_failure(&store, &plan, &held, failure)),
+            Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
         };
         let layers = match layer_paths(&store, &plan) {
             Ok(layers) => layers,
-            Err(failure) => return Err(after_failure(&store, &plan, &held, failure)),
+            Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
         };
         let backings = match volumes::backings(&store, &plan.mounts) {
             Ok(backings) => backings,
-            Err(failure) => return Err(after_failure(&store, &plan, &held, failure)),
+            Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
         };
         let launch = Launch {
             plan: &plan,
@@ -218,10 +231,14 @@ impl Created {
             plan: &plan,
             held: &held,
             state: State::default(),
+            policy: plan.restart,
             restarts: Restarts::default(),
             retired: false,
+            made,
+            presence: start.presence,
         };
-        launch::start(&launch, &mut keeper, notice).map_err(|failure| after_failure(&store, &plan, &held, failure))
+        launch::start(&launch, &mut keeper, notice)
+            .map_err(|failure| after_failure(&store, &plan, &held, made, failure))
     }
 }
 
@@ -257,7 +274,7 @@ fn output(plan: &RunPlan, presence: Presence) -> Output {
 /// It was removed meanwhile; another command holds it; or the system's.
 pub fn reopen(store: &Store, container: &Container) -> Result<Option<Created>> {
     let Some((held, plan)) = record::hold(container)? else { return Ok(None) };
-    Ok(Some(Created { store: store.clone(), plan, held }))
+    Ok(Some(Created { store: store.clone(), plan, held, made: Made::Before }))
 }
 
 /// Decides the network, and the files that name things, which describe the host as it is now.
@@ -286,7 +303,16 @@ pub(super) fn layer_paths(store: &Store, plan: &RunPlan) -> Result<Vec<PathBuf>>
 }
 
 /// Puts the record right after a start that failed; returns the failure to tell.
-fn after_failure(store: &Store, plan: &RunPlan, held: &Held, failure: Failure) -> Failure {
+fn after_failure(store: &Store, plan: &RunPlan, held: &Held, made: Made, failure: Failure) -> Failure {
+    let mut told = Vec::new();
+    if made == Made::Now {
+        told.push(created(plan));
+    }
+    told.push(events::died(plan, failure.code.number()));
+    if plan.remove {
+        told.push(events::event(plan, "destroy"));
+    }
+    store.tell_and_bound(&told);
     let kept = if plan.remove {
         StoreNamespace::here()
             .and_then(|namespace| namespace.run(|| held.remove(store, plan)))
@@ -309,21 +335,51 @@ struct Recorder<'a> {
     plan: &'a RunPlan,
     held: &'a Held,
     state: State,
+    /// The plan's, unless `update` has changed it since.
+    policy: RestartPolicy,
     restarts: Restarts,
     /// No command finds the container any more, and its files are still there.
     retired: bool,
+    made: Made,
+    presence: Presence,
+}
+
+/// A container is told of as made when its record was.
+fn created(plan: &RunPlan) -> Event {
+    Event { time: plan.created, ..events::event(plan, "create") }
 }
 
 impl Keeper for Recorder<'_> {
     fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>) -> Result<()> {
         self.state = State { restart_count: self.restarts.count, ..State::running(init, monitor) };
-        self.held.write_state(&self.state)
+        self.held.write_state(&self.state)?;
+        // One write for everything up to here.
+        let mut told = Vec::with_capacity(3);
+        if std::mem::replace(&mut self.made, Made::Before) == Made::Now {
+            told.push(created(self.plan));
+        }
+        if self.presence == Presence::Attached && self.restarts.count == 0 {
+            told.push(events::event(self.plan, "attach"));
+        }
+        told.push(events::event(self.plan, "start"));
+        self.store.tell(&told);
+        Ok(())
+    }
+
+    fn plan_changed(&mut self) {
+        match self.held.plan() {
+            Ok(Some(plan)) => self.policy = plan.restart,
+            Ok(None) => {}
+            Err(failure) => log::debug!("{failure}"),
+        }
     }
 
     fn ended(&mut self, exit: Exit, wish: Wish) -> Result<Sequel> {
         if self.plan.remove {
             self.held.retire(self.store, self.plan)?;
             self.retired = true;
+            let told = [events::died(self.plan, exit.code()), events::event(self.plan, "destroy")];
+            self.store.tell(&told);
             return Ok(Sequel::End);
         }
         let state = std::mem::take(&mut self.state);
@@ -332,7 +388,7 @@ impl Keeper for Recorder<'_> {
         self.state = State { stopped_by_user: wish == Wish::StayDown, ..state.ended(exit) };
         let pause = match wish {
             Wish::StayDown => None,
-            Wish::None => self.restarts.after(self.plan.restart, exit, length(began, jiff::Timestamp::now())),
+            Wish::None => self.restarts.after(self.policy, exit, length(began, jiff::Timestamp::now())),
         };
         if pause.is_some() {
             self.state.status = Status::Restarting;
@@ -340,6 +396,7 @@ impl Keeper for Recorder<'_> {
             self.state.restart_count = self.restarts.count;
         }
         self.held.write_state(&self.state)?;
+        self.store.tell_and_bound(&[events::died(self.plan, exit.code())]);
         Ok(pause.map_or(Sequel::End, |after| Sequel::Again { after }))
     }
 
@@ -359,7 +416,11 @@ impl Keeper for Recorder<'_> {
     }
 
     fn clean_up(&mut self) -> Result<()> {
-        if self.retired { self.held.remove_retired() } else { Ok(()) }
+        if !self.retired {
+            return Ok(());
+        }
+        self.store.bound_events();
+        self.held.remove_retired()
     }
 }
 

@@ -23,7 +23,7 @@ use crate::error::{Doing, Failure, Result};
 use crate::host::dirs::Dirs;
 use crate::host::ids::IdMaps;
 use crate::launch::StoreNamespace;
-use crate::store::{Store, TempFile, sweep};
+use crate::store::{self, Store, TempFile, sweep};
 use std::io::{Read, Write};
 
 /// When the registry is asked (`--pull`).
@@ -102,7 +102,12 @@ pub fn pull(store: &Store, request: &PullRequest<'_>) -> Result<Image> {
                 .hint("without --pull never, rr asks its registry"))
         }
         (_, found) => match request.name {
-            ImageName::Registry { reference, spelling } => pull_name(store, request, reference, *spelling, found),
+            ImageName::Registry { reference, spelling } => {
+                let image = pull_name(store, request, reference, *spelling, found)?;
+                let event = store::Event::now(store::Kind::Image, "pull", reference.familiar());
+                store.tell_and_bound(&[event.with("name", reference.familiar_repository())]);
+                Ok(image)
+            }
             _ => found.map_or_else(
                 || {
                     Err(Failure::new(

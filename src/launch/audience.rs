@@ -23,8 +23,18 @@ pub(super) struct Audience {
     clients: Vec<Client>,
     /// Whether one of them wants the container to stay down.
     pub(super) wish: Wish,
+    /// Whether one of them has changed the container's plan.
+    pub(super) plan: PlanOnDisk,
     /// The last size that one of them has told.
     size: Option<WindowSize>,
+}
+
+/// Whether the plan on disk is the one that the container was started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum PlanOnDisk {
+    #[default]
+    Same,
+    Changed,
 }
 
 /// What a client's going means.
@@ -198,7 +208,12 @@ impl Client {
 impl Audience {
     /// The client that starts the container, alone.
     pub(super) fn new(starter: ToClientChannel) -> Audience {
-        Audience { clients: vec![Client::new(starter, Role::Starter)], wish: Wish::None, size: None }
+        Audience {
+            clients: vec![Client::new(starter, Role::Starter)],
+            wish: Wish::None,
+            plan: PlanOnDisk::Same,
+            size: None,
+        }
     }
 
     /// The channel to the client that starts the container, until it has started the first time.
@@ -263,7 +278,7 @@ impl Audience {
         mut executions: Option<&mut Executions<'_>>,
         mut resize: impl FnMut(WindowSize),
     ) {
-        let Audience { clients, wish, size: last_size } = self;
+        let Audience { clients, wish, plan, size: last_size } = self;
         clients.retain_mut(|client| {
             let mut spoken = [PollFd::new(&client.channel, PollFlags::IN)];
             if poll(&mut spoken, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) != Ok(1) {
@@ -283,6 +298,10 @@ impl Audience {
                 Some(ToMonitor::Watch) => return client.admit(false).is_ok(),
                 Some(ToMonitor::StayDown) => {
                     *wish = Wish::StayDown;
+                    return client.admit(false).is_ok();
+                }
+                Some(ToMonitor::PlanChanged) => {
+                    *plan = PlanOnDisk::Changed;
                     return client.admit(false).is_ok();
                 }
                 Some(ToMonitor::Attach) => match scene.refusal() {

@@ -120,6 +120,9 @@ pub trait Keeper {
     /// The record cannot be written; the container is then ended.
     fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>) -> Result<()>;
 
+    /// The plan on disk is another than the one that the monitor was started with.
+    fn plan_changed(&mut self);
+
     /// The payload has ended and no process of it is left: what comes then. At the end the clients are told next.
     ///
     /// # Errors
@@ -177,6 +180,8 @@ pub enum Interest {
     End,
     /// That nothing starts it again once it has ended.
     StayDown,
+    /// That it reads its plan anew.
+    Plan,
 }
 
 /// What the monitor says while the payload runs.
@@ -244,6 +249,7 @@ impl Running {
             Interest::Streams => ToMonitor::Attach,
             Interest::End => ToMonitor::Watch,
             Interest::StayDown => ToMonitor::StayDown,
+            Interest::Plan => ToMonitor::PlanChanged,
         };
         if running.channel.send(&wish).is_err() {
             return Err(Errno::CONNREFUSED);

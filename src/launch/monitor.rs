@@ -6,7 +6,7 @@
 //! own id, so the record's files stay the user's; it keeps the host's mount and network namespaces.
 //! It leads a session of its own: keys of the client's terminal reach it only as messages.
 
-use super::audience::Audience;
+use super::audience::{Audience, PlanOnDisk};
 use super::exec::{Doors, Place};
 use super::executions::Executions;
 use super::logfile::Log;
@@ -85,6 +85,9 @@ fn supervise(
                 return Err(failure);
             }
         };
+        if std::mem::take(&mut audience.plan) == PlanOnDisk::Changed {
+            keeper.plan_changed();
+        }
         let pause = match keeper.ended(exit, audience.wish) {
             Ok(Sequel::End) => return Ok(exit),
             Ok(Sequel::Again { after }) => after,

@@ -38,6 +38,9 @@ pub enum ToMonitor {
     /// A later client wants the container to stay down once its payload has ended, whatever its restart policy
     /// says; [`ToClient::Started`] answers, and from then on no other payload is started.
     StayDown,
+    /// A later client has changed the container's plan; [`ToClient::Started`] answers, and the end of the payload's
+    /// run is met with the plan as it is on disk.
+    PlanChanged,
     /// This client has read the log to its end: [`ToClient::Logged`] is to say when there is more.
     Waiting,
     /// A later client wants one more process in the container, as its first message. Beside it come the

@@ -13,6 +13,7 @@
 //!   volumes.lock            flock: shared while a plan that names volumes is made, exclusive to remove volumes
 //!   volumes/<name>/         see [`volumes`]
 //!   mountpoints/            a layer of empty files below the image's, for what rr mounts on files
+//!   events/log              what has happened
 //!   tmp/                    what is being made; each thing is flocked by its maker
 //! ```
 //!
@@ -24,10 +25,12 @@
 //! that uses it, hold [`Store::lock_shared`]; to delete what nothing uses, hold
 //! [`Store::lock_exclusive`].
 
+mod events;
 mod lock;
 mod temp;
 pub mod volumes;
 
+pub use events::{Event, From, Kind, Reader};
 pub use lock::{Lock, Patience};
 pub use temp::{TempDir, TempFile, sweep};
 

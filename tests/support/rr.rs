@@ -185,6 +185,21 @@ impl Rr {
         assert!(complete, "rr left processes behind: {:#?}", leftovers::processes(&self.base));
     }
 
+    /// What a crash of the machine leaves: no process, another boot id than the one in the containers' states, and an
+    /// empty runtime directory.
+    pub fn reboot(&self) {
+        leftovers::end_processes(&self.base);
+        let own = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("/proc is mounted");
+        for container in std::fs::read_dir(self.store().join("containers")).expect("a store").flatten() {
+            let state = container.path().join("state.json");
+            if let Ok(text) = std::fs::read_to_string(&state) {
+                let former = text.replace(own.trim_end(), "11111111-2222-3333-4444-555555555555");
+                std::fs::write(&state, former).expect("a state can be written");
+            }
+        }
+        std::fs::remove_dir_all(self.runtime_dir()).expect("the runtime directory can be removed");
+    }
+
     /// The ids of processes that belong to this user's rr, whatever they execute.
     pub fn processes(&self) -> Vec<leftovers::Process> {
         leftovers::processes(&self.base)

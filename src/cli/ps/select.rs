@@ -11,7 +11,7 @@ use crate::store::Store;
 use jiff::Timestamp;
 
 /// What can be filtered by. `is-task` is Swarm's: no container of rr is one.
-const FILTERS: [&str; 19] = [
+const FILTERS: [&str; 20] = [
     "id",
     "name",
     "label",
@@ -29,6 +29,7 @@ const FILTERS: [&str; 19] = [
     "health",
     "is-task",
     "restart-policy",
+    "should-start-on-boot",
     "command",
     "pod",
 ];
@@ -43,6 +44,7 @@ pub struct Selection {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
     tasks: Option<bool>,
+    at_boot: Option<bool>,
 }
 
 /// An image that containers may stand on.
@@ -75,6 +77,7 @@ impl Selection {
             since: created("since")?,
             until: filters.moment("until", Timestamp::now())?,
             tasks: filters.boolean("is-task")?,
+            at_boot: filters.boolean("should-start-on-boot")?,
             filters,
         })
     }
@@ -110,6 +113,7 @@ impl Selection {
             && !filters.has("publish")
             && filters.any("health", |word| word == "none")
             && filters.any("restart-policy", |word| word == plan.restart.word())
+            && self.at_boot.is_none_or(|wanted| container.starts_at_boot() == wanted)
             && filters.any("command", |word| plan.process.args.first().is_some_and(|first| first == word))
             && !filters.has("pod")
     }

@@ -4,6 +4,7 @@
 //! process that was killed, and is taken over by the next who wants the name.
 
 use super::{Container, is_held};
+use crate::container::events;
 use crate::container::plan::RunPlan;
 use crate::error::{Doing, Failure, Known, Result};
 use crate::store::Store;
@@ -94,25 +95,12 @@ pub fn rename(store: &Store, container: &Container, name: &str) -> Result<()> {
     if !claim(store, name, &container.plan.id)? {
         return Err(taken(store, name).while_doing(doing()));
     }
-    let plan = RunPlan { name: name.to_owned(), ..container.plan.clone() };
-    let text = serde_json::to_vec(&plan).doing(|| "cannot encode the container's plan")?;
-    if let Err(failure) = exchange_file(&container.dir, "plan.json", &text) {
-        release(store, name, &plan.id);
+    if let Err(failure) = super::change_plan(container, |plan| plan.name = name.to_owned()) {
+        release(store, name, &container.plan.id);
         return Err(failure.while_doing(doing()));
     }
+    let plan = RunPlan { name: name.to_owned(), ..container.plan.clone() };
     release(store, &container.plan.name, &plan.id);
+    store.tell_and_bound(&[events::event(&plan, "rename").with("oldName", format!("/{}", container.plan.name))]);
     Ok(())
-}
-
-/// Replaces a file that is there, and fails where it is not: a container that is being removed must not
-/// come back.
-fn exchange_file(dir: &Path, name: &str, content: &[u8]) -> Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    let (path, new) = (dir.join(name), dir.join(format!("{name}.renamed")));
-    let doing = || format!("cannot write {}", path.display());
-    fs::write(&new, content).doing(doing)?;
-    let exchanged = renameat_with(CWD, &new, CWD, &path, RenameFlags::EXCHANGE);
-    // The old content has the temporary name now, or the new one has kept it.
-    fs::remove_file(&new).doing(doing)?;
-    exchanged.doing(doing)
 }

@@ -6,8 +6,8 @@
 //! ask of rr afterwards, [`Held::remove_retired`] takes as long as the container has files.
 
 use super::{Container, Held, State, Status, name, read_json};
-use crate::container::lifecycle;
 use crate::container::plan::RunPlan;
+use crate::container::{events, lifecycle};
 use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::launch::StoreNamespace;
 use crate::rootfs::mount::MountKind;
@@ -68,6 +68,7 @@ pub fn remove(store: &Store, container: &Container, force: Force, volumes: Anony
             .known(Known::RemovesRunning { id: container.plan.id.clone() }));
         }
         if force == Force::Yes {
+            store.tell(&[events::killed(&container.plan, libc::SIGKILL)]);
             lifecycle::end(container)?;
         }
         // `--rm`: its monitor has removed it.
@@ -129,12 +130,18 @@ impl Container {
     pub(super) fn remove_files(&self, store: &Store, volumes: AnonymousVolumes) -> Result<()> {
         let writable = WRITABLE.map(|name| self.dir.join(name)).iter().any(|path| path.exists());
         let has_volumes = volumes == AnonymousVolumes::Removed && anonymous_volumes(&self.plan).next().is_some();
+        let is_known = self.dir.join("plan.json").exists();
         let remove = || remove_container(store, &self.dir, &self.plan, volumes);
         if writable || has_volumes {
             // What is in them belongs to ids of the container.
-            return StoreNamespace::here()?.run_on_files_of(&self.plan.ids, remove);
+            StoreNamespace::here()?.run_on_files_of(&self.plan.ids, remove)?;
+        } else {
+            remove()?;
         }
-        remove()
+        if is_known {
+            store.tell_and_bound(&[events::event(&self.plan, "destroy")]);
+        }
+        Ok(())
     }
 }
 

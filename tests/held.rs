@@ -1,0 +1,238 @@
+//! Held state: whatever is killed, however much happens at once, and over a reboot, no container's record is lost and
+//! nothing is left behind.
+
+use crate::support::{Rr, images, requires, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// A user with alpine in the store, as `alpine`.
+fn user() -> Result<Rr, String> {
+    let archive = format!("oci-archive:{}", images::alpine()?.display());
+    let rr = Rr::new();
+    rr.run(["pull", "-q", &archive]).succeeds();
+    let id = rr.run(["images", "-q"]).succeeds().line().to_owned();
+    rr.run(["tag", &id, "alpine"]).succeeds();
+    Ok(rr)
+}
+
+/// Numbers that a seed determines (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    fn of<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> &'a T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+}
+
+/// Id, name and state of every container.
+fn listed(rr: &Rr) -> BTreeMap<String, (String, String)> {
+    let format = "{{.ID}} {{.Names}} {{.State}}";
+    let text = rr.run(["ps", "-a", "--no-trunc", "--format", format]).succeeds_quietly().stdout;
+    let fields = text.lines().map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    fields.map(|fields| (fields[0].clone(), (fields[1].clone(), fields[2].clone()))).collect()
+}
+
+/// The processes below `pid`, it included.
+fn family(pid: i32) -> Vec<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children = text.split_whitespace().filter_map(|pid| pid.parse().ok());
+    std::iter::once(pid).chain(children.flat_map(family)).collect()
+}
+
+/// What a command may do to the containers that are there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loses {
+    Nothing,
+    /// The one that it names.
+    Target,
+}
+
+/// One command line with its effect.
+fn verb(random: &mut Random, name: &str, other: &str) -> (Vec<String>, Loses) {
+    let line = random.of(&[
+        "run -d --network none --name NAME alpine sleep 1000",
+        "run -d --network none --name NAME --restart always alpine sh -c 'sleep 0.1;exit 1'",
+        "run -d --network none --name NAME alpine sleep 1000",
+        "run -d --rm --network none alpine sleep 0.2",
+        "run --rm --network none alpine true",
+        "run --network none --name NAME alpine echo hello",
+        "run -d --replace --network none --name NAME alpine sleep 1000",
+        "create --network none --name NAME -v /data alpine sleep 1000",
+        "start NAME",
+        "start -a NAME",
+        "stop -t 0 NAME",
+        "restart -t 0 NAME",
+        "kill NAME",
+        "wait NAME",
+        "rm NAME",
+        "rm -f NAME",
+        "rename NAME OTHER",
+        "update --restart on-failure:2 NAME",
+        "logs NAME",
+        "inspect NAME",
+        "ps -a",
+        "events --stream=false",
+        "tag alpine other",
+        "rmi other",
+    ]);
+    let loses = match line.starts_with("rm ") || line.contains("--replace") {
+        true => Loses::Target,
+        false => Loses::Nothing,
+    };
+    let script = "sleep 0.1;exit 1";
+    let words = line.replace("NAME", name).replace("OTHER", other).replace(&format!("'{script}'"), "SCRIPT");
+    (words.split(' ').map(|word| word.replace("SCRIPT", script)).collect(), loses)
+}
+
+/// `RR_TEST_KILLS` is how often something is killed (by default as often as a minute allows), `RR_TEST_SEED` what
+/// determines when and what; it is printed with a failure.
+#[test]
+fn kill_at_any_point_loses_no_container_and_leaves_nothing() {
+    let rr = requires!(user());
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let kills = number("RR_TEST_KILLS");
+    let seed = number("RR_TEST_SEED").unwrap_or_else(|| {
+        u64::from(std::process::id()) << 20 | u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs())
+    });
+    println!("RR_TEST_SEED={seed}");
+    let mut random = Random(seed);
+    let begun = Instant::now();
+    let mut done = 0;
+    let mut killed = BTreeMap::new();
+    let names = ["c0", "c1", "c2", "c3"];
+    let mut known: BTreeMap<String, (String, String)> = BTreeMap::new();
+    while kills.map_or(begun.elapsed() < Duration::from_secs(60), |kills| done < kills) {
+        let (name, other) = (random.of(&names), random.of(&["c4", "c5", "c0"]));
+        let (words, loses) = verb(&mut random, name, other);
+        let mut running = rr.command(&words).spawn();
+        // Most commands take 5 to 100 ms; the beginning is as likely as the end of one of them.
+        let most = random.of(&[&4_000, &20_000, &100_000]);
+        std::thread::sleep(Duration::from_micros(random.below(*most)));
+        let client = running.pid().as_raw_nonzero().get();
+        let victims = match random.below(4) {
+            0 => vec![client],
+            // What it has started: map helpers, a worker in the store's namespace, the monitor, init.
+            1 | 2 => family(client).split_off(1),
+            // Also those of other containers: their monitors, inits and payloads.
+            _ => rr.processes().iter().map(|process| process.pid).collect(),
+        };
+        let victim = if victims.is_empty() { client } else { victims[random.below(victims.len() as u64) as usize] };
+        // The pid may be that of a zombie by now, or gone.
+        let sent = Pid::from_raw(victim).is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok());
+        *killed.entry((words[0].clone(), victim == client, sent)).or_insert(0) += 1;
+        done += 1;
+        // `wait`, and a foreground run that was spared, may go on for as long as their container.
+        if !wait_until(Duration::from_millis(300), || !running.is_running()) {
+            running.signal(Signal::KILL);
+        }
+        drop(running.wait());
+        let now = listed(&rr);
+        for (id, (old_name, _)) in &known {
+            let may_go = loses == Loses::Target && old_name == name;
+            assert!(
+                may_go || now.contains_key(id),
+                "seed {seed}, kill {done}: {words:?} lost {old_name} ({id})\n{now:#?}"
+            );
+        }
+        let claimed: BTreeSet<&String> = now.values().map(|(name, _)| name).collect();
+        assert_eq!(claimed.len(), now.len(), "seed {seed}, kill {done}: {words:?}: a name is there twice: {now:#?}");
+        // What `--rm` has made goes by itself; its names are rr's.
+        known = now.into_iter().filter(|(_, (name, _))| name.len() == 2).collect();
+    }
+    println!("{done} kills in {:?}: {killed:?}", begun.elapsed());
+    // Every container that is left can be started, or runs, and goes.
+    for (id, (name, state)) in listed(&rr) {
+        let start = rr.run(["start", &id]);
+        assert!(start.status.success(), "seed {seed}: {name}, {state}: {start}");
+        rr.run(["rm", "-f", &id]).succeeds();
+    }
+    let left = listed(&rr);
+    assert!(left.is_empty(), "seed {seed}: {left:#?}");
+    rr.nothing_is_left();
+    // What was killed between making a volume and the container that names it is found here.
+    rr.run(["volume", "prune", "-f"]).succeeds();
+    for directory in ["names", "volumes"] {
+        let left: Vec<_> = std::fs::read_dir(rr.store().join(directory)).expect("a store").flatten().collect();
+        // A name that is still claimed is taken over by whoever wants it; a volume would stay for ever.
+        assert!(directory == "names" || left.is_empty(), "seed {seed}: {directory}: {left:?}");
+    }
+    let fresh = ["run", "--rm", "--network", "none", "--name", "c0", "alpine", "echo", "well"];
+    assert_eq!(rr.run(fresh).succeeds().stdout, "well\n");
+}
+
+#[test]
+fn sixty_four_start_and_go_at_once_and_ps_is_right_meanwhile() {
+    let rr = requires!(user());
+    let limit = Duration::from_secs(300);
+    let name = |number: usize| format!("n{number}");
+    let look = |seen: &mut usize, most: usize| {
+        let text = rr
+            .command(["ps", "-a", "--format", "{{.Names}} {{.State}}"])
+            .within(limit)
+            .output()
+            .succeeds_quietly()
+            .stdout;
+        for line in text.lines() {
+            assert!(line.ends_with(" running") || line.ends_with(" created") || line.ends_with(" exited"), "{line}");
+        }
+        let names: BTreeSet<&str> = text.lines().collect();
+        assert_eq!(names.len(), text.lines().count(), "{text}");
+        assert!(names.len() <= most, "{text}");
+        *seen = names.len();
+    };
+    let runs: Vec<_> = (0..64)
+        .map(|number| {
+            let words = ["run", "-d", "--network", "none", "--name", &name(number), "alpine", "sleep", "1000"];
+            rr.command(words).within(limit).spawn()
+        })
+        .collect();
+    let mut seen = 0;
+    (0..5).for_each(|_| look(&mut seen, 64));
+    for run in runs {
+        run.wait().succeeds_quietly();
+    }
+    look(&mut seen, 64);
+    assert_eq!(seen, 64);
+    assert_eq!(rr.run(["ps", "-q"]).succeeds().stdout.lines().count(), 64);
+    let removals: Vec<_> =
+        (0..64).map(|number| rr.command(["rm", "-f", &name(number)]).within(limit).spawn()).collect();
+    (0..5).for_each(|_| look(&mut seen, 64));
+    for removal in removals {
+        removal.wait().succeeds_quietly();
+    }
+    look(&mut seen, 0);
+    rr.nothing_is_left();
+}
+
+#[test]
+fn a_reboot_leaves_every_container_listed_as_exited_and_startable() {
+    let rr = requires!(user());
+    for (name, policy) in [("aa", "no"), ("bb", "always")] {
+        rr.run(["run", "-d", "--network", "none", "--restart", policy, "--name", name, "alpine", "sleep", "1000"])
+            .succeeds();
+    }
+    rr.run(["run", "-d", "--rm", "--network", "none", "--name", "gone", "alpine", "sleep", "1000"]).succeeds();
+    rr.run(["create", "--network", "none", "--name", "cc", "alpine", "sleep", "1000"]).succeeds();
+    rr.reboot();
+    let states: Vec<(String, String)> = listed(&rr).into_values().collect();
+    let mut states: Vec<String> = states.into_iter().map(|(name, state)| format!("{name} {state}")).collect();
+    states.sort();
+    assert_eq!(states, ["aa exited", "bb exited", "cc created"]);
+    assert_eq!(
+        rr.run(["inspect", "-f", "{{.State.ExitCode}} {{.State.Pid}} {{.State.Running}}", "aa"]).succeeds().line(),
+        "137 0 false"
+    );
+    rr.run(["start", "aa", "bb", "cc"]).succeeds();
+    assert_eq!(rr.run(["ps", "-q"]).succeeds().stdout.lines().count(), 3);
+    rr.run(["rm", "-f", "aa", "bb", "cc"]).succeeds();
+    rr.nothing_is_left();
+}
