@@ -37,6 +37,9 @@ _rr() {
             rr,diff)
                 cmd="rr__subcmd__diff"
                 ;;
+            rr,events)
+                cmd="rr__subcmd__events"
+                ;;
             rr,exec)
                 cmd="rr__subcmd__exec"
                 ;;
@@ -115,6 +118,9 @@ _rr() {
             rr,unshare)
                 cmd="rr__subcmd__unshare"
                 ;;
+            rr,update)
+                cmd="rr__subcmd__update"
+                ;;
             rr,version)
                 cmd="rr__subcmd__version"
                 ;;
@@ -181,6 +187,9 @@ _rr() {
             rr__subcmd__container,stop)
                 cmd="rr__subcmd__container__subcmd__stop"
                 ;;
+            rr__subcmd__container,update)
+                cmd="rr__subcmd__container__subcmd__update"
+                ;;
             rr__subcmd__container,wait)
                 cmd="rr__subcmd__container__subcmd__wait"
                 ;;
@@ -213,6 +222,9 @@ _rr() {
                 ;;
             rr__subcmd__image,tag)
                 cmd="rr__subcmd__image__subcmd__tag"
+                ;;
+            rr__subcmd__system,events)
+                cmd="rr__subcmd__system__subcmd__events"
                 ;;
             rr__subcmd__system,info)
                 cmd="rr__subcmd__system__subcmd__info"
@@ -248,7 +260,7 @@ _rr() {
 
     case "${cmd}" in
         rr)
-            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs rename diff commit export ps port rm cp pull images history import save load rmi tag inspect info version unshare completion man container image system volume"
+            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs rename diff commit export update ps port rm cp pull images history import save load rmi tag inspect events info version unshare completion man container image system volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -364,7 +376,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container)
-            opts="run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect"
+            opts="run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -472,7 +484,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__create)
-            opts="-a -e -h -i -l -q -t -u -v -w --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-a -e -h -i -l -q -t -u -v -w --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1006,7 +1018,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__run)
-            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1291,6 +1303,24 @@ _rr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rr__subcmd__container__subcmd__update)
+            opts="-h --restart --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --restart)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rr__subcmd__container__subcmd__wait)
             opts="-l -h --ignore --all --latest --cidfile --filter --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1328,7 +1358,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__create)
-            opts="-a -e -h -i -l -q -t -u -v -w --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-a -e -h -i -l -q -t -u -v -w --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1545,6 +1575,44 @@ _rr() {
             fi
             case "${prev}" in
                 --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__events)
+            opts="-f -h --filter --format --since --stream --until --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2274,7 +2342,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__run)
-            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2586,12 +2654,50 @@ _rr() {
             return 0
             ;;
         rr__subcmd__system)
-            opts="info"
+            opts="events info"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__system__subcmd__events)
+            opts="-f -h --filter --format --since --stream --until --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2642,6 +2748,24 @@ _rr() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__update)
+            opts="-h --restart --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --restart)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

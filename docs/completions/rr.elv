@@ -40,6 +40,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand diff 'Show what a container has added (A), changed (C) and deleted (D)'
             cand commit 'Make an image of what a container has changed'
             cand export 'Write all files of a container to a tar archive'
+            cand update 'Change the restart policy of one or more containers'
             cand ps 'List containers'
             cand port 'List the ports of a container that are published, or where one is'
             cand rm 'Remove one or more containers'
@@ -53,6 +54,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand rmi 'Remove one or more images'
             cand tag 'Give an image another name'
             cand inspect 'Show everything about containers and images'
+            cand events 'Print what happens to containers, images and volumes'
             cand info 'Show what rr has stored and what it finds on this machine'
             cand version 'Show the version of rr and of the machine it runs on'
             cand unshare 'Run a command in the user namespace of the store, to reach files of subordinate ids'
@@ -122,6 +124,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -q 'Print no progress of a pull'
             cand --quiet 'Print no progress of a pull'
             cand --read-only 'Mount the root file system read-only'
+            cand --replace 'Remove a container that has the name, whatever it does'
             cand --rm 'Remove the container when it ends'
             cand --strict-ids 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
             cand -t 'Give the container a terminal'
@@ -185,6 +188,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -q 'Print no progress of a pull'
             cand --quiet 'Print no progress of a pull'
             cand --read-only 'Mount the root file system read-only'
+            cand --replace 'Remove a container that has the name, whatever it does'
             cand --rm 'Remove the container when it ends'
             cand --strict-ids 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
             cand -t 'Give the container a terminal'
@@ -337,6 +341,11 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rr;update'= {
+            cand --restart 'no, on-failure[:COUNT], always or unless-stopped'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rr;ps'= {
             cand -f 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since and more'
             cand --filter 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since and more'
@@ -474,6 +483,16 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rr;events'= {
+            cand -f 'Only what matches: container, event, image, label, network, scope, type, volume'
+            cand --filter 'Only what matches: container, event, image, label, network, scope, type, volume'
+            cand --format 'json or a Go template, such as `{{.Action}}`'
+            cand --since 'Also what happened from this time on: RFC 3339, seconds since the epoch, or so long ago (42m, 1h30m)'
+            cand --stream 'Go on when what has happened is printed [default: true]'
+            cand --until 'Only up to this time, and end then'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rr;info'= {
             cand -f '`json`, or a Go template such as `{{.Driver}}`'
             cand --format '`json`, or a Go template such as `{{.Driver}}`'
@@ -514,6 +533,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand diff 'Show what a container has added (A), changed (C) and deleted (D)'
             cand commit 'Make an image of what a container has changed'
             cand export 'Write all files of a container to a tar archive'
+            cand update 'Change the restart policy of one or more containers'
             cand ls 'List containers'
             cand exists 'Tell by the exit status whether a container exists: 0 if it does, 1 if not, 125 where that cannot be told'
             cand port 'List the ports of a container that are published, or where one is'
@@ -580,6 +600,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -q 'Print no progress of a pull'
             cand --quiet 'Print no progress of a pull'
             cand --read-only 'Mount the root file system read-only'
+            cand --replace 'Remove a container that has the name, whatever it does'
             cand --rm 'Remove the container when it ends'
             cand --strict-ids 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
             cand -t 'Give the container a terminal'
@@ -643,6 +664,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -q 'Print no progress of a pull'
             cand --quiet 'Print no progress of a pull'
             cand --read-only 'Mount the root file system read-only'
+            cand --replace 'Remove a container that has the name, whatever it does'
             cand --rm 'Remove the container when it ends'
             cand --strict-ids 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
             cand -t 'Give the container a terminal'
@@ -792,6 +814,11 @@ set edit:completion:arg-completer[rr] = {|@words|
         &'rr;container;export'= {
             cand -o 'Write to a file instead of standard output'
             cand --output 'Write to a file instead of standard output'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;container;update'= {
+            cand --restart 'no, on-failure[:COUNT], always or unless-stopped'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -960,7 +987,18 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --help 'Print help'
         }
         &'rr;system'= {
+            cand events 'Print what happens to containers, images and volumes'
             cand info 'Show what rr has stored and what it finds on this machine'
+        }
+        &'rr;system;events'= {
+            cand -f 'Only what matches: container, event, image, label, network, scope, type, volume'
+            cand --filter 'Only what matches: container, event, image, label, network, scope, type, volume'
+            cand --format 'json or a Go template, such as `{{.Action}}`'
+            cand --since 'Also what happened from this time on: RFC 3339, seconds since the epoch, or so long ago (42m, 1h30m)'
+            cand --stream 'Go on when what has happened is printed [default: true]'
+            cand --until 'Only up to this time, and end then'
+            cand -h 'Print help'
+            cand --help 'Print help'
         }
         &'rr;system;info'= {
             cand -f '`json`, or a Go template such as `{{.Driver}}`'

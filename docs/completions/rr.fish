@@ -43,6 +43,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "rename" -d 'Rename a containe
 complete -c rr -n "__fish_rr_needs_command" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
 complete -c rr -n "__fish_rr_needs_command" -f -a "commit" -d 'Make an image of what a container has changed'
 complete -c rr -n "__fish_rr_needs_command" -f -a "export" -d 'Write all files of a container to a tar archive'
+complete -c rr -n "__fish_rr_needs_command" -f -a "update" -d 'Change the restart policy of one or more containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "ps" -d 'List containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "port" -d 'List the ports of a container that are published, or where one is'
 complete -c rr -n "__fish_rr_needs_command" -f -a "rm" -d 'Remove one or more containers'
@@ -56,6 +57,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "load" -d 'Load images from an
 complete -c rr -n "__fish_rr_needs_command" -f -a "rmi" -d 'Remove one or more images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "tag" -d 'Give an image another name'
 complete -c rr -n "__fish_rr_needs_command" -f -a "inspect" -d 'Show everything about containers and images'
+complete -c rr -n "__fish_rr_needs_command" -f -a "events" -d 'Print what happens to containers, images and volumes'
 complete -c rr -n "__fish_rr_needs_command" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
 complete -c rr -n "__fish_rr_needs_command" -f -a "version" -d 'Show the version of rr and of the machine it runs on'
 complete -c rr -n "__fish_rr_needs_command" -f -a "unshare" -d 'Run a command in the user namespace of the store, to reach files of subordinate ids'
@@ -111,6 +113,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -s i -l interactive -d 'Keep 
 complete -c rr -n "__fish_rr_using_subcommand run" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
 complete -c rr -n "__fish_rr_using_subcommand run" -s q -l quiet -d 'Print no progress of a pull'
 complete -c rr -n "__fish_rr_using_subcommand run" -l read-only -d 'Mount the root file system read-only'
+complete -c rr -n "__fish_rr_using_subcommand run" -l replace -d 'Remove a container that has the name, whatever it does'
 complete -c rr -n "__fish_rr_using_subcommand run" -l rm -d 'Remove the container when it ends'
 complete -c rr -n "__fish_rr_using_subcommand run" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand run" -s t -l tty -d 'Give the container a terminal'
@@ -160,6 +163,7 @@ complete -c rr -n "__fish_rr_using_subcommand create" -s i -l interactive -d 'Ke
 complete -c rr -n "__fish_rr_using_subcommand create" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
 complete -c rr -n "__fish_rr_using_subcommand create" -s q -l quiet -d 'Print no progress of a pull'
 complete -c rr -n "__fish_rr_using_subcommand create" -l read-only -d 'Mount the root file system read-only'
+complete -c rr -n "__fish_rr_using_subcommand create" -l replace -d 'Remove a container that has the name, whatever it does'
 complete -c rr -n "__fish_rr_using_subcommand create" -l rm -d 'Remove the container when it ends'
 complete -c rr -n "__fish_rr_using_subcommand create" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand create" -s t -l tty -d 'Give the container a terminal'
@@ -237,6 +241,8 @@ complete -c rr -n "__fish_rr_using_subcommand commit" -s q -l quiet -d 'Say noth
 complete -c rr -n "__fish_rr_using_subcommand commit" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand export" -s o -l output -d 'Write to a file instead of standard output' -r -F
 complete -c rr -n "__fish_rr_using_subcommand export" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand update" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped' -r
+complete -c rr -n "__fish_rr_using_subcommand update" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand ps" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since and more' -r
 complete -c rr -n "__fish_rr_using_subcommand ps" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
 complete -c rr -n "__fish_rr_using_subcommand ps" -s n -l last -d 'Show the newest so many, whatever their state' -r
@@ -302,6 +308,12 @@ complete -c rr -n "__fish_rr_using_subcommand inspect" -s f -l format -d '`json`
 complete -c rr -n "__fish_rr_using_subcommand inspect" -l type -d 'Look only among things of this type: container or image' -r
 complete -c rr -n "__fish_rr_using_subcommand inspect" -s s -l size -d 'Measure what containers have written'
 complete -c rr -n "__fish_rr_using_subcommand inspect" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand events" -s f -l filter -d 'Only what matches: container, event, image, label, network, scope, type, volume' -r
+complete -c rr -n "__fish_rr_using_subcommand events" -l format -d 'json or a Go template, such as `{{.Action}}`' -r
+complete -c rr -n "__fish_rr_using_subcommand events" -l since -d 'Also what happened from this time on: RFC 3339, seconds since the epoch, or so long ago (42m, 1h30m)' -r
+complete -c rr -n "__fish_rr_using_subcommand events" -l stream -d 'Go on when what has happened is printed [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand events" -l until -d 'Only up to this time, and end then' -r
+complete -c rr -n "__fish_rr_using_subcommand events" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand info" -s f -l format -d '`json`, or a Go template such as `{{.Driver}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand info" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand version" -s f -l format -d '`json`, or a Go template such as `{{.Server.APIVersion}}`' -r
@@ -310,26 +322,27 @@ complete -c rr -n "__fish_rr_using_subcommand unshare" -l rootless-netns -d 'Pod
 complete -c rr -n "__fish_rr_using_subcommand unshare" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand man" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "run" -d 'Create and run a new container from an image'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "create" -d 'Create a container, to be started later'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "start" -d 'Start one or more stopped containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "stop" -d 'Stop one or more running containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "restart" -d 'Restart one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "kill" -d 'Send a signal to one or more running containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "attach" -d 'Attach to a running container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "exec" -d 'Execute a command in a running container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "logs" -d 'Print what a container has written'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "rename" -d 'Rename a container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "commit" -d 'Make an image of what a container has changed'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "export" -d 'Write all files of a container to a tar archive'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "ls" -d 'List containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "exists" -d 'Tell by the exit status whether a container exists: 0 if it does, 1 if not, 125 where that cannot be told'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "port" -d 'List the ports of a container that are published, or where one is'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "rm" -d 'Remove one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "cp" -d 'Copy files between a container and the host'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export ls exists port rm cp inspect" -f -a "inspect" -d 'Show everything about containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "run" -d 'Create and run a new container from an image'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "create" -d 'Create a container, to be started later'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "start" -d 'Start one or more stopped containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "stop" -d 'Stop one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "restart" -d 'Restart one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "kill" -d 'Send a signal to one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "attach" -d 'Attach to a running container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "exec" -d 'Execute a command in a running container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "logs" -d 'Print what a container has written'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "rename" -d 'Rename a container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "commit" -d 'Make an image of what a container has changed'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "export" -d 'Write all files of a container to a tar archive'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "update" -d 'Change the restart policy of one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "ls" -d 'List containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "exists" -d 'Tell by the exit status whether a container exists: 0 if it does, 1 if not, 125 where that cannot be told'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "port" -d 'List the ports of a container that are published, or where one is'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "rm" -d 'Remove one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "inspect" -d 'Show everything about containers'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability (ALL for every one)' -r
@@ -376,6 +389,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Print no progress of a pull'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Mount the root file system read-only'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l replace -d 'Remove a container that has the name, whatever it does'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l rm -d 'Remove the container when it ends'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'Give the container a terminal'
@@ -425,6 +439,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Print no progress of a pull'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Mount the root file system read-only'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l replace -d 'Remove a container that has the name, whatever it does'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l rm -d 'Remove the container when it ends'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s t -l tty -d 'Give the container a terminal'
@@ -502,6 +517,8 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from commit" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from export" -s o -l output -d 'Write to a file instead of standard output' -r -F
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since and more' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s n -l last -d 'Show the newest so many, whatever their state' -r
@@ -581,7 +598,14 @@ complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d '`json` or a Go template, such as `{{.State.Status}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Measure what containers have written'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from info" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info" -f -a "events" -d 'Print what happens to containers, images and volumes'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -s f -l filter -d 'Only what matches: container, event, image, label, network, scope, type, volume' -r
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -l format -d 'json or a Go template, such as `{{.Action}}`' -r
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -l since -d 'Also what happened from this time on: RFC 3339, seconds since the epoch, or so long ago (42m, 1h30m)' -r
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -l stream -d 'Go on when what has happened is printed [default: true]' -r
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -l until -d 'Only up to this time, and end then' -r
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d '`json`, or a Go template such as `{{.Driver}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand volume; and not __fish_seen_subcommand_from create ls inspect rm prune exists export import" -f -a "create" -d 'Create a volume'
