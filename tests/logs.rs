@@ -169,3 +169,34 @@ fn the_monitor_does_not_grow_with_what_it_logs() {
     assert!(busy < quiet + 128, "{quiet} kB became {busy} kB");
     rr.nothing_is_left();
 }
+
+#[test]
+fn a_full_disk_holds_the_output_back_until_there_is_room() {
+    let rr = requires!(Rr::with_alpine());
+    // The store's own file system, which root of a user namespace may mount and enlarge. A line takes some fifty
+    // bytes in the log: it fills half a dozen times.
+    let script = r#"
+        mount -t tmpfs -o size=2m,mode=700 none "$XDG_DATA_HOME"
+        "$0" run --name full --network none --rootfs rootfs:O sh -c 'seq 200000; echo end >&2' >out 2>err &
+        left() { df --output=avail "$XDG_DATA_HOME" | tail -n 1; }
+        for size in 4m 6m 64m; do
+            tries=0
+            while [ "$(left)" -gt 128 ] && [ $tries -lt 600 ]; do sleep 0.05; tries=$((tries + 1)); done
+            # The next piece does not fit: it waits, and nothing has ended.
+            sleep 1; "$0" inspect -f '{{.State.Status}}' full
+            mount -o remount,size=$size "$XDG_DATA_HOME"
+        done
+        wait $!; echo "status $?"
+        "$0" logs full >logged 2>logged.err; "$0" rm full >/dev/null; umount "$XDG_DATA_HOME""#;
+    let words = ["--map-root-user", "--map-auto", "--mount", "--", "sh", "-c", script];
+    let binary = rr.binary().display().to_string();
+    let outcome = rr.any_command("unshare", words.iter().copied().chain([binary.as_str()])).output().succeeds();
+    assert_eq!(outcome.stdout, "running\nrunning\nrunning\nstatus 0\n", "{outcome}");
+    let numbers: String = (1..=200_000).map(|number| format!("{number}\n")).collect();
+    for (file, expected) in [("out", numbers.as_str()), ("err", "end\n"), ("logged", &numbers), ("logged.err", "end\n")]
+    {
+        let text = std::fs::read_to_string(rr.path(file)).expect("the script's file");
+        assert!(text == expected, "{file} has {} bytes instead of {}", text.len(), expected.len());
+    }
+    rr.nothing_is_left();
+}

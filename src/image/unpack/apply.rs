@@ -14,7 +14,7 @@ use super::{UnmappedIds, UnpackOptions, UnpackReport};
 use crate::error::{Failure, Result};
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -36,7 +36,7 @@ pub struct Unpacker<'a> {
     report: UnpackReport,
     /// What directories get at the end, by path.
     directories: BTreeMap<Relative, DirectoryEnd>,
-    devices: HashSet<Relative>,
+    devices: BTreeSet<Relative>,
 }
 
 /// Owner, as an id of the namespace this runs in, and mode, as they can be here.
@@ -75,7 +75,7 @@ impl<'a> Unpacker<'a> {
             options,
             report: UnpackReport::default(),
             directories: BTreeMap::new(),
-            devices: HashSet::new(),
+            devices: BTreeSet::new(),
         }
     }
 
