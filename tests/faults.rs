@@ -63,3 +63,31 @@ fn a_store_of_another_version_is_left_alone() {
     rr.run(["run", "--rm", "alpine", "true"]).fails_with(125, "version `999`");
     assert_eq!(std::fs::read_to_string(rr.store().join("version")).unwrap(), "999\n");
 }
+
+#[test]
+fn records_that_were_torn_by_a_loss_of_power_can_be_removed() {
+    let rr = requires!(Rr::with_alpine());
+    let make = || {
+        let words =
+            ["run", "-d", "--name", "torn", "--network", "none", "--rootfs", "rootfs:O", "sh", "-c", "echo >/x"];
+        let id = rr.run(words).succeeds().line().to_owned();
+        rr.run(["wait", "torn"]).succeeds();
+        rr.store().join("containers").join(id)
+    };
+    // As ext4 and XFS leave a new file whose blocks were not written in time.
+    std::fs::write(make().join("state.json"), "").expect("the user's own");
+    let state = rr.run(["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}", "torn"]).succeeds();
+    assert!(state.stdout.starts_with("exited 137 the machine lost power"), "{state}");
+    rr.run(["rm", "torn"]).succeeds_quietly();
+
+    let directory = make();
+    std::fs::write(directory.join("plan.json"), "").expect("the user's own");
+    rr.run(["ps", "-a"]).succeeds();
+    let outcome = rr.run(["start", "torn"]).fails_with(1, "plan.json: ");
+    assert!(outcome.stderr.contains("hint: if the machine lost power"), "{outcome}");
+    rr.run(["rm", "torn"]).succeeds_quietly();
+    assert!(!directory.exists());
+    make();
+    rr.run(["rm", "torn"]).succeeds_quietly();
+    rr.nothing_is_left();
+}

@@ -34,8 +34,12 @@ impl Verb for Rm {
         let unknown = if self.ignore { Unknown::Ignored } else { Unknown::Fails };
         let grace = super::stop::grace_of(self.time.as_deref())?;
         let volumes = if self.volumes { AnonymousVolumes::Removed } else { AnonymousVolumes::Kept };
-        Ok(each(&self.targets.names(&store, unknown, |_| true)?, |text| match record::look_up(&store, text)? {
-            Some(container) => {
+        Ok(each(&self.targets.names(&store, unknown, |_| true)?, |text| match record::look_up(&store, text) {
+            Err(failure) => match record::remove_damaged(&store, text)? {
+                true => output::line(text),
+                false => Err(failure),
+            },
+            Ok(Some(container)) => {
                 if self.force && self.time.is_some() {
                     lifecycle::stop(&store, &container, None, grace)?;
                 }
@@ -43,13 +47,13 @@ impl Verb for Rm {
                 output::line(text)
             }
             // As with rm(1), what is not there is what `-f` wants; Docker says so all the same.
-            None if self.force => {
+            Ok(None) if self.force => {
                 if !personality::is_podman() {
                     report::failure(&record::no_such_container(text));
                 }
                 Ok(())
             }
-            None => Err(record::no_such_container(text)),
+            Ok(None) => Err(record::no_such_container(text)),
         }))
     }
 }

@@ -26,7 +26,7 @@ use crate::image::UsedLayer;
 use crate::launch::protocol::Exit;
 use crate::store::Store;
 pub use name::{NameChoice, rename};
-pub use removal::{AnonymousVolumes, Force, remove};
+pub use removal::{AnonymousVolumes, Force, remove, remove_damaged};
 use rustix::fs::FlockOperation;
 pub use state::{State, Status};
 use std::collections::BTreeSet;
@@ -205,12 +205,12 @@ pub fn hold_within(container: &Container, patience: Duration) -> Result<Option<(
             Err(rustix::io::Errno::WOULDBLOCK) => {}
             locked => {
                 locked.doing(doing)?;
-                let plan = read_json::<RunPlan>(&dir.join("plan.json"))?;
+                let plan = read_plan(dir)?;
                 let plan = plan.ok_or_else(|| no_such_container(&container.plan.name))?;
                 return Ok(Some((Held { dir: dir.clone(), lock }, plan)));
             }
         }
-        let state = read_json::<State>(&dir.join("state.json"))?.unwrap_or_default();
+        let state = read_state(dir)?.unwrap_or_default();
         if state.monitor.is_some_and(|monitor| monitor.lives()) {
             return Ok(None);
         }
@@ -225,8 +225,8 @@ impl Container {
     /// Reads one; None where there is no container of that id.
     fn read(store: &Store, id: &str) -> Result<Option<Container>> {
         let dir = store.containers().join(id);
-        let Some(plan) = read_json::<RunPlan>(&dir.join("plan.json"))? else { return Ok(None) };
-        let state = read_json::<State>(&dir.join("state.json"))?;
+        let Some(plan) = read_plan(&dir)? else { return Ok(None) };
+        let state = read_state(&dir)?;
         let has_state = state.is_some();
         let mut container = Container { plan, state: state.unwrap_or_default(), dir };
         // Only of a container that is said to live the lock tells more: a list of a thousand that do not takes none.
@@ -290,7 +290,7 @@ impl Container {
     /// # Errors
     /// The system's.
     pub fn refresh(&mut self) -> Result<()> {
-        self.state = read_json(&self.dir.join("state.json"))?.unwrap_or_default();
+        self.state = read_state(&self.dir)?.unwrap_or_default();
         if self.state.status.is_alive() && !is_held(&self.dir) {
             self.put_right()?;
         }
@@ -342,6 +342,25 @@ impl Container {
     }
 }
 
+/// A plan. One that is torn belongs to a container that was made just before the machine lost power ([`write_file`]).
+fn read_plan(dir: &Path) -> Result<Option<RunPlan>> {
+    read_json(&dir.join("plan.json")).map_err(|failure| {
+        let id = dir.file_name().unwrap_or_default().to_string_lossy();
+        failure
+            .hint(format!("if the machine lost power, only removing what is left of the container helps: rr rm {id}"))
+    })
+}
+
+/// A state. One that is torn was written just before the machine lost power, and nothing runs any more.
+fn read_state(dir: &Path) -> Result<Option<State>> {
+    let path = dir.join("state.json");
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(|_| State::torn()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).doing(|| format!("cannot read {}", path.display())),
+    }
+}
+
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     match fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).doing(|| format!("cannot read {}", path.display())),
@@ -379,7 +398,7 @@ pub fn list(store: &Store) -> Result<Vec<Container>> {
 pub fn plans(store: &Store) -> Result<Vec<RunPlan>> {
     let mut plans = Vec::new();
     for id in ids(store)? {
-        plans.extend(read_json::<RunPlan>(&store.containers().join(&id).join("plan.json"))?);
+        plans.extend(read_plan(&store.containers().join(&id))?);
     }
     Ok(plans)
 }
@@ -428,29 +447,34 @@ pub fn no_such_container(text: &str) -> Failure {
 /// # Errors
 /// More than one has the prefix, or the store cannot be read.
 pub fn look_up(store: &Store, text: &str) -> Result<Option<Container>> {
+    match find_id(store, text)? {
+        Some(id) => Container::read(store, &id),
+        None => Ok(None),
+    }
+}
+
+/// The id that a name, id or unique prefix means.
+fn find_id(store: &Store, text: &str) -> Result<Option<String>> {
     // Docker prints names with a slash in front, and takes them so.
     let text = text.strip_prefix('/').unwrap_or(text);
     // A name or id is one path component; anything else would leave the directory.
     if text.is_empty() || text.contains('/') || text.starts_with('.') {
         return Ok(None);
     }
-    let id = match fs::read_link(store.names().join(text)) {
-        Ok(id) => id.to_string_lossy().into_owned(),
+    match fs::read_link(store.names().join(text)) {
+        Ok(id) => Ok(Some(id.to_string_lossy().into_owned())),
         Err(_) => {
             let mut matching: Vec<String> = ids(store)?.into_iter().filter(|id| id.starts_with(text)).collect();
             match matching.len() {
-                0 => return Ok(None),
-                1 => matching.remove(0),
-                _ => {
-                    return Err(Failure::new(
-                        format!("cannot find container {text}"),
-                        format!("multiple IDs found with provided prefix: {text}"),
-                    )
-                    .code(ExitCode::General)
-                    .known(Known::Ambiguous(text.to_owned())));
-                }
+                0 => Ok(None),
+                1 => Ok(Some(matching.remove(0))),
+                _ => Err(Failure::new(
+                    format!("cannot find container {text}"),
+                    format!("multiple IDs found with provided prefix: {text}"),
+                )
+                .code(ExitCode::General)
+                .known(Known::Ambiguous(text.to_owned()))),
             }
         }
-    };
-    Container::read(store, &id)
+    }
 }

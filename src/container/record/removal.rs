@@ -80,6 +80,24 @@ pub fn remove(store: &Store, container: &Container, force: Force, volumes: Anony
     container.remove_files(store, volumes)
 }
 
+/// Removes what is left of a container whose plan was lost with the machine's power; false where `text` means none
+/// such. Its anonymous volumes are unknown, and stay.
+///
+/// # Errors
+/// The system's.
+pub fn remove_damaged(store: &Store, text: &str) -> Result<bool> {
+    let Some(id) = super::find_id(store, text)? else { return Ok(false) };
+    let dir = store.containers().join(id);
+    let Ok(lock) = File::open(&dir) else { return Ok(false) };
+    let torn = fs::read(dir.join("plan.json")).is_ok_and(|bytes| serde_json::from_slice::<RunPlan>(&bytes).is_err());
+    if !torn || rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(false);
+    }
+    // Whose ids its files have is unknown too; the store's namespace has all. The name is free without its container.
+    StoreNamespace::here()?.run(|| remove_tree(&dir))?;
+    Ok(true)
+}
+
 /// Whether what holds the container is only its monitor on the way out: who has waited for the end may remove the
 /// container at once.
 fn ends_now(container: &Container) -> Result<bool> {

@@ -61,6 +61,16 @@ pub struct State {
 }
 
 impl State {
+    /// What is left to say where the state was lost with the machine's power.
+    pub(super) fn torn() -> State {
+        State {
+            status: Status::Exited,
+            exit_code: Some(Exit::Signal(libc::SIGKILL).code()),
+            error: Some("the machine lost power while the container's state was written".into()),
+            ..State::default()
+        }
+    }
+
     /// The state at the start of a run.
     pub fn running(init: Option<ProcessName>, monitor: Option<ProcessName>) -> State {
         State { status: Status::Running, init, monitor, started_at: Some(jiff::Timestamp::now()), ..State::default() }
