@@ -61,6 +61,13 @@ pub enum Known {
     NoSuchImage(String),
     /// No volume has this name.
     NoSuchVolume(String),
+    /// A volume would be removed that containers use.
+    VolumeInUse {
+        /// Its name.
+        name: String,
+        /// Their ids.
+        users: Vec<String>,
+    },
     /// Nothing that can be inspected has this name or id.
     NoSuchObject(String),
     /// Several ids begin with this.

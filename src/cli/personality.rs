@@ -100,10 +100,9 @@ fn docker(verb: &str, failure: &Failure) -> String {
         Some(Known::NoSuchObject(name)) => format!("Error: No such object: {name}\n"),
         Some(Known::NoSuchContainer(name)) if inspects => format!("Error: No such container: {name}\n"),
         Some(Known::NoSuchImage(name)) if inspects => format!("Error: No such image: {name}\n"),
-        Some(Known::NoSuchVolume(name)) if inspects => format!("Error: No such volume: {name}\n"),
+        Some(Known::NoSuchVolume(name)) => format!("Error: No such volume: {name}\n"),
         Some(Known::NoSuchContainer(name)) => from_daemon(&format!("No such container: {name}")),
         Some(Known::NoSuchImage(name)) => from_daemon(&format!("No such image: {name}")),
-        Some(Known::NoSuchVolume(name)) => from_daemon(&format!("get {name}: no such volume")),
         Some(Known::Ambiguous(prefix)) => from_daemon(&format!("Multiple IDs found with provided prefix: {prefix}")),
         Some(Known::NameTaken { name, owner }) => from_daemon(&format!(
             "Conflict. The container name \"/{name}\" is already in use by container \"{owner}\". You have to \
@@ -116,7 +115,7 @@ fn docker(verb: &str, failure: &Failure) -> String {
         Some(Known::KillsStopped { name, id }) => {
             from_daemon(&format!("Cannot kill container: {name}: Container {id} is not running"))
         }
-        None => from_daemon(&failure.to_string()),
+        Some(Known::VolumeInUse { .. }) | None => from_daemon(&failure.to_string()),
     }
 }
 
@@ -148,6 +147,10 @@ fn podman(verb: &str, failure: &Failure) -> String {
         }
         Some(Known::NoSuchImage(name)) => format!("{name}: image not known"),
         Some(Known::NoSuchVolume(name)) => format!("no volume with name \"{name}\" found: no such volume"),
+        Some(Known::VolumeInUse { name, users }) => format!(
+            "volume {name} is being used by the following container(s): {}: volume is being used",
+            users.join(", ")
+        ),
         Some(Known::Ambiguous(prefix)) => {
             format!("more than one result for container name or ID {prefix}: container already exists")
         }
@@ -184,7 +187,8 @@ fn podman_status(verb: &str, failure: &Failure) -> i32 {
     match (failure.known.as_deref(), failure.code) {
         (Some(Known::NoSuchContainer(_)), ExitCode::General) if matches!(verb, "rm" | "remove") => 1,
         (Some(Known::NoSuchImage(_)), ExitCode::General) if matches!(verb, "rmi" | "rm" | "remove") => 1,
-        (Some(Known::RemovesRunning { .. }), _) => 2,
+        (Some(Known::NoSuchVolume(_)), ExitCode::General) if matches!(verb, "rm" | "remove") => 1,
+        (Some(Known::RemovesRunning { .. } | Known::VolumeInUse { .. }), _) => 2,
         (Some(Known::NotRunning { .. }), _) if verb == "exec" => 255,
         (_, ExitCode::General) => ExitCode::Runner.number(),
         (_, code) => code.number(),

@@ -33,7 +33,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use unpack::Destination;
 
 /// Which way.
@@ -262,18 +262,27 @@ enum View {
 /// How long a command that copies waits for another that does: only one can mount a container's files.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
+/// How long a start or an end of the container is waited for.
+const SOON: Duration = Duration::from_secs(10);
+
 impl View {
     fn of(store: &Store, container: &Container) -> Result<View> {
-        if let Some(running) = View::running(container)? {
-            return Ok(running);
+        let deadline = Instant::now() + SOON;
+        let mut container = container.clone();
+        loop {
+            if let Some(running) = View::running(&container)? {
+                return Ok(running);
+            }
+            if let Some((held, _)) = record::hold_within(&container, PATIENCE)? {
+                return Ok(View::Standing(held));
+            }
+            // Its monitor lives and its payload does not: one of them has just begun, or is about to end.
+            if Instant::now() >= deadline {
+                return Err(Failure::new(unreachable(&container), "it is being started or stopped"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            container = record::find(store, &container.plan.id)?;
         }
-        if let Some((held, _)) = record::hold_within(container, PATIENCE)? {
-            return Ok(View::Standing(held));
-        }
-        // It was started a moment ago.
-        let again = record::find(store, &container.plan.id)?;
-        let gone = || Failure::new(unreachable(container), "it is being started or stopped");
-        View::running(&again)?.ok_or_else(gone)
     }
 
     fn running(container: &Container) -> Result<Option<View>> {

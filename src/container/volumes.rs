@@ -150,7 +150,8 @@ pub fn remove(store: &Store, name: &str) -> Result<()> {
         find(store, name)?;
         if let Some(ids) = users(store)?.get(name) {
             let why = format!("volume is in use - [{}]", ids.join(", "));
-            return Err(Failure::new(format!("remove {name}"), why).code(ExitCode::General));
+            let known = Known::VolumeInUse { name: name.to_owned(), users: ids.clone() };
+            return Err(Failure::new(format!("remove {name}"), why).code(ExitCode::General).known(known));
         }
         volumes::take_away(store, [name])?
     };

@@ -3,7 +3,7 @@
 use super::super::filter::Filters;
 use super::super::format::{self, Columns, Row};
 use super::super::verbs::Verb;
-use super::super::{output, report, store};
+use super::super::{output, personality, report, store};
 use crate::container::volumes;
 use crate::error::Result;
 use crate::store::volumes::Volume;
@@ -106,7 +106,7 @@ impl Verb for Inspect {
         }
         output::text(&format::objects(&found, self.format.as_deref())?)?;
         failures.iter().for_each(report::failure);
-        Ok(i32::from(!failures.is_empty()))
+        Ok(failures.first().map_or(0, personality::status))
     }
 }
 
