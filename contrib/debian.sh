@@ -74,6 +74,18 @@ rust_is_new_enough() {
     [ -n "$have" ] && [ "$(printf '%s\n' "$rust_needed" "$have" | sort -V | head -n 1)" = "$rust_needed" ]
 }
 
+# find_release_target: sets $target to what a release binary is built for. One of musl starts faster
+# (docs/decisions/0023-release-binaries-for-musl.md); one of the host's own C library works as well.
+find_release_target() {
+    target=$(rustc -vV | sed -n 's/^host: //p')
+    musl=${target%-*}-musl
+    if command -v musl-gcc >/dev/null && command -v rustup >/dev/null && rustup -q target add "$musl"; then
+        target=$musl
+    else
+        say "rustup cannot add $musl: building for $target, whose binary starts later"
+    fi
+}
+
 # make_user NAME: an unprivileged user with a home and subordinate ids.
 make_user() {
     if ! getent passwd "$1" >/dev/null; then

@@ -420,7 +420,7 @@ impl Keeper for Recorder<'_> {
             return Ok(());
         }
         self.store.bound_events();
-        self.held.remove_retired()
+        self.held.remove_retired(self.store, self.plan)
     }
 }
 

@@ -3,7 +3,7 @@
 //! symlink(2) is atomic and fails where the name is taken. A claim without its container was left by a
 //! process that was killed, and is taken over by the next who wants the name.
 
-use super::{Container, is_held};
+use super::{Container, is_held, removal};
 use crate::container::events;
 use crate::container::plan::RunPlan;
 use crate::error::{Doing, Failure, Known, Result};
@@ -67,12 +67,17 @@ pub(super) fn claim(store: &Store, name: &str, id: &str) -> Result<bool> {
 fn owner_exists(store: &Store, link: &Path) -> bool {
     let Ok(id) = fs::read_link(link) else { return false };
     let dir = store.containers().join(id);
-    dir.join("plan.json").exists() || is_held(&dir)
+    dir.join("plan.json").exists() || (is_held(&dir) && !removal::is_retired(&dir))
 }
 
 /// Gives a claim up, if it is the container's.
 pub(super) fn release(store: &Store, name: &str, id: &str) {
-    if is_of(store, name, id) {
+    // Under the lock of whoever takes a claim over: between the look and the removal it might be another's.
+    let lock = File::open(store.names()).and_then(|names| {
+        rustix::fs::flock(&names, FlockOperation::LockExclusive)?;
+        Ok(names)
+    });
+    if lock.is_ok() && is_of(store, name, id) {
         // A claim that stays is taken over by the next who wants the name.
         let _ = fs::remove_file(store.names().join(name));
     }

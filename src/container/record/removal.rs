@@ -1,6 +1,6 @@
-//! Removal: the plan goes first, by rename, and with it the container; then the name, the anonymous
-//! volumes, what belongs to ids of the container, and the directory. Killed anywhere in between, the
-//! next command goes on with it.
+//! Removal: the plan goes first, by rename, and with it the container; then the anonymous volumes, the
+//! name, what belongs to ids of the container, and the directory. Killed anywhere in between, the next
+//! command goes on with it.
 //!
 //! A monitor does it in two halves, and tells its clients between them: [`Held::retire`] is what they can
 //! ask of rr afterwards, [`Held::remove_retired`] takes as long as the container has files.
@@ -125,8 +125,8 @@ impl Held {
         remove_container(store, &self.dir, plan, AnonymousVolumes::Removed)
     }
 
-    /// The first half of [`Held::remove`]: no command finds the container any more, its name is free and its
-    /// anonymous volumes are gone.
+    /// The first half of [`Held::remove`]: no command finds the container any more, whoever wants its name
+    /// gets it, and its anonymous volumes are gone.
     ///
     /// # Errors
     /// As there; then the second half must not follow.
@@ -134,12 +134,12 @@ impl Held {
         retire(store, &self.dir, plan, AnonymousVolumes::Removed)
     }
 
-    /// The second half: removes the directory.
+    /// The second half: removes the link of the name and the directory.
     ///
     /// # Errors
     /// As there.
-    pub fn remove_retired(&self) -> Result<()> {
-        remove_directory(&self.dir)
+    pub fn remove_retired(&self, store: &Store, plan: &RunPlan) -> Result<()> {
+        remove_directory(store, &self.dir, plan)
     }
 }
 
@@ -165,17 +165,27 @@ impl Container {
 
 fn remove_container(store: &Store, dir: &Path, plan: &RunPlan, volumes: AnonymousVolumes) -> Result<()> {
     retire(store, dir, plan, volumes)?;
-    remove_directory(dir)
+    remove_directory(store, dir, plan)
 }
 
-/// Removes the plan (now there is no such container), the name and perhaps the anonymous volumes.
+/// The plan of a container that is being removed, and what it says about its volumes.
+fn retired_plan(dir: &Path) -> Result<Option<(RunPlan, AnonymousVolumes)>> {
+    for volumes in [AnonymousVolumes::Kept, AnonymousVolumes::Removed] {
+        if let Some(plan) = read_json::<RunPlan>(&dir.join(volumes.mark()))? {
+            return Ok(Some((plan, volumes)));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the container of this directory is being removed.
+pub(super) fn is_retired(dir: &Path) -> bool {
+    [REMOVED_PLAN, REMOVED_WITH_VOLUMES].iter().any(|mark| dir.join(mark).exists())
+}
+
+/// Removes the plan (now there is no such container) and perhaps the anonymous volumes.
 fn retire(store: &Store, dir: &Path, plan: &RunPlan, volumes: AnonymousVolumes) -> Result<()> {
     let plan_file = dir.join("plan.json");
-    // A monitor knows the name of its start; since then there may have been a new one.
-    let claimed = match name::is_of(store, &plan.name, &plan.id) {
-        true => plan.name.clone(),
-        false => read_json::<RunPlan>(&plan_file).ok().flatten().map_or(plan.name.clone(), |plan| plan.name),
-    };
     // Killed from here on, this is gone on with by the next command: see sweep_incomplete.
     match fs::rename(&plan_file, dir.join(volumes.mark())) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -183,7 +193,6 @@ fn retire(store: &Store, dir: &Path, plan: &RunPlan, volumes: AnonymousVolumes) 
         }
         _ => {}
     }
-    name::release(store, &claimed, &plan.id);
     match volumes {
         AnonymousVolumes::Kept => Ok(()),
         AnonymousVolumes::Removed => remove_anonymous_volumes(store, plan),
@@ -191,7 +200,13 @@ fn retire(store: &Store, dir: &Path, plan: &RunPlan, volumes: AnonymousVolumes) 
 }
 
 /// Removes what is left of a container that [`retire`] has taken away.
-fn remove_directory(dir: &Path) -> Result<()> {
+fn remove_directory(store: &Store, dir: &Path, plan: &RunPlan) -> Result<()> {
+    // A monitor knows the name of its start; since then there may have been a new one.
+    let claimed = match name::is_of(store, &plan.name, &plan.id) {
+        true => plan.name.clone(),
+        false => retired_plan(dir).ok().flatten().map_or(plan.name.clone(), |(plan, _)| plan.name),
+    };
+    name::release(store, &claimed, &plan.id);
     // The plan goes last of what may belong to ids of the container: what is left without it is the user's.
     let mut result = Ok(());
     for name in WRITABLE {
@@ -233,10 +248,10 @@ pub(super) fn sweep_incomplete(store: &Store, dir: &Path) -> Result<()> {
     if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() || dir.join("plan.json").exists() {
         return Ok(());
     }
-    for volumes in [AnonymousVolumes::Kept, AnonymousVolumes::Removed] {
-        if let Some(plan) = read_json::<RunPlan>(&dir.join(volumes.mark()))? {
-            return Container { plan, state: State::default(), dir: dir.to_owned() }.remove_files(store, volumes);
+    match retired_plan(dir)? {
+        Some((plan, volumes)) => {
+            Container { plan, state: State::default(), dir: dir.to_owned() }.remove_files(store, volumes)
         }
+        None => remove_tree(dir),
     }
-    remove_tree(dir)
 }
