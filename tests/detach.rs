@@ -95,9 +95,16 @@ fn kill_sends_any_signal() {
 #[test]
 fn wait_prints_each_status_also_of_what_is_removed() {
     let rr = user(requires!(Registry::shared()));
-    let first = detached(&rr, &["--rm"], "sleep 0.5; exit 3");
+    let gate = rr.directory("gate");
+    let first = detached(
+        &rr,
+        &["--rm", "-v", &format!("{}:/gate", gate.display())],
+        "until [ -e /gate/open ]; do sleep 0.1; done; exit 3",
+    );
     let second = detached(&rr, &[], "exit 4");
     let waiting = rr.command(["wait", &first, &second, "nobody"]).spawn();
+    std::thread::sleep(Duration::from_secs(1));
+    std::fs::write(gate.join("open"), "").unwrap();
     assert_eq!(waiting.wait().fails_with(1, "No such container: nobody").stdout, "3\n4\n");
     assert_eq!(rr.run(["wait", &second]).succeeds().stdout, "4\n");
     rr.run(["rm", &second]).succeeds();

@@ -74,6 +74,21 @@ fn the_devcontainers_command_line_sees_a_start_as_it_happens() {
 }
 
 #[test]
+fn commands_and_volumes_are_told_as_well() {
+    let rr = requires!(Rr::with_alpine());
+    in_alpine(&rr, &["run", "-d", "--name", "xx"], "exec sleep 1000").output().succeeds();
+    rr.run(["exec", "xx", "sh", "-c", "exit 5"]).exits(5);
+    let actions = told(&rr, "{{.Action}}", &["event=exec_create", "event=exec_start", "event=exec_die"]);
+    assert_eq!(actions, ["exec_create: sh -c exit 5", "exec_start: sh -c exit 5", "exec_die"]);
+    assert_eq!(told(&rr, "{{.Actor.Attributes.exitCode}}", &["event=exec_die"]), ["5"]);
+    rr.run(["rm", "-f", "xx"]).succeeds();
+    rr.run(["volume", "create", "vv"]).succeeds();
+    rr.run(["volume", "rm", "vv"]).succeeds();
+    assert_eq!(told(&rr, "{{.Action}} {{.Actor.ID}}", &["volume=vv"]), ["create vv", "destroy vv"]);
+    rr.nothing_is_left();
+}
+
+#[test]
 fn since_and_until_bound_what_is_told() {
     let rr = requires!(Rr::with_alpine());
     in_alpine(&rr, &["run", "--rm"], "true").output().succeeds();
@@ -89,7 +104,7 @@ fn since_and_until_bound_what_is_told() {
     rr.run(["rm", "late"]).succeeds();
     assert_eq!(waiting.wait().succeeds().stdout, "destroy\n");
     rr.run(["events", "--since", "yesterday"]).fails_with(1, "--since");
-    rr.run(["events", "--filter", "nope=1"]).fails_with(1, "there is no filter `nope`");
+    rr.run(["events", "--filter", "nope=1"]).fails_with(1, "invalid filter 'nope'");
     rr.run(["events", "--format", "{{.Nope"]).fails_with(1, "--format");
 }
 

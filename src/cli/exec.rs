@@ -5,6 +5,8 @@ use super::relay::Relay;
 use super::verbs::Verb;
 use super::{run_flags, store};
 use crate::confine::capabilities::Privilege;
+use crate::container::create::new_id;
+use crate::container::events;
 use crate::container::exec::{self, ExecOptions};
 use crate::container::record::{self, Container};
 use crate::container::values;
@@ -86,9 +88,12 @@ impl Verb for Exec {
             (false, false, false) => (Streams::Output, &[out, err]),
         };
         let privilege = if self.privileged { Privilege::Privileged } else { Privilege::Confined };
+        let line = words.join(" ");
         let options = ExecOptions { command: words, env, workdir: self.workdir, user: self.user, privilege, streams };
         attach::hold_signals()?;
         let executing = exec::execute(&container, options, given)?;
+        let id = new_id()?;
+        store.tell(&events::executed(&container.plan, &id, &line));
         if self.detach {
             executing.wait_until_executed()?;
             return executing.detach().map(|()| 0);
@@ -102,7 +107,10 @@ impl Verb for Exec {
             hang_up: HangUp::Ends(Duration::from_secs(container.plan.stop_timeout.into())),
         };
         match attach::events(&executing, &how, None)? {
-            End::Exited(code) => Ok(code),
+            End::Exited(code) => {
+                store.tell_and_bound(&[events::execution_died(&container.plan, &id, code)]);
+                Ok(code)
+            }
             End::Detached(code) => executing.detach().map(|()| code),
         }
     }

@@ -17,6 +17,16 @@ pub fn died(plan: &RunPlan, exit_code: i32) -> Event {
     event(plan, "die").with("exitCode", exit_code.to_string())
 }
 
+/// A command in a container: it is made and started, in Docker's words.
+pub fn executed(plan: &RunPlan, id: &str, command: &str) -> [Event; 2] {
+    ["exec_create", "exec_start"].map(|action| event(plan, format!("{action}: {command}")).with("execID", id))
+}
+
+/// It has ended with this status.
+pub fn execution_died(plan: &RunPlan, id: &str, exit_code: i32) -> Event {
+    event(plan, "exec_die").with("execID", id).with("exitCode", exit_code.to_string())
+}
+
 /// The payload is sent a signal.
 pub fn killed(plan: &RunPlan, signal: i32) -> Event {
     event(plan, "kill").with("signal", signal.to_string())

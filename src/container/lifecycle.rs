@@ -62,8 +62,9 @@ pub fn stop(store: &Store, container: &Container, signal: Option<i32>, grace: Gr
     let container = &stay_down(container)?;
     let Some(init) = &container.state.init else { return container.kill() };
     let signal = signal.unwrap_or(container.plan.stop_signal);
-    container.signal(signal)?;
+    // Told first: the payload's end is told by another process.
     store.tell(&[events::killed(&container.plan, signal)]);
+    container.signal(signal)?;
     let patience = match grace {
         Grace::Planned if container.plan.stop_timeout == u32::MAX => None,
         Grace::Planned => Some(Duration::from_secs(container.plan.stop_timeout.into())),
@@ -142,9 +143,8 @@ pub fn kill(store: &Store, container: &Container, signal: i32) -> Result<()> {
         .code(ExitCode::General)
         .known(Known::KillsStopped { name: container.plan.name.clone(), id: container.plan.id.clone() }));
     }
-    container.signal(signal)?;
     store.tell_and_bound(&[events::killed(&container.plan, signal)]);
-    Ok(())
+    container.signal(signal)
 }
 
 /// Waits until the container's payload has ended, and returns its status as the shell counts it; one that is started

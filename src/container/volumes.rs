@@ -17,8 +17,8 @@ use crate::rootfs::copy_tree::Report;
 use crate::rootfs::mount::{Mount, MountKind};
 use crate::rootfs::overlay;
 use crate::rootfs::resolve::Root;
-use crate::store::Store;
 use crate::store::volumes::{self, Durability, Metadata, Removed, Volume};
+use crate::store::{Event, Kind, Store};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
@@ -36,6 +36,11 @@ pub struct Wish {
     pub labels: BTreeMap<String, String>,
     /// `--opt`
     pub options: BTreeMap<String, String>,
+}
+
+/// What happens to a volume, for the event log.
+fn event(name: &str, action: &str) -> Event {
+    Event::now(Kind::Volume, action, name).with("driver", "local")
 }
 
 /// Makes a volume and returns its name; one that exists is as it should be.
@@ -61,6 +66,7 @@ pub fn create(store: &Store, wish: Wish) -> Result<String> {
     labels.extend(wish.labels);
     let metadata = Metadata { labels, options: wish.options, ..metadata };
     volumes::create(store, &name, &metadata, Durability::Synced)?;
+    store.tell_and_bound(&[event(&name, "create")]);
     Ok(name)
 }
 
@@ -155,6 +161,7 @@ pub fn remove(store: &Store, name: &str) -> Result<()> {
         }
         volumes::take_away(store, [name])?
     };
+    store.tell_and_bound(&[event(name, "destroy")]);
     delete(&removed).map(drop)
 }
 
@@ -183,6 +190,7 @@ pub fn prune(store: &Store, wanted: impl Fn(&Volume) -> bool) -> Result<Pruned> 
             return Ok(Pruned::default());
         }
         let removed = volumes::take_away(store, names.iter().map(String::as_str))?;
+        store.tell_and_bound(&names.iter().map(|name| event(name, "destroy")).collect::<Vec<_>>());
         (names, removed)
     };
     Ok(Pruned { names, bytes: delete(&removed)? })
