@@ -118,6 +118,7 @@ fn images_on_disk_are_read() {
     }
     rr.run(["run", "--rm", "--network", "none", "--pull", "never", "bb:1", "true"]).succeeds();
     rr.run(["pull", "oci:/nowhere"]).fails_with(1, "/nowhere");
+    rr.run(["pull", "oci-archive:/etc/passwd"]).fails_with(1, "it is no tar archive");
 }
 
 #[test]

@@ -44,7 +44,9 @@ impl TarIndex {
             file.seek(SeekFrom::Start(at)).doing(doing)?;
             // A new reader at each header, so that the data between them is not read.
             let mut archive = Archive::new(&mut file);
-            let Some(entry) = archive.next_entry().doing(doing)? else { break };
+            // What does not even begin as one is something else.
+            let reading = || if at == 0 { doing() + ": it is no tar archive" } else { doing() };
+            let Some(entry) = archive.next_entry().doing(reading)? else { break };
             let offset = at + archive.position();
             let size = entry.size;
             let name = path::normalize(&entry.path).map_err(|error| Failure::new(doing(), error))?;
