@@ -65,7 +65,7 @@ fn free_space(store: &Store) -> Result<()> {
 }
 
 /// The containers made from the image with this id.
-fn users_of(store: &Store, id: &str) -> Result<Vec<ImageUser>> {
+pub fn users_of(store: &Store, id: &str) -> Result<Vec<ImageUser>> {
     let containers = record::list(store)?.into_iter();
     let users = containers.filter(|container| container.plan.image.as_ref().is_some_and(|image| image.id == id));
     Ok(users

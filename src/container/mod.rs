@@ -5,6 +5,7 @@
 pub mod commit;
 pub mod copy;
 pub mod create;
+pub mod disk;
 pub mod events;
 pub mod exec;
 pub mod files;
@@ -14,7 +15,9 @@ pub mod logs;
 pub mod mount_options;
 pub mod names;
 pub mod options;
+pub mod prune;
 pub mod record;
+pub mod reset;
 pub mod restart;
 pub mod run;
 mod standstill;

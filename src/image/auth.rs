@@ -89,6 +89,22 @@ pub fn find(dirs: &Dirs, repository: &str) -> Result<Credentials> {
     find_in(&files(dirs), repository, &ask_helper)
 }
 
+/// As [`find`], from `file` only where there is one.
+///
+/// # Errors
+/// As there.
+pub fn find_for(dirs: &Dirs, file: Option<&Path>, repository: &str) -> Result<Credentials> {
+    file.map_or_else(|| find(dirs, repository), |file| find_in_file(file, repository))
+}
+
+/// As [`find`], from one file only.
+///
+/// # Errors
+/// As there.
+pub fn find_in_file(file: &Path, repository: &str) -> Result<Credentials> {
+    find_in(&[file.to_owned()], repository, &ask_helper)
+}
+
 /// The files, in order. `$REGISTRY_AUTH_FILE` is used instead of the others.
 fn files(dirs: &Dirs) -> Vec<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -222,20 +238,42 @@ fn hosts_match(key: &str, host: &str) -> bool {
 
 /// Runs `docker-credential-HELPER get`; None where it knows no credentials for the address.
 fn ask_helper(helper: &str, address: &str) -> Result<Option<Credentials>> {
+    let doing = || format!("cannot ask docker-credential-{helper} for the credentials of {address}");
+    match run_helper(helper, "get", address) {
+        Ok(Answer::Said(answer)) => parse_answer(&answer).map(Some).map_err(|error| Failure::new(doing(), error)),
+        Ok(Answer::KnowsNone) => Ok(None),
+        Err(failure) => Err(Failure { doing: doing(), ..failure }),
+    }
+}
+
+/// What a helper answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// This, on its standard output.
+    Said(Vec<u8>),
+    /// That it has no credentials for the address.
+    KnowsNone,
+}
+
+/// Runs `docker-credential-HELPER VERB` with `input` (docker-credential-helpers' protocol).
+///
+/// # Errors
+/// There is no such helper, or it fails.
+pub(super) fn run_helper(helper: &str, verb: &str, input: &str) -> Result<Answer> {
     let program = format!("docker-credential-{helper}");
-    let doing = || format!("cannot ask {program} for the credentials of {address}");
+    let doing = || format!("cannot run {program} {verb}");
     if Path::new(helper).components().count() != 1 || helper.contains('/') {
         return Err(Failure::new(doing(), "this is no name of a helper"));
     }
     let mut child = Command::new(&program)
-        .arg("get")
+        .arg(verb)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .doing(doing)?;
     if let Some(mut stdin) = child.stdin.take() {
-        match stdin.write_all(address.as_bytes()) {
+        match stdin.write_all(input.as_bytes()) {
             // A helper that does not read its input ends by itself; its status tells.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             other => other.doing(doing)?,
@@ -245,13 +283,13 @@ fn ask_helper(helper: &str, address: &str) -> Result<Option<Credentials>> {
     let said = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         if said.contains(HELPER_KNOWS_NONE) {
-            return Ok(None);
+            return Ok(Answer::KnowsNone);
         }
         let stderr = String::from_utf8_lossy(&output.stderr);
         let why = [said.trim(), stderr.trim()].join(" ");
         return Err(Failure::new(doing(), format!("it ended with {}: {}", output.status, why.trim().escape_debug())));
     }
-    parse_answer(&output.stdout).map(Some).map_err(|error| Failure::new(doing(), error))
+    Ok(Answer::Said(output.stdout))
 }
 
 /// The error is a sentence without a full stop, and without what the helper said: it may be a secret.

@@ -11,12 +11,14 @@ use crate::host::dirs::Dirs;
 use crate::host::names;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use ureq::http::header::{HeaderMap, LOCATION};
+use ureq::http::header::{CONTENT_LENGTH, HeaderMap, LOCATION};
 use ureq::http::{Method, Response, Uri};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -108,6 +110,44 @@ impl std::error::Error for Trouble {}
 impl From<Trouble> for io::Error {
     fn from(trouble: Trouble) -> io::Error {
         io::Error::other(trouble)
+    }
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RequestBody<'a> {
+    /// Nothing.
+    None,
+    /// These bytes, which may be none: then the request says so.
+    Bytes(&'a [u8]),
+    /// A part of a file.
+    File {
+        /// Its own position is not used.
+        file: &'a File,
+        /// Of the first byte.
+        offset: u64,
+        /// How many.
+        length: u64,
+    },
+}
+
+/// Bytes a second below which sending a body is given up.
+const SLOWEST: u64 = 4 << 10;
+
+/// A part of a file as a reader.
+struct FilePart<'a> {
+    file: &'a File,
+    offset: u64,
+    left: u64,
+}
+
+impl io::Read for FilePart<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let count = self.file.read_at(&mut buffer[..wanted], self.offset)?;
+        self.offset += count as u64;
+        self.left -= count as u64;
+        Ok(count)
     }
 }
 
@@ -244,7 +284,7 @@ impl Agents {
         }
     }
 
-    /// One request, redirects followed. `authorization` goes to the host of `url` only.
+    /// One request without a body, redirects followed. `authorization` goes to the host of `url` only.
     pub(super) fn exchange(
         &self,
         method: &Method,
@@ -253,11 +293,24 @@ impl Agents {
         authorization: Option<&str>,
         security: Security,
     ) -> Result<Response<Body>, Trouble> {
+        self.exchange_body(method, url, headers, RequestBody::None, authorization, security)
+    }
+
+    /// One request, redirects followed: each gets the body again.
+    pub(super) fn exchange_body(
+        &self,
+        method: &Method,
+        url: &str,
+        headers: &[(&str, String)],
+        body: RequestBody<'_>,
+        authorization: Option<&str>,
+        security: Security,
+    ) -> Result<Response<Body>, Trouble> {
         let first = parse_url(url)?;
         let mut at = first.clone();
         for _ in 0..=MAX_REDIRECTS {
             let own = at.authority() == first.authority() && at.scheme() == first.scheme();
-            let response = self.send(method, &at, headers, authorization.filter(|_| own), security)?;
+            let response = self.send(method, &at, headers, body, authorization.filter(|_| own), security)?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
             }
@@ -272,6 +325,7 @@ impl Agents {
         method: &Method,
         url: &Uri,
         headers: &[(&str, String)],
+        body: RequestBody<'_>,
         authorization: Option<&str>,
         security: Security,
     ) -> Result<Response<Body>, Trouble> {
@@ -283,9 +337,22 @@ impl Agents {
         if let Some(value) = authorization {
             request = request.header("Authorization", value);
         }
-        let request = request.body(()).map_err(|error| Trouble::new(TroubleKind::Wrong, format!("{host}: {error}")))?;
+        let wrong = |error: ureq::http::Error| Trouble::new(TroubleKind::Wrong, format!("{host}: {error}"));
         log::debug!("{method} {url}");
-        let response = self.agent(url, security)?.run(request).map_err(|error| self.describe(url, error))?;
+        let agent = self.agent(url, security)?;
+        let result = match body {
+            RequestBody::None => agent.run(request.body(()).map_err(wrong)?),
+            RequestBody::Bytes(bytes) => agent.run(request.body(bytes).map_err(wrong)?),
+            RequestBody::File { file, offset, length } => {
+                let mut part = FilePart { file, offset, left: length };
+                let body = ureq::SendBody::from_reader(&mut part);
+                let request = request.header(CONTENT_LENGTH, length).body(body).map_err(wrong)?;
+                // The time for a body is for the whole of it, and a layer's may be long.
+                let limit = self.patience.silence + Duration::from_secs(length / SLOWEST);
+                agent.run(agent.configure_request(request).timeout_send_body(Some(limit)).build())
+            }
+        };
+        let response = result.map_err(|error| self.describe(url, error))?;
         log::debug!("{method} {url}: {}", response.status());
         Ok(response)
     }

@@ -8,7 +8,7 @@
 use super::auth::Credentials;
 use super::challenge::{self, Challenge};
 use super::digest::Digest;
-use super::http::{Agents, Trouble, TroubleKind, describe_body};
+use super::http::{Agents, RequestBody, Trouble, TroubleKind, describe_body};
 use super::manifest::{MAX_MANIFEST, media_type};
 use super::registries::{Endpoint, Security};
 use super::transfer::BlobSource;
@@ -39,6 +39,26 @@ pub(super) struct Repository {
     scheme: OnceLock<&'static str>,
     /// The Authorization header that was last good.
     authorization: Mutex<Option<String>>,
+    /// What it is for.
+    scope: Scope,
+}
+
+/// What a token is asked for, where the registry does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Reading the repository.
+    Pull,
+    /// Reading and writing it.
+    Push,
+    /// Nothing but to be known.
+    Login,
+}
+
+/// Whether a request that met temporary trouble is tried again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Yes,
+    No,
 }
 
 /// A manifest or index as it came.
@@ -75,7 +95,20 @@ struct ErrorEntry {
 
 impl Repository {
     pub(super) fn new(endpoint: Endpoint, credentials: Credentials, agents: Agents) -> Repository {
-        Repository { endpoint, credentials, agents, scheme: OnceLock::new(), authorization: Mutex::new(None) }
+        Repository {
+            endpoint,
+            credentials,
+            agents,
+            scheme: OnceLock::new(),
+            authorization: Mutex::new(None),
+            scope: Scope::Pull,
+        }
+    }
+
+    /// The same for another purpose than pulling.
+    #[must_use]
+    pub(super) fn with_scope(self, scope: Scope) -> Repository {
+        Repository { scope, ..self }
     }
 
     /// The same repository with what was learned about it, but no connection: for after a fork.
@@ -86,6 +119,7 @@ impl Repository {
             agents: self.agents.afresh(),
             scheme: self.scheme.clone(),
             authorization: Mutex::new(self.current_authorization()),
+            scope: self.scope,
         }
     }
 
@@ -172,14 +206,27 @@ impl Repository {
         Ok(bytes)
     }
 
-    /// A request for something below the repository, until it succeeds or cannot.
+    /// A request for something below the repository, until it succeeds or cannot. A `path` that begins with a slash
+    /// is one of the registry, and it may be a whole address.
     fn request(&self, method: &Method, path: &str, headers: &[(&str, String)]) -> Result<Response<Body>, Trouble> {
+        self.request_body(method, path, headers, RequestBody::None, Again::Yes)
+    }
+
+    /// As [`Repository::request`], with a body.
+    fn request_body(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &[(&str, String)],
+        body: RequestBody<'_>,
+        again: Again,
+    ) -> Result<Response<Body>, Trouble> {
         let (mut tries, mut challenges) = (0, 0);
         loop {
             let used = self.current_authorization();
-            let response = match self.exchange(method, path, headers, used.as_deref()) {
+            let response = match self.exchange(method, path, headers, body, used.as_deref()) {
                 Ok(response) => response,
-                Err(trouble) if trouble.kind == TroubleKind::Temporary => {
+                Err(trouble) if trouble.kind == TroubleKind::Temporary && again == Again::Yes => {
                     self.wait(&mut tries, None, trouble)?;
                     continue;
                 }
@@ -197,7 +244,7 @@ impl Repository {
                         Err(trouble) => return Err(trouble),
                     }
                 }
-                408 | 429 | 500 | 502..=504 => {
+                408 | 429 | 500 | 502..=504 if again == Again::Yes => {
                     let retry_after = retry_after(response.headers(), jiff::Timestamp::now());
                     let trouble = self.refusal(path, response);
                     self.wait(&mut tries, retry_after, trouble)?;
@@ -213,12 +260,14 @@ impl Repository {
         method: &Method,
         path: &str,
         headers: &[(&str, String)],
+        body: RequestBody<'_>,
         authorization: Option<&str>,
     ) -> Result<Response<Body>, Trouble> {
         let security = self.endpoint.security;
         let by = |scheme: &str| {
-            let url = format!("{scheme}://{}/v2/{}/{path}", self.endpoint.host(), self.endpoint.reference.path());
-            self.agents.exchange(method, &url, headers, authorization, security)
+            let url = self.url(scheme, path);
+            let own = url.starts_with(&format!("{scheme}://{}/", self.endpoint.host()));
+            self.agents.exchange_body(method, &url, headers, body, authorization.filter(|_| own), security)
         };
         if let Some(scheme) = self.scheme.get() {
             return by(scheme);
@@ -239,6 +288,26 @@ impl Repository {
                 )),
             _ => trouble,
         })
+    }
+
+    /// The address of `path`; see [`Repository::request`].
+    fn url(&self, scheme: &str, path: &str) -> String {
+        let host = self.endpoint.host();
+        if let Some((typed, rest)) = path.split_once("://") {
+            // A registry behind a proxy that does its TLS may not know of it: its own addresses stay as they were
+            // reached first.
+            let own = rest.strip_prefix(host).is_some_and(|rest| rest.starts_with('/'));
+            return if own { format!("{scheme}://{rest}") } else { format!("{typed}://{rest}") };
+        }
+        match path.starts_with('/') {
+            true => format!("{scheme}://{host}{path}"),
+            false => format!("{scheme}://{host}/v2/{}/{path}", self.endpoint.reference.path()),
+        }
+    }
+
+    /// Whether the registry takes the credentials (distribution-spec "Determining Support").
+    pub(super) fn check(&self) -> Result<(), Trouble> {
+        self.request(&Method::GET, "/v2/", &[]).map(|_| ())
     }
 
     /// Waits before another try, or gives up.
@@ -293,7 +362,11 @@ impl Repository {
             return Err(self.wrong(format!("its token server `{}` is not HTTPS", realm.escape_debug())));
         }
         let path = self.endpoint.reference.path();
-        let own_scope = format!("repository:{path}:pull");
+        let own_scope = match self.scope {
+            Scope::Pull => format!("repository:{path}:pull"),
+            Scope::Push => format!("repository:{path}:pull,push"),
+            Scope::Login => String::new(),
+        };
         let scope = challenge.parameter("scope").unwrap_or(&own_scope);
         let service = challenge.parameter("service").unwrap_or("");
         let response = match &self.credentials {
@@ -420,8 +493,9 @@ fn basic(user: &str, password: &str) -> String {
 fn token_url(realm: &str, service: &str, scope: &str, account: Option<&str>) -> String {
     let mut url = realm.to_owned();
     let mut separator = if realm.contains('?') { '&' } else { '?' };
-    let fields = [("service", Some(service)), ("scope", Some(scope)), ("account", account)];
-    for (name, value) in fields {
+    // A scope a parameter: a challenge may name several, as for a blob of another repository.
+    let scopes = scope.split_whitespace().map(|scope| ("scope", Some(scope)));
+    for (name, value) in std::iter::once(("service", Some(service))).chain(scopes).chain([("account", account)]) {
         let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
         url.push(separator);
         url.push_str(name);
@@ -579,6 +653,10 @@ fn range_start(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(CONTENT_RANGE)?.to_str().ok()?;
     text.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse().ok()
 }
+
+mod upload;
+
+pub(super) use upload::Uploaded;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use super::index::LayoutIndex;
 use super::local::{self, Image};
 use super::manifest::Descriptor;
 use super::reference::{ImageName, Reference};
+use super::transfer::LayerRecord;
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::launch::StoreNamespace;
 use crate::store::{Patience, Store, TempDir, remove_tree, sweep};
@@ -61,6 +62,8 @@ pub struct Collected {
     pub blob_bytes: u64,
     /// Layers' trees removed.
     pub layers: u64,
+    /// What their tar streams took, bytes.
+    pub layer_bytes: u64,
 }
 
 /// Removes what `name` names: one of several names, or the image with its last one. By id, all its
@@ -148,6 +151,22 @@ fn check_rules(names: &[Reference], users: &[ImageUser], force: Force) -> std::r
 /// # Errors
 /// The store cannot be read; something cannot be removed.
 pub fn collect_garbage(store: &Store, used: &dyn Fn() -> Result<BTreeSet<UsedLayer>>) -> Result<Collected> {
+    collect(store, used, KEEP_PARTIAL)
+}
+
+/// As [`collect_garbage`], and partial downloads go too.
+///
+/// # Errors
+/// As there.
+pub fn collect_all_garbage(store: &Store, used: &dyn Fn() -> Result<BTreeSet<UsedLayer>>) -> Result<Collected> {
+    collect(store, used, Duration::ZERO)
+}
+
+fn collect(
+    store: &Store,
+    used: &dyn Fn() -> Result<BTreeSet<UsedLayer>>,
+    keep_partial: Duration,
+) -> Result<Collected> {
     let Some(_lock) = store.lock_exclusive(Patience::Try)? else {
         return Ok(Collected { deferred: true, ..Collected::default() });
     };
@@ -157,7 +176,7 @@ pub fn collect_garbage(store: &Store, used: &dyn Fn() -> Result<BTreeSet<UsedLay
     }
     StoreNamespace::here()?.run(|| {
         let collected = garbage.remove(store)?;
-        sweep(store, KEEP_PARTIAL)?;
+        sweep(store, keep_partial)?;
         Ok(collected)
     })
 }
@@ -228,6 +247,10 @@ impl Garbage {
                 }
                 Err(failure) => first_error = first_error.and(Err(failure)),
             }
+        }
+        for path in self.layers.iter().filter(|path| path.extension().is_some()) {
+            let record = std::fs::read(path).ok().and_then(|text| serde_json::from_slice::<LayerRecord>(&text).ok());
+            collected.layer_bytes += record.map_or(0, |record| record.tar_bytes);
         }
         for path in &self.layers {
             match remove_layer(store, path) {

@@ -68,6 +68,10 @@ pub fn save_to_file(store: &Store, images: &[Saved], format: ArchiveFormat, out:
 /// # Errors
 /// The system's; a damaged blob.
 pub fn save_to_directory(store: &Store, images: &[Saved], directory: &Path) -> Result<()> {
+    if std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()) {
+        let cause = "there is something in it already";
+        return Err(Failure::new(format!("cannot write images to {}", directory.display()), cause));
+    }
     save_layout(store, images, &mut Folder(directory.to_owned()))
 }
 

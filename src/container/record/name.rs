@@ -88,6 +88,42 @@ pub(super) fn is_of(store: &Store, name: &str, id: &str) -> bool {
     fs::read_link(store.names().join(name)).is_ok_and(|owner| owner == Path::new(id))
 }
 
+/// How old a claim has to be before it counts as left: a name is claimed before the plan says it.
+const SETTLED: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Removes claims of containers that there are not, and those that a rename which was killed has left.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn sweep_names(store: &Store) -> Result<()> {
+    let path = store.names();
+    let doing = || format!("cannot read {}", path.display());
+    let names = File::open(&path).doing(doing)?;
+    // As for taking a claim over.
+    rustix::fs::flock(&names, FlockOperation::LockExclusive).doing(doing)?;
+    for entry in fs::read_dir(&path).doing(doing)? {
+        let link = entry.doing(doing)?.path();
+        let age = fs::symlink_metadata(&link).and_then(|metadata| metadata.modified()).map(|time| time.elapsed());
+        let settled = matches!(age, Ok(Ok(age)) if age > SETTLED);
+        if !owner_exists(store, &link) || (settled && !is_known(store, &link)) {
+            match fs::remove_file(&link) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).doing(|| format!("cannot remove {}", link.display()));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the container that a name leads to has this name; true where it cannot be read.
+fn is_known(store: &Store, link: &Path) -> bool {
+    let Ok(id) = fs::read_link(link) else { return true };
+    let plan = super::read_json::<RunPlan>(&store.containers().join(id).join("plan.json"));
+    plan.ok().flatten().is_none_or(|plan| link.file_name().is_some_and(|name| name == plan.name.as_str()))
+}
+
 /// Gives a container another name, also while it runs.
 ///
 /// # Errors

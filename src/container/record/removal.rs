@@ -115,6 +115,21 @@ fn ends_now(container: &Container) -> Result<bool> {
     Ok(false)
 }
 
+/// Removes a container that nobody holds; false where somebody does, or where it is gone by now. It is locked
+/// meanwhile: nobody can start it.
+///
+/// # Errors
+/// The system's.
+pub fn remove_unheld(store: &Store, container: &Container) -> Result<bool> {
+    let Ok(lock) = File::open(&container.dir) else { return Ok(false) };
+    let held = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err();
+    if held || !container.dir.join("plan.json").exists() {
+        return Ok(false);
+    }
+    let volumes = if container.plan.remove { AnonymousVolumes::Removed } else { AnonymousVolumes::Kept };
+    container.remove_files(store, volumes).map(|()| true)
+}
+
 impl Held {
     /// Removes a container with `--rm`, and with it its anonymous volumes. Runs where the ids of its files
     /// are mapped: in its monitor, or in a [`StoreNamespace`].
