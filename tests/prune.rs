@@ -39,7 +39,7 @@ fn stopped_containers_go_and_running_ones_stay() {
     assert_eq!(rr.run(["container", "prune", "-f"]).succeeds().stdout, "Total reclaimed space: 0B\n");
     assert_eq!(ids(&rr, &["ps", "-q"]).len(), 1);
     rr.run(["container", "prune", "-f", "--filter", "until=x"]).fails_with(1, "until=x");
-    rr.run(["container", "prune", "-f", "--filter", "nope=x"]).fails_with(1, "no filter");
+    rr.run(["container", "prune", "-f", "--filter", "nope=x"]).fails_with(1, "invalid filter");
     rr.run(["rm", "-f", "runs"]).succeeds();
     rr.nothing_is_left();
 }
