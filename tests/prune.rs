@@ -34,7 +34,8 @@ fn stopped_containers_go_and_running_ones_stay() {
     assert_eq!(ids(&rr, &["ps", "-aq"]).len(), 3);
     let pruned = rr.run(["container", "prune", "-f", "--filter", "label!=keep"]).succeeds().stdout;
     assert_eq!(pruned, format!("Deleted Containers:\n{}\n\nTotal reclaimed space: 5MB\n", ended[0]));
-    let asked = rr.command(["container", "prune", "--filter", "label=keep=yes"]).stdin("y\n").output().succeeds().stdout;
+    let asked =
+        rr.command(["container", "prune", "--filter", "label=keep=yes"]).stdin("y\n").output().succeeds().stdout;
     assert!(asked.contains("[y/N] Deleted Containers:"), "{asked}");
     assert_eq!(rr.run(["container", "prune", "-f"]).succeeds().stdout, "Total reclaimed space: 0B\n");
     assert_eq!(ids(&rr, &["ps", "-q"]).len(), 1);
@@ -150,8 +151,12 @@ fn pruning_meets_commands_that_run() {
 fn df_counts() {
     let rr = requires!(user());
     let script = "dd if=/dev/zero of=/file bs=1000 count=3000 2>/dev/null; sleep 1000";
-    rr.run(["run", "-d", "--name", "runs", "--network", "none", "-v", "vol:/v", "alpine", "sh", "-c", script]).succeeds();
-    assert!(wait_until(Duration::from_secs(20), || rr.run(["system", "df", "--format", "{{.Size}}"]).stdout.contains("3MB")));
+    rr.run(["run", "-d", "--name", "runs", "--network", "none", "-v", "vol:/v", "alpine", "sh", "-c", script])
+        .succeeds();
+    assert!(wait_until(Duration::from_secs(20), || rr
+        .run(["system", "df", "--format", "{{.Size}}"])
+        .stdout
+        .contains("3MB")));
     let table = rr.run(["system", "df"]).succeeds().stdout;
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0], ["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"]);
@@ -159,7 +164,9 @@ fn df_counts() {
     assert_eq!(lines[2], ["Containers", "1", "1", "3MB", "0B", "(0%)"]);
     assert_eq!(lines[3][..4], ["Local", "Volumes", "1", "1"]);
     let long = rr.run(["system", "df", "-v"]).succeeds().stdout;
-    for part in ["Images space usage:", "Containers space usage:", "Local Volumes space usage:", "alpine", "runs", "vol"] {
+    for part in
+        ["Images space usage:", "Containers space usage:", "Local Volumes space usage:", "alpine", "runs", "vol"]
+    {
         assert!(long.contains(part), "{part}: {long}");
     }
     rr.run(["rm", "-f", "runs"]).succeeds();

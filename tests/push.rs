@@ -50,7 +50,10 @@ fn a_committed_image_is_pushed_and_pulled_by_others() {
 
     let fresh = Rr::new();
     fresh.write_registries_conf(&format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", registry.address()));
-    assert_eq!(fresh.run(["run", "--rm", "-q", "--network", "none", &other, "cat", "/mine"]).succeeds().stdout, "mine\n");
+    assert_eq!(
+        fresh.run(["run", "--rm", "-q", "--network", "none", &other, "cat", "/mine"]).succeeds().stdout,
+        "mine\n"
+    );
     assert_eq!(rr.run(["push", "-q", "--tls-verify=false", &other]).fails_with(1, "no such image").stdout, "");
     assert_eq!(rr.run(["push", "-q", "--tls-verify=false", &target]).succeeds().stdout, format!("{target}\n"));
 }
@@ -109,7 +112,8 @@ fn login_tries_keeps_and_forgets_credentials() {
     rr.run([&config[..], &["push", "-q", "--tls-verify=false", &target]].concat()).succeeds();
     rr.run([&config[..], &["logout", address]].concat()).succeeds();
     let authfile = rr.path("auth.json");
-    let options = ["login", "--authfile", authfile.to_str().unwrap(), "--tls-verify=false", "-u", "ana", "-p", "secret"];
+    let options =
+        ["login", "--authfile", authfile.to_str().unwrap(), "--tls-verify=false", "-u", "ana", "-p", "secret"];
     let outcome = rr.run([&options[..], &[address]].concat()).succeeds();
     assert!(outcome.stderr.contains("WARNING! Using --password via the CLI is insecure"), "{}", outcome.stderr);
     let file = ["push", "-q", "--tls-verify=false", "--authfile", authfile.to_str().unwrap(), &target];

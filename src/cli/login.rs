@@ -136,7 +136,10 @@ impl Login {
     fn tell(&self, file: &CredentialFile, kept: &Kept) -> Result<i32> {
         match kept {
             Kept::InFile if file.dockers => {
-                report::line(&format!("\nWARNING! Your credentials are stored unencrypted in '{}'.", file.path.display()));
+                report::line(&format!(
+                    "\nWARNING! Your credentials are stored unencrypted in '{}'.",
+                    file.path.display()
+                ));
             }
             Kept::InFile => {}
             Kept::ByHelper(helper) => log::info!("kept by docker-credential-{helper}"),

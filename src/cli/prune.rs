@@ -6,8 +6,8 @@ use super::format::human;
 use super::logs::moment;
 use super::verbs::Verb;
 use super::{output, report, store};
-use crate::container::{prune, volumes};
 use crate::container::record::{self, Container};
+use crate::container::{prune, volumes};
 use crate::error::{ExitCode, Failure, Result};
 use crate::image::reference::{ImageName, Reference};
 use crate::image::{self, Image};
@@ -69,7 +69,11 @@ impl Options {
             [text] => Some(moment(text, Timestamp::now()).map_err(|cause| {
                 Failure::new(format!("cannot use --filter until={text}"), cause).code(ExitCode::General)
             })?),
-            _ => return Err(Failure::new("cannot use --filter", "more than one until filter specified").code(ExitCode::General)),
+            _ => {
+                return Err(
+                    Failure::new("cannot use --filter", "more than one until filter specified").code(ExitCode::General)
+                );
+            }
         };
         Ok(Wanted { filters, until })
     }

@@ -120,7 +120,14 @@ impl Push {
     }
 
     /// Into an archive, as `save` does.
-    fn write(&self, store: &Store, image: &Image, kind: ArchiveKind, path: &std::path::Path, name: Option<Reference>) -> Result<()> {
+    fn write(
+        &self,
+        store: &Store,
+        image: &Image,
+        kind: ArchiveKind,
+        path: &std::path::Path,
+        name: Option<Reference>,
+    ) -> Result<()> {
         let _lock = store.lock_shared()?;
         let images = [(image.clone(), name.into_iter().collect())];
         let format = match kind {

@@ -90,7 +90,7 @@ impl Verb for Df {
 /// A row a kind of thing.
 fn summary(usage: &Usage) -> Vec<Row> {
     let row = |kind: &str, total: usize, active: usize, size: u64, reclaimable: u64| {
-        let share = if size > 0 { format!(" ({}%)", reclaimable * 100 / size) } else { String::new() };
+        let share = (reclaimable * 100).checked_div(size).map_or_else(String::new, |share| format!(" ({share}%)"));
         let fields = [
             ("Type", kind.to_owned()),
             ("TotalCount", total.to_string()),
@@ -102,7 +102,8 @@ fn summary(usage: &Usage) -> Vec<Row> {
     };
     let active_images = usage.images.iter().filter(|image| image.containers > 0).count();
     let running = usage.containers.iter().filter(|container| container.running).count();
-    let stopped: u64 = usage.containers.iter().filter(|container| !container.running).map(|container| container.bytes).sum();
+    let stopped: u64 =
+        usage.containers.iter().filter(|container| !container.running).map(|container| container.bytes).sum();
     let used = usage.volumes.iter().filter(|volume| volume.links > 0).count();
     let unused: u64 = usage.volumes.iter().filter(|volume| volume.links == 0).map(|volume| volume.bytes).sum();
     vec![

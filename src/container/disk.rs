@@ -86,7 +86,8 @@ pub fn usage(store: &Store) -> Result<Usage> {
     let containers = record::list(store)?;
     let listing = image::list(store)?;
     let mut usage = Usage { damaged: listing.damaged, ..Usage::default() };
-    let of_image = |id: &str| containers.iter().filter(|it| it.plan.image.as_ref().is_some_and(|image| image.id == id)).count();
+    let of_image =
+        |id: &str| containers.iter().filter(|it| it.plan.image.as_ref().is_some_and(|image| image.id == id)).count();
     let (mut holders, mut used, mut sizes) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
     for image in &listing.images {
         let active = of_image(&image.id.to_string()) > 0;

@@ -23,7 +23,12 @@ pub fn reset(store: &Store, dirs: &Dirs) -> Result<()> {
         match store.lock_exclusive(Patience::Try)? {
             Some(lock) => break lock,
             None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
-            None => return Err(Failure::new("cannot remove everything", "another rr is making something, and does not end")),
+            None => {
+                return Err(Failure::new(
+                    "cannot remove everything",
+                    "another rr is making something, and does not end",
+                ));
+            }
         }
     };
     // Containers of commands that were faster than the lock, and those whose records are damaged.

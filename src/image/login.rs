@@ -159,7 +159,8 @@ impl CredentialFile {
         let path = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).doing(doing)?;
-        let new = folder.join(format!(".{}.{}", path.file_name().unwrap_or_default().to_string_lossy(), std::process::id()));
+        let new =
+            folder.join(format!(".{}.{}", path.file_name().unwrap_or_default().to_string_lossy(), std::process::id()));
         let text = serde_json::to_vec_pretty(content).doing(doing)?;
         let written = std::fs::File::options()
             .write(true)
@@ -186,7 +187,10 @@ fn helper_for(content: &Map<String, Value>, registry: &str) -> Option<String> {
 }
 
 /// The object in a field, made where there is none. The error is a sentence.
-fn object<'a>(content: &'a mut Map<String, Value>, field: &str) -> std::result::Result<&'a mut Map<String, Value>, String> {
+fn object<'a>(
+    content: &'a mut Map<String, Value>,
+    field: &str,
+) -> std::result::Result<&'a mut Map<String, Value>, String> {
     let value = content.entry(field).or_insert(Value::Null);
     if value.is_null() {
         *value = json!({});

@@ -30,8 +30,8 @@ mod transfer;
 pub mod unpack;
 
 pub use assemble::{Format, NewImage, add_image, empty_config};
-pub use import::{ImportOptions, import, open_url};
 pub use auth::{Credentials, find_for as find_credentials};
+pub use import::{ImportOptions, import, open_url};
 pub use local::{Image, Layer, Listing, find, is_unpacked, list, resolve, tag};
 pub use login::{Convention, CredentialFile, Kept, file_to_write};
 pub use pull::{PullPolicy, PullRequest, load, pull};

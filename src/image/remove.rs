@@ -162,11 +162,7 @@ pub fn collect_all_garbage(store: &Store, used: &dyn Fn() -> Result<BTreeSet<Use
     collect(store, used, Duration::ZERO)
 }
 
-fn collect(
-    store: &Store,
-    used: &dyn Fn() -> Result<BTreeSet<UsedLayer>>,
-    keep_partial: Duration,
-) -> Result<Collected> {
+fn collect(store: &Store, used: &dyn Fn() -> Result<BTreeSet<UsedLayer>>, keep_partial: Duration) -> Result<Collected> {
     let Some(_lock) = store.lock_exclusive(Patience::Try)? else {
         return Ok(Collected { deferred: true, ..Collected::default() });
     };

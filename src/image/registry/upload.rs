@@ -78,8 +78,7 @@ impl Repository {
         let (mut offset, mut tries) = (0, 0);
         while offset < size {
             let range = format!("{offset}-{}", size - 1);
-            let headers =
-                [("Content-Type", "application/octet-stream".to_owned()), ("Content-Range", range)];
+            let headers = [("Content-Type", "application/octet-stream".to_owned()), ("Content-Range", range)];
             let body = RequestBody::File { file: &file, offset, length: size - offset };
             // A first and whole one needs no range, and not every registry likes to see one.
             let needed = if offset == 0 { &headers[..1] } else { &headers[..] };
