@@ -70,6 +70,12 @@ _rr() {
             rr,load)
                 cmd="rr__subcmd__load"
                 ;;
+            rr,login)
+                cmd="rr__subcmd__login"
+                ;;
+            rr,logout)
+                cmd="rr__subcmd__logout"
+                ;;
             rr,logs)
                 cmd="rr__subcmd__logs"
                 ;;
@@ -84,6 +90,9 @@ _rr() {
                 ;;
             rr,pull)
                 cmd="rr__subcmd__pull"
+                ;;
+            rr,push)
+                cmd="rr__subcmd__push"
                 ;;
             rr,rename)
                 cmd="rr__subcmd__rename"
@@ -169,6 +178,9 @@ _rr() {
             rr__subcmd__container,port)
                 cmd="rr__subcmd__container__subcmd__port"
                 ;;
+            rr__subcmd__container,prune)
+                cmd="rr__subcmd__container__subcmd__prune"
+                ;;
             rr__subcmd__container,rename)
                 cmd="rr__subcmd__container__subcmd__rename"
                 ;;
@@ -211,8 +223,14 @@ _rr() {
             rr__subcmd__image,ls)
                 cmd="rr__subcmd__image__subcmd__ls"
                 ;;
+            rr__subcmd__image,prune)
+                cmd="rr__subcmd__image__subcmd__prune"
+                ;;
             rr__subcmd__image,pull)
                 cmd="rr__subcmd__image__subcmd__pull"
+                ;;
+            rr__subcmd__image,push)
+                cmd="rr__subcmd__image__subcmd__push"
                 ;;
             rr__subcmd__image,rm)
                 cmd="rr__subcmd__image__subcmd__rm"
@@ -223,11 +241,20 @@ _rr() {
             rr__subcmd__image,tag)
                 cmd="rr__subcmd__image__subcmd__tag"
                 ;;
+            rr__subcmd__system,df)
+                cmd="rr__subcmd__system__subcmd__df"
+                ;;
             rr__subcmd__system,events)
                 cmd="rr__subcmd__system__subcmd__events"
                 ;;
             rr__subcmd__system,info)
                 cmd="rr__subcmd__system__subcmd__info"
+                ;;
+            rr__subcmd__system,prune)
+                cmd="rr__subcmd__system__subcmd__prune"
+                ;;
+            rr__subcmd__system,reset)
+                cmd="rr__subcmd__system__subcmd__reset"
                 ;;
             rr__subcmd__volume,create)
                 cmd="rr__subcmd__volume__subcmd__create"
@@ -260,7 +287,7 @@ _rr() {
 
     case "${cmd}" in
         rr)
-            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs rename diff commit export update ps port rm cp pull images history import save load rmi tag inspect events info version unshare completion man container image system volume"
+            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs rename diff commit export update ps port rm cp pull images push login logout history import save load rmi tag inspect events info version unshare completion man container image system volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -376,7 +403,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container)
-            opts="run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect"
+            opts="run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -920,6 +947,24 @@ _rr() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__container__subcmd__prune)
+            opts="-f -h --filter --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1718,7 +1763,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__image)
-            opts="pull ls history import save load exists rm tag inspect"
+            opts="pull ls push history import save load exists rm tag inspect prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1883,6 +1928,24 @@ _rr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rr__subcmd__image__subcmd__prune)
+            opts="-a -f -h --all --filter --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rr__subcmd__image__subcmd__pull)
             opts="-q -h --platform --quiet --strict-ids --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1891,6 +1954,36 @@ _rr() {
             fi
             case "${prev}" in
                 --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__image__subcmd__push)
+            opts="-a -q -h --all-tags --authfile --creds --digestfile --quiet --tls-verify --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --digestfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2123,6 +2216,62 @@ _rr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rr__subcmd__login)
+            opts="-p -u -v -h --authfile --get-login --password --password-stdin --tls-verify --username --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --username)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__logout)
+            opts="-a -h --all --authfile --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rr__subcmd__logs)
             opts="-f -n -t -h --details --follow --since --tail --timestamps --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -2227,6 +2376,36 @@ _rr() {
             fi
             case "${prev}" in
                 --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__push)
+            opts="-a -q -h --all-tags --authfile --creds --digestfile --quiet --tls-verify --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --digestfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2654,12 +2833,30 @@ _rr() {
             return 0
             ;;
         rr__subcmd__system)
-            opts="events info"
+            opts="events info prune df reset"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__system__subcmd__df)
+            opts="-v -h --format --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2720,6 +2917,38 @@ _rr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__system__subcmd__prune)
+            opts="-a -f -h --all --volumes --filter --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__system__subcmd__reset)
+            opts="-f -h --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -47,6 +47,9 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand cp 'Copy files between a container and the host'
             cand pull 'Download an image from a registry and unpack it'
             cand images 'List images'
+            cand push 'Upload an image to a registry, or write it to an archive'
+            cand login 'Keep the credentials for a registry'
+            cand logout 'Forget the credentials for a registry'
             cand history 'Show how an image came about'
             cand import 'Make an image of a tar archive of a file system'
             cand save 'Write images to an archive'
@@ -422,6 +425,39 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rr;push'= {
+            cand --authfile 'The file of credentials to use'
+            cand --creds 'Credentials to use instead of those that are kept'
+            cand --digestfile 'Write the manifest''s digest to a file'
+            cand --tls-verify 'Insist on HTTPS and a valid certificate [default: what registries.conf says]'
+            cand -a 'Push all tags of a repository'
+            cand --all-tags 'Push all tags of a repository'
+            cand -q 'Say nothing but the image''s name'
+            cand --quiet 'Say nothing but the image''s name'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;login'= {
+            cand --authfile 'The file to keep them in'
+            cand -p 'Password; others can see it in the list of processes'
+            cand --password 'Password; others can see it in the list of processes'
+            cand --tls-verify 'Insist on HTTPS and a valid certificate [default: what registries.conf says]'
+            cand -u 'User name'
+            cand --username 'User name'
+            cand --get-login 'Print the user that is logged in, and do nothing'
+            cand --password-stdin 'Read the password from standard input'
+            cand -v 'Say where the credentials are kept'
+            cand --verbose 'Say where the credentials are kept'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;logout'= {
+            cand --authfile 'The file they are kept in'
+            cand -a 'Forget those for all registries'
+            cand --all 'Forget those for all registries'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rr;history'= {
             cand --format '`table`, `table TEMPLATE`, `json` or a Go template'
             cand -H 'Show sizes and times for people [default: true]'
@@ -540,6 +576,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand rm 'Remove one or more containers'
             cand cp 'Copy files between a container and the host'
             cand inspect 'Show everything about containers'
+            cand prune 'Remove all containers that do not run'
         }
         &'rr;container;run'= {
             cand --add-host 'Add a line to /etc/hosts; `host-gateway` stands for the host''s address'
@@ -886,9 +923,17 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rr;container;prune'= {
+            cand --filter 'Only what matches: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]'
+            cand -f 'Do not ask'
+            cand --force 'Do not ask'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rr;image'= {
             cand pull 'Download an image from a registry and unpack it'
             cand ls 'List images'
+            cand push 'Upload an image to a registry, or write it to an archive'
             cand history 'Show how an image came about'
             cand import 'Make an image of a tar archive of a file system'
             cand save 'Write images to an archive'
@@ -897,6 +942,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand rm 'Remove one or more images'
             cand tag 'Give an image another name'
             cand inspect 'Show everything about images'
+            cand prune 'Remove images that nobody needs'
         }
         &'rr;image;pull'= {
             cand --platform 'Choose the platform of a multi-platform image'
@@ -919,6 +965,18 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --no-trunc 'Show whole ids'
             cand -q 'Show ids only'
             cand --quiet 'Show ids only'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;image;push'= {
+            cand --authfile 'The file of credentials to use'
+            cand --creds 'Credentials to use instead of those that are kept'
+            cand --digestfile 'Write the manifest''s digest to a file'
+            cand --tls-verify 'Insist on HTTPS and a valid certificate [default: what registries.conf says]'
+            cand -a 'Push all tags of a repository'
+            cand --all-tags 'Push all tags of a repository'
+            cand -q 'Say nothing but the image''s name'
+            cand --quiet 'Say nothing but the image''s name'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -986,9 +1044,21 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rr;image;prune'= {
+            cand --filter 'Only what matches: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]'
+            cand -a 'Remove all images that no container was made of, not only those without a name'
+            cand --all 'Remove all images that no container was made of, not only those without a name'
+            cand -f 'Do not ask'
+            cand --force 'Do not ask'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rr;system'= {
             cand events 'Print what happens to containers, images and volumes'
             cand info 'Show what rr has stored and what it finds on this machine'
+            cand prune 'Remove what nobody needs, and what killed commands have left'
+            cand df 'Show what takes how much room'
+            cand reset 'Remove everything: containers, images, volumes'
         }
         &'rr;system;events'= {
             cand -f 'Only what matches: container, event, image, label, network, scope, type, volume'
@@ -1003,6 +1073,29 @@ set edit:completion:arg-completer[rr] = {|@words|
         &'rr;system;info'= {
             cand -f '`json`, or a Go template such as `{{.Driver}}`'
             cand --format '`json`, or a Go template such as `{{.Driver}}`'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;system;prune'= {
+            cand --filter 'Only what matches: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]'
+            cand -a 'Remove all images that no container was made of, not only those without a name'
+            cand --all 'Remove all images that no container was made of, not only those without a name'
+            cand --volumes 'Remove anonymous volumes that no container has'
+            cand -f 'Do not ask'
+            cand --force 'Do not ask'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;system;df'= {
+            cand --format '`table`, `table TEMPLATE`, `json` or a Go template'
+            cand -v 'Show each image, container and volume'
+            cand --verbose 'Show each image, container and volume'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;system;reset'= {
+            cand -f 'Do not ask'
+            cand --force 'Do not ask'
             cand -h 'Print help'
             cand --help 'Print help'
         }

@@ -50,6 +50,9 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "rm" -d 'Remove one or more co
 complete -c rr -n "__fish_rr_needs_command" -f -a "cp" -d 'Copy files between a container and the host'
 complete -c rr -n "__fish_rr_needs_command" -f -a "pull" -d 'Download an image from a registry and unpack it'
 complete -c rr -n "__fish_rr_needs_command" -f -a "images" -d 'List images'
+complete -c rr -n "__fish_rr_needs_command" -f -a "push" -d 'Upload an image to a registry, or write it to an archive'
+complete -c rr -n "__fish_rr_needs_command" -f -a "login" -d 'Keep the credentials for a registry'
+complete -c rr -n "__fish_rr_needs_command" -f -a "logout" -d 'Forget the credentials for a registry'
 complete -c rr -n "__fish_rr_needs_command" -f -a "history" -d 'Show how an image came about'
 complete -c rr -n "__fish_rr_needs_command" -f -a "import" -d 'Make an image of a tar archive of a file system'
 complete -c rr -n "__fish_rr_needs_command" -f -a "save" -d 'Write images to an archive'
@@ -281,6 +284,24 @@ complete -c rr -n "__fish_rr_using_subcommand images" -s n -l noheading -d 'Leav
 complete -c rr -n "__fish_rr_using_subcommand images" -l no-trunc -d 'Show whole ids'
 complete -c rr -n "__fish_rr_using_subcommand images" -s q -l quiet -d 'Show ids only'
 complete -c rr -n "__fish_rr_using_subcommand images" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand push" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand push" -l creds -d 'Credentials to use instead of those that are kept' -r
+complete -c rr -n "__fish_rr_using_subcommand push" -l digestfile -d 'Write the manifest\'s digest to a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand push" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
+complete -c rr -n "__fish_rr_using_subcommand push" -s a -l all-tags -d 'Push all tags of a repository'
+complete -c rr -n "__fish_rr_using_subcommand push" -s q -l quiet -d 'Say nothing but the image\'s name'
+complete -c rr -n "__fish_rr_using_subcommand push" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand login" -l authfile -d 'The file to keep them in' -r -F
+complete -c rr -n "__fish_rr_using_subcommand login" -s p -l password -d 'Password; others can see it in the list of processes' -r
+complete -c rr -n "__fish_rr_using_subcommand login" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
+complete -c rr -n "__fish_rr_using_subcommand login" -s u -l username -d 'User name' -r
+complete -c rr -n "__fish_rr_using_subcommand login" -l get-login -d 'Print the user that is logged in, and do nothing'
+complete -c rr -n "__fish_rr_using_subcommand login" -l password-stdin -d 'Read the password from standard input'
+complete -c rr -n "__fish_rr_using_subcommand login" -s v -l verbose -d 'Say where the credentials are kept'
+complete -c rr -n "__fish_rr_using_subcommand login" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand logout" -l authfile -d 'The file they are kept in' -r -F
+complete -c rr -n "__fish_rr_using_subcommand logout" -s a -l all -d 'Forget those for all registries'
+complete -c rr -n "__fish_rr_using_subcommand logout" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand history" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
 complete -c rr -n "__fish_rr_using_subcommand history" -s H -l human -d 'Show sizes and times for people [default: true]' -r
 complete -c rr -n "__fish_rr_using_subcommand history" -l no-trunc -d 'Show whole ids and commands'
@@ -322,27 +343,28 @@ complete -c rr -n "__fish_rr_using_subcommand unshare" -l rootless-netns -d 'Pod
 complete -c rr -n "__fish_rr_using_subcommand unshare" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand man" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "run" -d 'Create and run a new container from an image'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "create" -d 'Create a container, to be started later'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "start" -d 'Start one or more stopped containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "stop" -d 'Stop one or more running containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "restart" -d 'Restart one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "kill" -d 'Send a signal to one or more running containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "attach" -d 'Attach to a running container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "exec" -d 'Execute a command in a running container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "logs" -d 'Print what a container has written'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "rename" -d 'Rename a container'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "commit" -d 'Make an image of what a container has changed'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "export" -d 'Write all files of a container to a tar archive'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "update" -d 'Change the restart policy of one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "ls" -d 'List containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "exists" -d 'Tell by the exit status whether a container exists: 0 if it does, 1 if not, 125 where that cannot be told'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "port" -d 'List the ports of a container that are published, or where one is'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "rm" -d 'Remove one or more containers'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "cp" -d 'Copy files between a container and the host'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect" -f -a "inspect" -d 'Show everything about containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "run" -d 'Create and run a new container from an image'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "create" -d 'Create a container, to be started later'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "start" -d 'Start one or more stopped containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "stop" -d 'Stop one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "restart" -d 'Restart one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "kill" -d 'Send a signal to one or more running containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "wait" -d 'Wait until one or more containers stop, then print their exit statuses'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "attach" -d 'Attach to a running container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "exec" -d 'Execute a command in a running container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "logs" -d 'Print what a container has written'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "rename" -d 'Rename a container'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "commit" -d 'Make an image of what a container has changed'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "export" -d 'Write all files of a container to a tar archive'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "update" -d 'Change the restart policy of one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "ls" -d 'List containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "exists" -d 'Tell by the exit status whether a container exists: 0 if it does, 1 if not, 125 where that cannot be told'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "port" -d 'List the ports of a container that are published, or where one is'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "rm" -d 'Remove one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "inspect" -d 'Show everything about containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune" -f -a "prune" -d 'Remove all containers that do not run'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability (ALL for every one)' -r
@@ -548,16 +570,21 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s f -l format -d '`json` or a Go template, such as `{{.State.Status}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Measure what containers have written'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "pull" -d 'Download an image from a registry and unpack it'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "ls" -d 'List images'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "history" -d 'Show how an image came about'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "import" -d 'Make an image of a tar archive of a file system'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "save" -d 'Write images to an archive'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "load" -d 'Load images from an archive'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "exists" -d 'Tell by the exit status whether an image is in the store: 0 if it is, 1 if not, 125 where that cannot be told'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "rm" -d 'Remove one or more images'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "tag" -d 'Give an image another name'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls history import save load exists rm tag inspect" -f -a "inspect" -d 'Show everything about images'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from prune" -l filter -d 'Only what matches: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "pull" -d 'Download an image from a registry and unpack it'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "ls" -d 'List images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "push" -d 'Upload an image to a registry, or write it to an archive'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "history" -d 'Show how an image came about'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "import" -d 'Make an image of a tar archive of a file system'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "save" -d 'Write images to an archive'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "load" -d 'Load images from an archive'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "exists" -d 'Tell by the exit status whether an image is in the store: 0 if it is, 1 if not, 125 where that cannot be told'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "rm" -d 'Remove one or more images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "tag" -d 'Give an image another name'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "inspect" -d 'Show everything about images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "prune" -d 'Remove images that nobody needs'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only the image\'s name'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l strict-ids -d 'Fail where a file belongs to an id that is not mapped, instead of giving it to root'
@@ -571,6 +598,13 @@ complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Show whole ids'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show ids only'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -l creds -d 'Credentials to use instead of those that are kept' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the manifest\'s digest to a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -s a -l all-tags -d 'Push all tags of a repository'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Say nothing but the image\'s name'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from history" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from history" -s H -l human -d 'Show sizes and times for people [default: true]' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from history" -l no-trunc -d 'Show whole ids and commands'
@@ -598,8 +632,15 @@ complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from inspect" -s f -l format -d '`json` or a Go template, such as `{{.State.Status}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from inspect" -s s -l size -d 'Measure what containers have written'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info" -f -a "events" -d 'Print what happens to containers, images and volumes'
-complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -l filter -d 'Only what matches: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all images that no container was made of, not only those without a name'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info prune df reset" -f -a "events" -d 'Print what happens to containers, images and volumes'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info prune df reset" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info prune df reset" -f -a "prune" -d 'Remove what nobody needs, and what killed commands have left'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info prune df reset" -f -a "df" -d 'Show what takes how much room'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info prune df reset" -f -a "reset" -d 'Remove everything: containers, images, volumes'
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -s f -l filter -d 'Only what matches: container, event, image, label, network, scope, type, volume' -r
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -l format -d 'json or a Go template, such as `{{.Action}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -l since -d 'Also what happened from this time on: RFC 3339, seconds since the epoch, or so long ago (42m, 1h30m)' -r
@@ -608,6 +649,16 @@ complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d '`json`, or a Go template such as `{{.Driver}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from prune" -l filter -d 'Only what matches: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]' -r
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all images that no container was made of, not only those without a name'
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from prune" -l volumes -d 'Remove anonymous volumes that no container has'
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from df" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from df" -s v -l verbose -d 'Show each image, container and volume'
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from df" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from reset" -s f -l force -d 'Do not ask'
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand volume; and not __fish_seen_subcommand_from create ls inspect rm prune exists export import" -f -a "create" -d 'Create a volume'
 complete -c rr -n "__fish_rr_using_subcommand volume; and not __fish_seen_subcommand_from create ls inspect rm prune exists export import" -f -a "ls" -d 'List volumes'
 complete -c rr -n "__fish_rr_using_subcommand volume; and not __fish_seen_subcommand_from create ls inspect rm prune exists export import" -f -a "inspect" -d 'Show everything about volumes'
