@@ -17,6 +17,7 @@ use rr::image::unpack::{UnmappedIds, UnpackOptions, UnpackReport, unpack_layer};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::BufReader;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -125,7 +126,7 @@ fn unpack_with_rr(layout: &Path, work: &Path) -> PathBuf {
         let directory = work.join(number.to_string());
         fs::create_dir(&directory).unwrap();
         let (_, decoder) = auto_decoder(archive.read_blob(&layer.digest, 0).unwrap()).unwrap();
-        let mut tar = HashingReader::new(decoder);
+        let mut tar = HashingReader::new(BufReader::new(decoder));
         let report = unpack_layer(&mut tar, &directory, &options).unwrap();
         assert_eq!(tar.drain().unwrap().0, archive.config.rootfs.diff_ids[number]);
         assert_eq!(UnpackReport { devices_skipped: 0, squashed: 0, xattrs_dropped: 0, ..report.clone() }, report);

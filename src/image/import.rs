@@ -8,12 +8,12 @@ use super::pack::layer::LayerWriter;
 use super::platform::Platform;
 use super::reference::Reference;
 use super::registries::Security;
-use super::stream::{Compression, auto_decoder};
+use super::stream::{Compression, INPUT_BUFFER, auto_decoder};
 use super::unpack::entries::Archive;
 use crate::error::{Doing, Failure, Result};
 use crate::host::dirs::Dirs;
 use crate::store::Store;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use ureq::http::Method;
 
 /// What an imported image is to be.
@@ -40,7 +40,8 @@ pub fn import(store: &Store, reader: &mut (dyn Read + Send), options: ImportOpti
     let (_, decoder) = auto_decoder(reader).doing(doing)?;
     let mut tee = Tee { reader: decoder, writer: &mut writer, bytes: 0 };
     // Read as an archive, so that what is none is refused now and not when a container is made of it.
-    let mut archive = Archive::new(&mut tee);
+    let mut buffered = BufReader::with_capacity(INPUT_BUFFER, &mut tee);
+    let mut archive = Archive::new(&mut buffered);
     while archive.next_entry().doing(doing)?.is_some() {}
     io::copy(&mut tee, &mut io::sink()).doing(doing)?;
     if tee.bytes == 0 {

@@ -1,5 +1,6 @@
 //! Images: references, registries, archives, and what becomes of their layers.
 
+mod ahead;
 pub mod archive;
 mod assemble;
 pub mod auth;

@@ -1,7 +1,7 @@
 //! Layer streams: which compression, decompressing with bounded memory, hashing on the way.
 //!
-//! A pull is one pass: socket → [`HashingReader`] (blob digest) → [`decoder`] → [`HashingReader`]
-//! (diff id) → [`super::unpack`]. Nothing here holds more than fixed buffers: 32 KiB of window for gzip,
+//! A pull is one pass ([`super::transfer`]), and this is the middle of it: [`auto_decoder_buffered`], then
+//! [`HashingReader`] for the diff id. Nothing here holds more than fixed buffers: 32 KiB of window for gzip,
 //! at most [`ZSTD_WINDOW_LOG_MAX`] for zstd.
 //!
 //! What a decoder finds wrong in the data is an [`io::Error`] that carries [`CorruptStream`]; errors of
@@ -29,8 +29,8 @@ pub enum Compression {
 /// `--long`. Levels up to 19 need 8 MiB at most.
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-/// Size of the buffer before a decoder: one read(2) of a socket or file.
-const INPUT_BUFFER: usize = 128 << 10;
+/// Size of the buffer that a socket or file is read through, with one read(2).
+pub const INPUT_BUFFER: usize = 128 << 10;
 
 impl Compression {
     /// The compression a layer's media type names (OCI image-spec "media types", Docker's schema 2).
@@ -126,7 +126,16 @@ impl From<CorruptStream> for io::Error {
 /// # Errors
 /// Those of `reader`, and [`CorruptStream`] for a format that layers may not have.
 pub fn auto_decoder<'a>(reader: impl Read + Send + 'a) -> io::Result<(Compression, Box<dyn Read + Send + 'a>)> {
-    let mut reader = BufReader::with_capacity(INPUT_BUFFER, reader);
+    auto_decoder_buffered(BufReader::with_capacity(INPUT_BUFFER, reader))
+}
+
+/// As [`auto_decoder`], of a reader that has a buffer of its own.
+///
+/// # Errors
+/// As [`auto_decoder`].
+pub fn auto_decoder_buffered<'a>(
+    mut reader: impl BufRead + Send + 'a,
+) -> io::Result<(Compression, Box<dyn Read + Send + 'a>)> {
     // One fill may bring fewer than the six bytes of a magic number; read those by themselves.
     let mut head = Vec::with_capacity(6);
     reader.by_ref().take(6).read_to_end(&mut head)?;
@@ -244,17 +253,19 @@ pub struct HashingReader<R> {
     inner: R,
     hasher: Hasher,
     bytes: u64,
+    /// What the reader beneath has ready and was hashed already.
+    hashed: usize,
 }
 
 impl<R: Read> HashingReader<R> {
     /// Hashes from here on.
     pub fn new(inner: R) -> HashingReader<R> {
-        HashingReader { inner, hasher: Hasher::new(), bytes: 0 }
+        HashingReader { inner, hasher: Hasher::new(), bytes: 0, hashed: 0 }
     }
 
     /// Goes on where another reader of the same stream stopped (an interrupted download).
     pub fn resume(inner: R, hasher: Hasher, bytes: u64) -> HashingReader<R> {
-        HashingReader { inner, hasher, bytes }
+        HashingReader { inner, hasher, bytes, hashed: 0 }
     }
 
     /// How many bytes were read.
@@ -288,9 +299,26 @@ impl<R: Read> HashingReader<R> {
 impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        self.bytes += count as u64;
+        let known = self.hashed.min(count);
+        self.hashed -= known;
+        self.hasher.update(&buffer[known..count]);
+        self.bytes += (count - known) as u64;
         Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for HashingReader<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let ready = self.inner.fill_buf()?;
+        self.hasher.update(&ready[self.hashed..]);
+        self.bytes += (ready.len() - self.hashed) as u64;
+        self.hashed = ready.len();
+        Ok(ready)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.hashed -= amount;
+        self.inner.consume(amount);
     }
 }
 
@@ -427,6 +455,18 @@ mod tests {
         let (hasher, bytes) = first.into_state();
         let second = HashingReader::resume(&data[1234..], hasher, bytes);
         assert_eq!(second.drain().unwrap(), (Digest::of(&data), data.len() as u64));
+    }
+
+    #[test]
+    fn hashing_a_buffer_sees_every_byte_once() {
+        let data = sample();
+        let mut hashing = HashingReader::new(BufReader::with_capacity(1000, &data[..]));
+        // Looked at twice, used in part, and left before the end.
+        assert_eq!(hashing.fill_buf().unwrap().len(), 1000);
+        hashing.consume(1);
+        assert_eq!(hashing.fill_buf().unwrap().len(), 999);
+        hashing.read_exact(&mut [0; 5000]).unwrap();
+        assert_eq!(hashing.drain().unwrap(), (Digest::of(&data), data.len() as u64));
     }
 
     proptest! {

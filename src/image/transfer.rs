@@ -1,8 +1,8 @@
 //! Layers into the store: one streaming pass each, side by side.
 //!
 //! ```text
-//! source ─→ hash ─→ tmp/blob-… ─→ inflate ─→ hash ─→ unpack into tmp/layer-…
-//!            blob digest                     diff id
+//! source ─→ hash ─→ tmp/blob-… ─→ inflate ─┼─→ hash ─→ unpack into tmp/layer-…
+//!            blob digest          a thread │ another: diff id
 //! ```
 //!
 //! Runs as root of the store's user namespace. A blob and a tree appear
@@ -10,18 +10,22 @@
 //! the next pass reads it first and asks for the rest only. Each tree and each blob is locked while it is
 //! made, so a second rr that wants the same waits and finds it done.
 
-use super::digest::{Digest, Hasher};
+mod input;
+
+use self::input::Input;
+use super::ahead::Ahead;
+use super::digest::Digest;
 use super::http::{Trouble, TroubleKind};
 use super::local::Layer;
 use super::progress::{Event, LayerState, Progress};
-use super::stream::{HashingReader, auto_decoder};
+use super::stream::{HashingReader, auto_decoder_buffered};
 use super::unpack::{UnmappedIds, UnpackOptions, UnpackReport, unpack_layer};
-use crate::error::{Doing, Failure, IntoCause, Result};
+use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
 use crate::store::{Store, TempDir, TempFile};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -56,9 +60,6 @@ pub(super) struct Transfer<'a> {
     pub(super) unmapped: UnmappedIds,
     pub(super) progress: &'a dyn Progress,
 }
-
-/// Progress is told every so many bytes.
-const TELL_EVERY: u64 = 512 << 10;
 
 impl Transfer<'_> {
     /// Brings all `layers` into the store; those that are there are passed over.
@@ -262,13 +263,11 @@ impl Task<'_> {
     ) -> std::result::Result<Option<LayerRecord>, Setback> {
         // The rest of what could not be unpacked, or what the decoder had no need to look at.
         let drained = io::copy(input, &mut io::sink());
-        if let (Err(error), None) = (drained, &input.trouble) {
-            return Err(Setback::Local(Failure::new(self.doing(), error.into_cause())));
-        }
         // What the input met explains more than what the decoder or the unpacker made of it.
-        if let Some(setback) = input.trouble.take() {
+        if let Some(setback) = input.take_trouble() {
             return Err(setback);
         }
+        drained.doing(|| self.doing())?;
         input.check().map_err(Setback::Bad)?;
         // The blob is what was asked for, so no other source can do better from here on.
         let unpacked = result.map_err(|failure| failure.while_doing(self.doing()))?;
@@ -288,11 +287,14 @@ impl Task<'_> {
             namespace: self.transfer.namespace,
             unmapped: self.transfer.unmapped,
         };
-        let (_, decoder) = auto_decoder(input).doing(|| "cannot read its beginning")?;
-        let mut tar = HashingReader::new(decoder);
-        let report = unpack_layer(&mut tar, tree.path(), &options)?;
-        let (diff_id, tar_bytes) = tar.drain().doing(|| "cannot read it to its end")?;
-        Ok(Unpacked { diff_id, record: LayerRecord { tar_bytes, report } })
+        std::thread::scope(|scope| {
+            let (_, decoder) = auto_decoder_buffered(input).doing(|| "cannot read its beginning")?;
+            let ahead = Ahead::start(scope, decoder).doing(|| "cannot start a thread")?;
+            let mut tar = HashingReader::new(ahead);
+            let report = unpack_layer(&mut tar, tree.path(), &options)?;
+            let (diff_id, tar_bytes) = tar.drain().doing(|| "cannot read it to its end")?;
+            Ok(Unpacked { diff_id, record: LayerRecord { tar_bytes, report } })
+        })
     }
 }
 
@@ -317,134 +319,6 @@ impl BlobSource for KeptBlob {
     fn open(&self, _: &Digest, _: u64, _: u64) -> std::result::Result<Box<dyn Read + Send + '_>, Trouble> {
         let file = File::open(&self.path).doing(|| format!("cannot read {}", self.path.display()));
         Ok(Box::new(file.map_err(|failure| Trouble::new(TroubleKind::Wrong, failure.to_string()))?))
-    }
-}
-
-/// The compressed stream: first what is left of an earlier download, then the source. Hashes all of it,
-/// and appends what the source gives to the partial blob.
-struct Input<'a> {
-    task: &'a Task<'a>,
-    source: &'a dyn BlobSource,
-    /// What an earlier download left, to be read before the source is asked.
-    kept: io::Take<File>,
-    kept_length: u64,
-    from_source: Option<Box<dyn Read + Send + 'a>>,
-    /// Where the source's bytes are appended to.
-    partial: Option<&'a mut File>,
-    hasher: Hasher,
-    bytes: u64,
-    told: u64,
-    /// What went wrong here: decoders and the unpacker pass it on as text only.
-    trouble: Option<Setback>,
-}
-
-impl<'a> Input<'a> {
-    fn open(
-        task: &'a Task<'a>,
-        source: &'a dyn BlobSource,
-        needs: &Needs,
-        blob: &'a mut TempFile,
-    ) -> std::result::Result<Input<'a>, Setback> {
-        let doing = || format!("cannot read {}", blob.path().display());
-        let kept = File::open(blob.path()).doing(doing)?;
-        let mut kept_length = kept.metadata().doing(doing)?.len();
-        let mut partial = None;
-        if needs.blob {
-            let file = blob.file();
-            if kept_length > task.layer.size {
-                file.set_len(0).doing(|| task.doing())?;
-                kept_length = 0;
-            }
-            file.seek(SeekFrom::End(0)).doing(|| task.doing())?;
-            partial = Some(file);
-        }
-        Ok(Input {
-            task,
-            source,
-            kept: kept.take(kept_length),
-            kept_length,
-            from_source: None,
-            partial,
-            hasher: Hasher::new(),
-            bytes: 0,
-            told: 0,
-            trouble: None,
-        })
-    }
-
-    fn read_some(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, Setback> {
-        let layer = self.task.layer;
-        if self.task.stop.load(Ordering::Relaxed) {
-            return Err(Setback::Lost(Trouble::new(TroubleKind::Temporary, "another layer failed")));
-        }
-        if self.bytes < self.kept_length {
-            let count = self.kept.read(buffer).doing(|| self.task.doing())?;
-            if count == 0 {
-                return Err(Failure::new(self.task.doing(), "the partial download shrank while it was read").into());
-            }
-            return Ok(count);
-        }
-        if self.from_source.is_none() {
-            let opened = self.source.open(&layer.blob, layer.size, self.kept_length).map_err(Setback::Lost)?;
-            self.from_source = Some(opened);
-        }
-        let Some(source) = &mut self.from_source else { return Ok(0) };
-        let count = source.read(buffer).map_err(|error| match Trouble::in_error(&error) {
-            Some(trouble) if trouble.kind == TroubleKind::Wrong => {
-                Setback::Bad(trouble.clone().while_doing(self.task.doing()))
-            }
-            Some(trouble) => Setback::Lost(trouble.clone()),
-            None => Setback::Local(Failure::new(self.task.doing(), error.into_cause())),
-        })?;
-        if let Some(partial) = &mut self.partial {
-            partial.write_all(&buffer[..count]).doing(|| self.task.doing())?;
-        }
-        Ok(count)
-    }
-
-    fn tell(&mut self) {
-        self.told = self.bytes;
-        let done = self.bytes;
-        self.task.tell(match self.partial {
-            Some(_) => LayerState::Downloading { done },
-            None => LayerState::Extracting { done },
-        });
-    }
-
-    /// Whether what was read to its end is the blob.
-    fn check(&self) -> Result<()> {
-        let layer = self.task.layer;
-        if self.bytes != layer.size {
-            let cause = format!("it has {} bytes, and the manifest says {}", self.bytes, layer.size);
-            return Err(Failure::new(self.task.doing(), cause));
-        }
-        let digest = self.hasher.clone().finish();
-        if digest != layer.blob {
-            return Err(Failure::new(self.task.doing(), format!("what came has the wrong digest, {digest}")));
-        }
-        Ok(())
-    }
-}
-
-impl Read for Input<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.trouble.is_some() {
-            return Err(io::Error::other("the input has failed before"));
-        }
-        match self.read_some(buffer) {
-            Ok(count) => {
-                self.hasher.update(&buffer[..count]);
-                self.bytes += count as u64;
-                if self.bytes - self.told >= TELL_EVERY || count == 0 {
-                    self.tell();
-                }
-                Ok(count)
-            }
-            Err(setback) => {
-                self.trouble = Some(setback);
-                Err(io::Error::other("the input failed"))
-            }
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! in the archive are the container's.
 
 use crate::error::{Failure, IntoCause, Result};
+use crate::image::stream::INPUT_BUFFER;
 use crate::image::unpack::entries::{Archive, Entry, Kind};
 use crate::image::unpack::header::Time;
 use crate::image::unpack::path::{normalize, split};
@@ -16,7 +17,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -38,7 +39,8 @@ pub struct Destination<'a> {
 /// It is damaged, or leads out; what is there excludes what comes, in Docker's words; the system's.
 pub fn unpack(reader: &mut dyn Read, destination: &Destination<'_>) -> Result<Report> {
     let mut unpacker = Unpacker { destination, report: Report::default(), directories: Vec::new() };
-    let mut archive = Archive::new(reader);
+    let mut buffered = BufReader::with_capacity(INPUT_BUFFER, &mut *reader);
+    let mut archive = Archive::new(&mut buffered);
     loop {
         let next = archive.next_entry();
         let Some(entry) = next.map_err(|error| Failure::new("cannot read the archive", error.into_cause()))? else {

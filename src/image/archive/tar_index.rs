@@ -7,7 +7,7 @@ use crate::image::unpack::header::BLOCK;
 use crate::image::unpack::path;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::{BufReader, Seek, SeekFrom};
 use std::sync::Arc;
 
 /// Files and links of a tar file, by normalised name.
@@ -43,7 +43,8 @@ impl TarIndex {
         loop {
             file.seek(SeekFrom::Start(at)).doing(doing)?;
             // A new reader at each header, so that the data between them is not read.
-            let mut archive = Archive::new(&mut file);
+            let mut reader = BufReader::new(&file);
+            let mut archive = Archive::new(&mut reader);
             // What does not even begin as one is something else.
             let reading = || if at == 0 { doing() + ": it is no tar archive" } else { doing() };
             let Some(entry) = archive.next_entry().doing(reading)? else { break };

@@ -15,7 +15,7 @@ use crate::error::{Failure, Result};
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::BufRead;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// containers/storage keeps the true owner and mode of squashed files here, as `uid:gid:0mode`.
@@ -80,7 +80,7 @@ impl<'a> Unpacker<'a> {
     }
 
     /// Unpacks all of `tar`.
-    pub fn run(mut self, tar: &mut dyn Read) -> Result<UnpackReport> {
+    pub fn run(mut self, tar: &mut dyn BufRead) -> Result<UnpackReport> {
         let mut archive = Archive::new(tar);
         while let Some(entry) = archive.next_entry().map_err(|error| whole(Problem::Archive(error)))? {
             self.report.entries += 1;

@@ -1,20 +1,17 @@
 //! A tar stream as a sequence of entries, each with what its extended headers say laid over it.
 //!
-//! Reads through one fixed buffer; an entry's data is handed out as slices of that buffer, so a file
-//! goes from decompressor to write(2) with one copy. Extended headers are limited in size, because
+//! An entry's data is handed out as slices of the reader's own buffer, so a file goes from decompressor to write(2)
+//! without a copy between. Extended headers are limited in size, because
 //! they have to be held; nothing else is.
 
 use super::header::{self, BLOCK, Header, Malformed, Time, TypeFlag};
 use super::pax::{self, Overrides};
 use super::sparse::{MapInData, SparseMap, check_count};
 use crate::image::stream::CorruptStream;
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 
 /// Largest extended header, in bytes; Go's archive/tar, and with it podman, takes no larger ones.
 pub const MAX_EXTENDED_HEADER: u64 = 1 << 20;
-
-/// What the buffer holds: large enough that big files are written with few calls.
-const BUFFER: usize = 256 << 10;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +69,8 @@ struct Pending {
 
 impl<'r> Archive<'r> {
     /// Starts at the first header.
-    pub fn new(reader: &'r mut dyn Read) -> Archive<'r> {
-        Archive { source: Source::new(reader), globals: Overrides::default(), data_left: 0, padding: 0 }
+    pub fn new(reader: &'r mut dyn BufRead) -> Archive<'r> {
+        Archive { source: Source { reader, position: 0 }, globals: Overrides::default(), data_left: 0, padding: 0 }
     }
 
     /// The next entry; what was not read of the one before is skipped. None at the end, which is
@@ -273,37 +270,26 @@ fn corrupt(what: impl Into<Malformed>) -> io::Error {
     CorruptStream::new("tar", what).into()
 }
 
-/// The reader and its buffer.
+/// The reader, counted.
 struct Source<'r> {
-    reader: &'r mut dyn Read,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
+    reader: &'r mut dyn BufRead,
     position: u64,
 }
 
-impl<'r> Source<'r> {
-    fn new(reader: &'r mut dyn Read) -> Source<'r> {
-        Source { reader, buffer: vec![0; BUFFER].into_boxed_slice(), start: 0, end: 0, position: 0 }
-    }
-
+impl Source<'_> {
     /// What is buffered, after reading more if that was nothing; empty at the end of the stream.
     fn fill(&mut self) -> io::Result<&[u8]> {
-        if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
-            self.end = loop {
-                match self.reader.read(&mut self.buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    result => break result?,
-                }
-            };
+        // Two calls, because the borrow of a returned slice would outlive the loop; the second finds the buffer filled.
+        while let Err(error) = self.reader.fill_buf() {
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
         }
-        Ok(&self.buffer[self.start..self.end])
+        self.reader.fill_buf()
     }
 
     fn consume(&mut self, amount: usize) {
-        self.start += amount;
+        self.reader.consume(amount);
         self.position += amount as u64;
     }
 

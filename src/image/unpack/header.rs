@@ -177,10 +177,15 @@ impl Dialect {
 /// The sum of all bytes with the checksum field as spaces. Historic writers summed signed bytes.
 fn verify_checksum(block: &[u8; BLOCK]) -> Result<(), Malformed> {
     let stored = unsigned(&block[148..156], "checksum")?;
-    let bytes = || block[..148].iter().chain(&[b' '; 8]).chain(&block[156..]);
-    let sum: u64 = bytes().map(|byte| u64::from(*byte)).sum();
-    let signed_sum: i64 = bytes().map(|byte| i64::from(*byte as i8)).sum();
-    if stored == sum || i64::try_from(stored) == Ok(signed_sum) {
+    let mut block = *block;
+    block[148..156].fill(b' ');
+    // Sums of numbers this narrow are made of many bytes at a time; 512 bytes cannot overflow them.
+    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+    if stored == u64::from(sum) {
+        return Ok(());
+    }
+    let signed_sum: i32 = block.iter().map(|byte| i32::from(*byte as i8)).sum();
+    if i64::try_from(stored) == Ok(i64::from(signed_sum)) {
         return Ok(());
     }
     Err("the header checksum is wrong".into())

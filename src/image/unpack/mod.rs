@@ -41,7 +41,7 @@ pub mod tree;
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
 use serde::{Deserialize, Serialize};
-use std::io::Read;
+use std::io::BufRead;
 use std::path::Path;
 
 /// What to do with a file whose owner has no id in the user namespace.
@@ -107,7 +107,7 @@ pub struct UnpackReport {
 /// A corrupt archive, one that leads out of the destination, a system call that failed (the file
 /// system is full), an unmapped id under [`UnmappedIds::Refuse`]. An error of `tar` itself is told too, but only
 /// as text: a caller who wants to know more keeps it aside in its reader.
-pub fn unpack_layer(tar: &mut dyn Read, destination: &Path, options: &UnpackOptions<'_>) -> Result<UnpackReport> {
+pub fn unpack_layer(tar: &mut dyn BufRead, destination: &Path, options: &UnpackOptions<'_>) -> Result<UnpackReport> {
     let doing = || format!("cannot unpack into {}", destination.display());
     let ownership = ownership::Ownership::new(options.ids, options.namespace).doing(doing)?;
     let tree = tree::Tree::open(destination, ownership.root()).map_err(|problem| Failure::new(doing(), problem))?;

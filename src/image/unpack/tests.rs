@@ -536,7 +536,7 @@ fn a_failing_reader_is_told_as_itself() {
     }
     let place = Place::new();
     let bytes = tar().header_only(b'0', "file", 5000).finish();
-    let mut reader = std::io::Read::chain(&bytes[..512], Lost);
+    let mut reader = std::io::Read::chain(&bytes[..512], std::io::BufReader::new(Lost));
     let failure = unpack_layer(&mut reader, &place.layer(), &options(&one_id())).unwrap_err();
     assert!(failure.to_string().contains("`file`") && failure.cause.contains("ECONNRESET"), "{failure}");
 }
