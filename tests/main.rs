@@ -16,6 +16,7 @@ mod detach;
 mod differential;
 mod events;
 mod exec;
+mod drivers;
 mod exit_codes;
 mod faults;
 mod format;

@@ -245,7 +245,8 @@ fn links_named_docker_and_podman_say_it_in_their_words() {
         let as_podman = rr.command_as("podman", words).output().exits(podman.0).says(&podman.1);
         assert!(as_podman.stderr.starts_with("Error: "), "{as_podman}");
     }
-    rr.command_as("docker", ["--version"]).output().succeeds_quietly().prints("docker version ");
+    rr.command_as("docker", ["--version"]).output().succeeds_quietly().prints("Docker version ");
+    rr.command_as("podman", ["--version"]).output().succeeds_quietly().prints("podman version ");
     rr.command_as("podman", ["inspect", "--format={{.Name}}", "it"]).output().succeeds_quietly().prints("it\n");
     rr.command_as("docker", ["inspect", "--format={{.Name}}", "it"]).output().succeeds_quietly().prints("/it\n");
     rr.run(["kill", "it"]).succeeds_quietly();
@@ -255,4 +256,38 @@ fn links_named_docker_and_podman_say_it_in_their_words() {
     rr.command_as("podman", ["kill", "it"]).output().exits(125).says("can only kill running containers.");
     rr.command_as("docker", ["rm", "-f", "nope"]).output().exits(0).says("No such container: nope");
     rr.command_as("podman", ["rm", "-f", "nope"]).output().succeeds_quietly();
+}
+
+#[test]
+fn podmans_lists_have_podmans_shape() {
+    let registry = requires!(Registry::shared());
+    let rr = Rr::new().with_mirror(registry);
+    rr.run(["pull", "-q", "alpine:3.20.3"]).succeeds_quietly();
+    let create = ["create", "--name=first", "-l", "a=b", "-v", "data:/data", "alpine:3.20.3", "sh", "-c", "echo a b"];
+    let first = rr.run(create).succeeds_quietly().line().to_owned();
+    rr.run(["create", "--name=second", "alpine:3.20.3"]).succeeds_quietly();
+    let podman = |words: &[&str]| rr.command_as("podman", words).output().succeeds_quietly().stdout;
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+    let listed = json(&podman(&["ps", "-a", "--format", "json"]));
+    assert_eq!((&listed[0]["Names"][0], &listed[1]["Names"][0]), (&"first".into(), &"second".into()), "{listed:#}");
+    assert_eq!(listed[0]["Id"], first);
+    assert_eq!(listed[0]["Image"], "docker.io/library/alpine:3.20.3");
+    assert_eq!(listed[0]["Command"], serde_json::json!(["sh", "-c", "echo a b"]));
+    assert_eq!((&listed[0]["Labels"]["a"], &listed[0]["Mounts"][0]), (&"b".into(), &"/data".into()));
+    assert_eq!(listed[0]["State"], "created");
+    let format = "{{.Names}} {{.Labels}} {{.Mounts}} {{.Pid}} {{.ExitCode}} {{.Command}}";
+    assert_eq!(podman(&["ps", "-l", "--format", format]), "second map[] [] 0 0 /bin/sh\n");
+    let table = podman(&["ps", "-a"]);
+    assert!(table.starts_with("CONTAINER ID  IMAGE                            COMMAND         CREATED"), "{table}");
+    assert!(table.contains("  docker.io/library/alpine:3.20.3  sh -c echo a b  "), "{table}");
+    let images = json(&podman(&["images", "--format", "json"]));
+    assert_eq!(images[0]["Names"][0], "docker.io/library/alpine:3.20.3", "{images:#}");
+    assert_eq!(images[0]["Id"].as_str().expect("an id").len(), 64);
+    // Docker has neither these fields nor this JSON.
+    rr.command_as("docker", ["ps", "-a", "--format", "{{.Pid}}"]).output().exits(1).says("Pid");
+    let lines = rr.command_as("docker", ["ps", "-a", "--format", "json"]).output().succeeds_quietly().stdout;
+    assert_eq!(
+        (lines.lines().count(), json(lines.lines().next().expect("a line"))["Names"].clone()),
+        (2, "second".into())
+    );
 }

@@ -124,7 +124,7 @@ fn json_line(fields: &BTreeMap<&'static str, String>) -> String {
 /// A template that is wrong, in its syntax or in its fields.
 pub fn objects(objects: &[Value], format: Option<&str>) -> Result<String> {
     match format {
-        None | Some("") => Ok(format!("{}\n", pretty(&Value::Array(objects.to_vec())))),
+        None | Some("") => Ok(array(objects)),
         Some("json") => Ok(objects.iter().map(|object| format!("{object}\n")).collect()),
         Some(format) => {
             let template = template::unescape(format);
@@ -132,6 +132,11 @@ pub fn objects(objects: &[Value], format: Option<&str>) -> Result<String> {
             objects.iter().map(|object| Ok(template.fill(object, &BTreeMap::new())? + "\n")).collect()
         }
     }
+}
+
+/// The objects as one array, indented.
+pub fn array(objects: &[Value]) -> String {
+    format!("{}\n", pretty(&Value::Array(objects.to_vec())))
 }
 
 /// JSON indented by four spaces, as Docker's `inspect` prints it; an empty list stays `[]`.

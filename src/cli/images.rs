@@ -9,6 +9,8 @@ use crate::error::{ExitCode, Failure, Result};
 use crate::image::reference::Reference;
 use crate::image::{self, Image};
 use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// List images
 #[derive(Debug, clap::Parser)]
@@ -56,6 +58,9 @@ const COLUMNS: Columns = Columns {
         ("SharedSize", "SHARED SIZE"),
         ("UniqueSize", "UNIQUE SIZE"),
         ("Containers", "CONTAINERS"),
+        // Podman's.
+        ("Id", "IMAGE ID"),
+        ("Created", "CREATED"),
     ],
 };
 
@@ -123,7 +128,7 @@ impl Verb for Images {
         if let Some(order) = order {
             order.sort(&mut images);
         }
-        let mut rows = Vec::new();
+        let (mut rows, mut shown) = (Vec::new(), Vec::new());
         for image in images {
             let created = image.config.created();
             let wanted = dangling.is_none_or(|dangling| dangling == image.names.is_empty())
@@ -133,8 +138,15 @@ impl Verb for Images {
                 && until.is_none_or(|until| created.is_some_and(|created| created < until))
                 && ids.any(&[&image.id.hex(), &image.id.to_string()]);
             if wanted {
+                let before = rows.len();
                 rows.extend(self.rows_of(image, &filters, now));
+                shown.extend((rows.len() > before).then_some(image));
             }
+        }
+        if personality::is_podman() && self.format.as_deref().is_some_and(|format| format.trim() == "json") {
+            shown.dedup_by(|one, other| one.id == other.id);
+            let objects: Vec<Value> = shown.into_iter().map(podman_object).collect();
+            return output::text(&format::array(&objects)).map(|()| status);
         }
         if self.quiet && self.format.is_none() {
             let mut ids: Vec<&str> = rows.iter().map(|row| row.fields["ID"].as_str()).collect();
@@ -188,8 +200,39 @@ impl Images {
             ("UniqueSize", "N/A".into()),
             ("Containers", "N/A".into()),
         ];
-        Row { fields: fields.into(), labels: image.config.config.labels.clone() }
+        let mut fields = BTreeMap::from(fields);
+        if personality::is_podman() {
+            fields.insert("Id", image.id.hex());
+            fields.insert(
+                "Created",
+                created.map_or("N/A".into(), |created| format!("{} ago", human::since(created, now))),
+            );
+        }
+        Row { fields, labels: image.config.config.labels.clone() }
     }
+}
+
+/// An image in Podman's `--format json`.
+fn podman_object(image: &Image) -> Value {
+    let names: Vec<String> = image.names.iter().map(ToString::to_string).collect();
+    let created = image.config.created();
+    let size = image.unpacked_size.unwrap_or(image.size);
+    json!({
+        "Id": image.id.hex(),
+        "ParentId": "",
+        "RepoTags": names,
+        "RepoDigests": image.names.iter().map(|name| format!("{}@{}", name.repository(), image.source_digest)).collect::<Vec<_>>(),
+        "Size": size,
+        "SharedSize": 0,
+        "VirtualSize": size,
+        "Labels": if image.config.config.labels.is_empty() { Value::Null } else { json!(image.config.config.labels) },
+        "Containers": 0,
+        "Names": names,
+        "Digest": image.source_digest.to_string(),
+        "History": names,
+        "Created": created.map_or(0, |created| created.as_second()),
+        "CreatedAt": image.config.created.clone().unwrap_or_default(),
+    })
 }
 
 /// The repository: Docker leaves out its own registry, Podman never does.

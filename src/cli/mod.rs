@@ -92,9 +92,7 @@ fn dispatch(personality: Personality, arguments: Vec<OsString>) -> Result<i32> {
     personality::enter(personality, found.map_or(&words[..words.len().min(1)], |(_, depth)| &words[..depth]));
     match words.as_slice() {
         [] if !rest.is_empty() => Err(unknown(&rest[0].to_string_lossy(), std::iter::empty())),
-        _ if globals.version => {
-            output::line(&format!("{} version {}", personality.program(), env!("CARGO_PKG_VERSION"))).map(|()| 0)
-        }
+        _ if globals.version => output::line(&version::line(personality)).map(|()| 0),
         _ if globals.help || words.is_empty() => tree::help(&[]),
         ["help", path @ ..] => tree::help(path),
         words => match found {

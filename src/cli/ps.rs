@@ -1,8 +1,9 @@
 //! `rr ps`
 
+mod podman;
 pub mod select;
 
-use self::select::{Selection, sources};
+use self::select::Selection;
 use super::format::{self, Columns, Row, human};
 use super::inspect::network_word;
 use super::verbs::Verb;
@@ -15,6 +16,7 @@ use crate::error::{ExitCode, Failure, Result};
 use crate::image::reference::Reference;
 use crate::store::Store;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// List containers
 #[derive(Debug, clap::Parser)]
@@ -68,6 +70,14 @@ const COLUMNS: Columns = Columns {
         ("Mounts", "MOUNTS"),
         ("LocalVolumes", "LOCAL VOLUMES"),
         ("Networks", "NETWORKS"),
+        // Podman's.
+        ("ImageID", "IMAGE ID"),
+        ("Pid", "PID"),
+        ("Pod", "POD ID"),
+        ("ExitCode", "EXIT CODE"),
+        ("Created", "CREATED"),
+        ("CreatedHuman", "CREATED"),
+        ("StartedAt", "STARTED AT"),
     ],
 };
 
@@ -84,6 +94,9 @@ impl Verb for Ps {
             None => {}
         }
         let now = Timestamp::now();
+        if personality::is_podman() && self.format.as_deref().is_some_and(|format| format.trim() == "json") {
+            return output::text(&podman::list(&containers, now)).map(|()| 0);
+        }
         let rows = containers.iter().map(|container| self.row(&store, container, now)).collect::<Result<Vec<_>>>()?;
         if self.quiet && self.format.is_none() {
             let ids: String = rows.iter().map(|row| format!("{}\n", row.fields["ID"])).collect();
@@ -158,7 +171,7 @@ impl Ps {
         let plan = &container.plan;
         let command = command(plan, self.no_trunc);
         let labels: Vec<String> = plan.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mounts: Vec<String> = sources(plan).collect();
+        let mounts: Vec<String> = sources_and_targets(plan).map(|(source, _)| source).collect();
         let cut = |text: &String| if self.no_trunc { text.clone() } else { human::ellipsis(text, 15) };
         let fields = [
             ("ID", if self.no_trunc { plan.id.clone() } else { short_id(&plan.id).to_owned() }),
@@ -176,7 +189,11 @@ impl Ps {
             ("LocalVolumes", volumes(plan).count().to_string()),
             ("Networks", network_word(plan.network.mode).to_owned()),
         ];
-        Ok(Row { fields: fields.into(), labels: plan.labels.clone() })
+        let mut fields = BTreeMap::from(fields);
+        if personality::is_podman() {
+            fields.extend(podman::fields(container, now));
+        }
+        Ok(Row { fields, labels: plan.labels.clone() })
     }
 }
 
@@ -225,6 +242,15 @@ fn size(store: &Store, container: &Container) -> Result<String> {
     let own = usage::written_by(container)?;
     let below = usage::below(store, container);
     Ok(format!("{} (virtual {})", human::size(own), human::size(own + below)))
+}
+
+/// Where the mounts that are listed come from and go to.
+fn sources_and_targets(plan: &RunPlan) -> impl Iterator<Item = (String, &str)> {
+    plan.mounts.iter().filter_map(|mount| match &mount.kind {
+        MountKind::Bind { source, .. } => Some((source.display().to_string(), mount.target.as_str())),
+        MountKind::Volume { name, .. } => Some((name.clone(), mount.target.as_str())),
+        MountKind::Tmpfs { .. } => None,
+    })
 }
 
 fn volumes(plan: &RunPlan) -> impl Iterator<Item = &str> {

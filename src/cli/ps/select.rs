@@ -1,8 +1,9 @@
 //! `--filter` on containers: of `ps`, and of the commands that take containers by it.
 
+use super::sources_and_targets;
 use crate::cli::filter::{Filters, Patterns, refuse};
 use crate::cli::inspect::network_word;
-use crate::container::plan::{MountKind, RootSource, RunPlan};
+use crate::container::plan::{RootSource, RunPlan};
 use crate::container::record::{self, Container, Status};
 use crate::error::Result;
 use crate::image;
@@ -103,7 +104,8 @@ impl Selection {
             })
             && (self.ancestors.is_empty() || self.ancestors.iter().any(|ancestor| ancestor.carries(plan)))
             && filters.any("volume", |text| {
-                sources(plan).any(|source| source == text) || plan.mounts.iter().any(|mount| mount.target == text)
+                sources_and_targets(plan).any(|(source, target)| source == text || target == text)
+                    || plan.mounts.iter().any(|mount| mount.target == text)
             })
             && filters.any("network", |mode| network_word(plan.network.mode) == mode)
             && filters.any("expose", |text| {
@@ -117,15 +119,6 @@ impl Selection {
             && filters.any("command", |word| plan.process.args.first().is_some_and(|first| first == word))
             && !filters.has("pod")
     }
-}
-
-/// Sources of mounts: names of volumes, paths of the host.
-pub fn sources(plan: &RunPlan) -> impl Iterator<Item = String> {
-    plan.mounts.iter().filter_map(|mount| match &mount.kind {
-        MountKind::Bind { source, .. } => Some(source.display().to_string()),
-        MountKind::Volume { name, .. } => Some(name.clone()),
-        MountKind::Tmpfs { .. } => None,
-    })
 }
 
 /// States that Docker and Podman have: a filter by one that rr never reaches finds nothing, any other is wrong.

@@ -1,0 +1,221 @@
+//! The command lines of programs that drive a runner, as they stand: GitHub's Actions runner and the development
+//! containers' command line. Where one cannot work yet, the test says what is missing, and that rr says so too.
+
+use crate::support::{Outcome, Registry, Rr, requires};
+
+/// A user with `docker` in reach and alpine in the store.
+fn user(registry: &Registry) -> Rr {
+    let rr = Rr::new().with_mirror(registry);
+    rr.run(["pull", "-q", "alpine:3.20.3"]).succeeds_quietly();
+    rr
+}
+
+fn docker(rr: &Rr, words: &[&str]) -> Outcome {
+    rr.command_as("docker", words).output()
+}
+
+/// What GitHub's runner does for a job in a container (src/Runner.Worker/Container/DockerCommandManager.cs of
+/// actions/runner), but for networks and ports.
+#[test]
+fn githubs_runner_runs_a_job() {
+    let rr = user(requires!(Registry::shared()));
+    let work = rr.directory("work");
+    let mount = format!("{}:/__w", work.display());
+    // What it asks first; at least 1.35 is wanted.
+    let api = docker(&rr, &["version", "--format", "'{{.Server.APIVersion}}'"]).succeeds_quietly();
+    assert!(api.line().trim_matches('\'').starts_with("1."), "{api}");
+    let client = docker(&rr, &["version", "--format", "'{{.Client.APIVersion}}'"]).succeeds_quietly();
+    assert_eq!(api.line(), client.line());
+    // Leftovers of a job before.
+    let label = "label=0a1b2c";
+    assert_eq!(docker(&rr, &["ps", "--all", "--quiet", "--no-trunc", "--filter", label]).succeeds_quietly().stdout, "");
+    let config = rr.directory("config").display().to_string();
+    docker(&rr, &["--config", &config, "pull", "alpine:3.20.3"]).succeeds();
+    let create = [
+        "create",
+        "--name",
+        "aa11_alpine3203_bb22",
+        "--label",
+        "0a1b2c",
+        "--workdir",
+        "/__w/repo/repo",
+        "--network",
+        "none",
+        "-e",
+        "HOME=/github/home",
+        "-e",
+        "GITHUB_ACTIONS=true",
+        "-e",
+        "CI=true",
+        "-v",
+        &mount,
+        "--entrypoint",
+        "tail",
+        "alpine:3.20.3",
+        "-f",
+        "/dev/null",
+    ];
+    let id = docker(&rr, &create).succeeds_quietly().line().to_owned();
+    assert_eq!(docker(&rr, &["start", &id]).succeeds_quietly().line(), id);
+    let id_filter = format!("id={id}");
+    let running = [
+        "ps",
+        "--all",
+        "--filter",
+        &id_filter,
+        "--filter",
+        "status=running",
+        "--no-trunc",
+        "--format",
+        "{{.ID}} {{.Status}}",
+    ];
+    let running = docker(&rr, &running).succeeds_quietly();
+    assert!(running.line().starts_with(&format!("{id} Up ")), "{running}");
+    let env =
+        docker(&rr, &["inspect", "--format", "{{range .Config.Env}}{{println .}}{{end}}", &id]).succeeds_quietly();
+    assert!(env.stdout.contains("GITHUB_ACTIONS=true\n") && env.stdout.contains("PATH="), "{env}");
+    docker(&rr, &["inspect", "--format={{.State.Health}}", &id]).exits(0);
+    docker(&rr, &["inspect", "--format={{if .Config.Healthcheck}}{{print .State.Health.Status}}{{end}}", &id])
+        .succeeds_quietly();
+    std::fs::write(work.join("script.sh"), "echo from $PWD as $(id -u), $STEP; cat").expect("own directory");
+    let exec = ["exec", "-i", "--workdir", "/__w", "-e", "STEP=one", &id, "sh", "-e", "/__w/script.sh"];
+    let step = rr.command_as("docker", exec).stdin("input").output().succeeds();
+    assert_eq!(step.stdout, "from /__w as 0, one\ninput");
+    docker(&rr, &["exec", &id, "sh", "-c", "exit 4"]).exits(4);
+    docker(&rr, &["logs", "--details", &id]).succeeds_quietly();
+    assert_eq!(docker(&rr, &["port", &id]).succeeds_quietly().stdout, "");
+    let mine = docker(&rr, &["ps", "--all", "--quiet", "--no-trunc", "--filter", label]).succeeds_quietly();
+    assert_eq!(mine.line(), id);
+    assert_eq!(docker(&rr, &["rm", "--force", &id]).succeeds_quietly().line(), id);
+    rr.nothing_is_left();
+}
+
+/// A step that is a container of its own: `uses: docker://alpine`.
+#[test]
+fn githubs_runner_runs_an_action() {
+    let rr = user(requires!(Registry::shared()));
+    let work = rr.directory("work");
+    let mount = format!("{}:/github/workspace", work.display());
+    let run = [
+        "run",
+        "--name",
+        "alpine3203_cc33",
+        "--label",
+        "0a1b2c",
+        "--workdir",
+        "/github/workspace",
+        "--rm",
+        "-e",
+        "HOME",
+        "-e",
+        "INPUT_ARGS",
+        "-e",
+        "GITHUB_ACTIONS=true",
+        "-v",
+        &mount,
+        "--network",
+        "none",
+        "--entrypoint",
+        "/bin/sh",
+        "alpine:3.20.3",
+        "-c",
+        "echo $INPUT_ARGS in $PWD > out",
+    ];
+    rr.command_as("docker", run).env("INPUT_ARGS", "hello").output().succeeds_quietly();
+    assert_eq!(std::fs::read_to_string(work.join("out")).expect("the step's file"), "hello in /github/workspace\n");
+    rr.nothing_is_left();
+}
+
+/// What GitHub's runner asks for and rr does not have yet: each is refused by name, with Docker's exit status.
+#[test]
+fn what_githubs_runner_asks_for_and_is_missing_is_named() {
+    let rr = user(requires!(Registry::shared()));
+    for (words, status, text) in [
+        // Networks of containers are missing.
+        (
+            &["network", "create", "--label", "0a1b2c", "github_network_dd44"][..],
+            1,
+            "'network' is not a docker command",
+        ),
+        (&["network", "prune", "--force", "--filter", "label=0a1b2c"], 1, "'network' is not a docker command"),
+        // Building images is missing.
+        (&["build", "-t", "0a1b2c:ee55", "-f", "/work/Dockerfile", "/work"], 1, "'build' is not a docker command"),
+        // Published ports and aliases in networks are missing.
+        (&["create", "-p", "8080:80", "alpine:3.20.3"], 125, "-p is an option of Docker's that rr does not have yet"),
+        (
+            &["create", "--network-alias", "redis", "alpine:3.20.3"],
+            125,
+            "--network-alias is an option of Docker's that rr does not have yet",
+        ),
+    ] {
+        docker(&rr, words).exits(status).says(text);
+    }
+    rr.nothing_is_left();
+}
+
+/// What the development containers' command line does (devcontainers/cli, src/spec-node/singleContainer.ts).
+#[test]
+fn a_development_container_is_made_and_found() {
+    let rr = user(requires!(Registry::shared()));
+    let folder = rr.directory("folder");
+    let label = format!("devcontainer.local_folder={}", folder.display());
+    let filter = format!("label={label}");
+    let mount = format!("type=bind,source={},target=/workspaces/folder,consistency=cached", folder.display());
+    docker(&rr, &["inspect", "--type", "image", "alpine:3.20.3"]).succeeds_quietly().prints("[\n");
+    assert_eq!(docker(&rr, &["ps", "-q", "-a", "--filter", &filter]).succeeds_quietly().stdout, "");
+    let script = "echo Container started\ntrap \"exit 0\" 15\nexec \"$@\"\nwhile sleep 1 & wait $!; do :; done";
+    let run = [
+        "run",
+        "--sig-proxy=false",
+        "-a",
+        "STDOUT",
+        "-a",
+        "STDERR",
+        "--mount",
+        &mount,
+        "-l",
+        &label,
+        "-l",
+        "devcontainer.metadata=[]",
+        "-e",
+        "A=b",
+        "-u",
+        "root",
+        "--network",
+        "none",
+        "--entrypoint",
+        "/bin/sh",
+        "alpine:3.20.3",
+        "-c",
+        script,
+        "-",
+    ];
+    let mut client = rr.command_as("docker", run).spawn();
+    let id = {
+        let mut id = String::new();
+        let found = crate::support::wait_until(std::time::Duration::from_secs(20), || {
+            id = docker(&rr, &["ps", "-q", "--filter", &filter]).succeeds_quietly().line().to_owned();
+            !id.is_empty()
+        });
+        assert!(found, "the container runs");
+        id
+    };
+    let inspected = docker(&rr, &["inspect", "--type", "container", &id]).succeeds_quietly();
+    let inspected: serde_json::Value = serde_json::from_str(&inspected.stdout).expect("JSON");
+    assert_eq!(inspected[0]["State"]["Status"], "running");
+    assert_eq!(inspected[0]["Config"]["Labels"]["devcontainer.metadata"], "[]");
+    assert_eq!(inspected[0]["Mounts"][0]["Destination"], "/workspaces/folder");
+    let exec = ["exec", "-i", "-u", "root", &id, "/bin/sh", "-c", "echo in $HOME; cat /workspaces/folder/file"];
+    std::fs::write(folder.join("file"), "content\n").expect("own directory");
+    assert_eq!(docker(&rr, &exec).succeeds_quietly().stdout, "in /root\ncontent\n");
+    assert!(client.is_running());
+    // `--sig-proxy=false`: the container outlives its client.
+    client.signal(rustix::process::Signal::INT);
+    let ended = client.wait();
+    assert_eq!(ended.stdout, "Container started\n", "{ended}");
+    assert_eq!(docker(&rr, &["ps", "-q", "--filter", &filter]).succeeds_quietly().line(), id);
+    docker(&rr, &["stop", "-t", "3", &id]).succeeds_quietly();
+    docker(&rr, &["start", &id]).succeeds_quietly();
+    docker(&rr, &["rm", "-f", &id]).succeeds_quietly();
+    rr.nothing_is_left();
+}
