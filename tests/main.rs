@@ -17,6 +17,7 @@ mod differential;
 mod events;
 mod exec;
 mod drivers;
+mod exec;
 mod exit_codes;
 mod faults;
 mod format;

@@ -291,3 +291,54 @@ fn podmans_lists_have_podmans_shape() {
         (2, "second".into())
     );
 }
+
+#[test]
+fn bad_values_and_wrong_states_have_one_clear_error() {
+    let rr = requires!(Rr::with_alpine());
+    made(&rr, "it", &[], &["true"]);
+    sleeping(&rr, "runs", &[]);
+    for (words, code, text) in [
+        (&["exec", "it", "true"][..], 1, "is not running"),
+        (&["rm", "runs"], 1, "container is running: stop the container before removing or force remove"),
+        (&["kill", "it"], 1, "is not running"),
+        (&["rename", "runs", "it"], 1, "the container name \"it\" is already in use by container"),
+        (&["rename", "it", "it"], 1, "renaming a container with the same name as its current name"),
+        (&["kill", "-s", "NOPE", "runs"], 1, "invalid signal: NOPE"),
+        (&["stop", "-t", "soon", "runs"], 1, "cannot use --time soon"),
+        (&["restart", "-t", "-7", "runs"], 1, "cannot use --time -7"),
+        (&["logs", "--since", "soon", "it"], 1, "cannot use --since soon"),
+        (&["ps", "-n", "few"], 125, "`few` is no value for --last"),
+        (&["ps", "-a", "--format", "{{.ID"], 1, "cannot use --format {{.ID"),
+        (&["ps", "-a", "--format", "{{nope .ID}}"], 1, "nope"),
+        (&["ps", "-a", "--format", "table {{.Nope}}"], 1, "Nope"),
+        (&["images", "--format", "{{end}}"], 1, "cannot use --format {{end}}"),
+        (&["images", "--sort", "nope"], 1, "cannot use --sort nope"),
+        (&["images", "--filter", "dangling=perhaps"], 1, "cannot use --filter dangling=perhaps"),
+        (&["images", "--filter", "nope=1"], 1, "invalid filter 'nope'"),
+        (&["images", "--filter", "before=nope"], 1, "no such image"),
+        (&["inspect", "--format", "{{.Nope}}", "it"], 1, "Nope"),
+        (&["inspect", "--type", "network", "it"], 1, "No such network: it"),
+        (&["run", "--attach", "STDWAR", "alpine"], 125, "cannot use --attach STDWAR"),
+        (&["run", "-d", "--attach", "STDOUT", "alpine"], 125, "conflicting options: -a and -d"),
+    ] {
+        rr.run(words).fails_with(code, text);
+    }
+    // What is there already is no error.
+    assert_eq!(rr.run(["start", "runs"]).succeeds_quietly().stdout, "runs\n");
+    assert_eq!(rr.run(["stop", "it"]).succeeds_quietly().stdout, "it\n");
+    rr.run(["rm", "-f", "runs", "it"]).succeeds_quietly();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn streams_that_are_not_attached_are_not_shown() {
+    let rr = requires!(Rr::with_alpine());
+    let script = "echo out; echo err >&2";
+    let outcome = rr.sh(&["-a", "STDOUT"], script).succeeds();
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("out\n", ""));
+    let outcome = rr.sh(&["-a", "stderr"], script).succeeds();
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("", "err\n"));
+    // rr's own errors are never put away.
+    rr.alpine(&["-a", "STDOUT"], &["nosuchprogram"]).output().fails_with(127, "nosuchprogram");
+    rr.nothing_is_left();
+}

@@ -160,6 +160,18 @@ mod tests {
     }
 
     #[test]
+    fn every_verb_has_its_noun_form() {
+        let of_no_noun = ["inspect", "version", "completion", "man", "login", "logout", "unshare", "events"];
+        for entry in VERBS {
+            let [first, others @ ..] = entry.paths else { panic!("a command without a name") };
+            if first.contains(' ') || of_no_noun.contains(first) {
+                continue;
+            }
+            assert!(others.iter().any(|path| path.contains(' ')), "{first} has no noun form");
+        }
+    }
+
+    #[test]
     fn every_parser_is_sound() {
         for entry in VERBS {
             tree::parser((entry.build)()).debug_assert();

@@ -5,7 +5,7 @@ use super::lifecycle::SOON;
 use super::options::EnvChange;
 use super::record::{Container, Status};
 use crate::confine::capabilities::{self, Privilege};
-use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::host::userns::root_reaches_own_files;
 use crate::launch::exec::{Order, Streams};
 use crate::launch::executing::Executing;
@@ -75,6 +75,7 @@ fn doing(container: &Container) -> String {
 
 fn not_running(container: &Container) -> Failure {
     Failure::new(doing(container), format!("container {} is not running", container.plan.id))
+        .known(Known::NotRunning { id: container.plan.id.clone() })
 }
 
 /// The container's process with what was asked for instead.
