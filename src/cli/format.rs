@@ -129,7 +129,10 @@ pub fn objects(objects: &[Value], format: Option<&str>) -> Result<String> {
         Some(format) => {
             let template = template::unescape(format);
             let template = template::Compiled::new(&template, format)?;
-            objects.iter().map(|object| Ok(template.fill(object, &BTreeMap::new())? + "\n")).collect()
+            objects
+                .iter()
+                .map(|object| Ok(template.fill(&template::with_optionals(object), &BTreeMap::new())? + "\n"))
+                .collect()
         }
     }
 }

@@ -165,6 +165,20 @@ fn title(text: &str) -> String {
         .collect()
 }
 
+/// Fields of `inspect` that are Go's pointers: nil in templates and not there in JSON where there is nothing to tell.
+const OPTIONAL: [(&str, &str); 2] = [("State", "Health"), ("Config", "Healthcheck")];
+
+/// The object with what Docker's templates may ask of any.
+pub fn with_optionals(object: &Value) -> Value {
+    let mut object = object.clone();
+    for (outer, inner) in OPTIONAL {
+        if let Some(Value::Object(fields)) = object.get_mut(outer) {
+            fields.entry(inner).or_insert(Value::Null);
+        }
+    }
+    object
+}
+
 fn convert(value: &Value) -> Data {
     match value {
         Value::Null => Data::Nil,
@@ -192,7 +206,11 @@ fn revert(data: &Data) -> Value {
         Data::String(text) => Value::String(text.to_string()),
         Data::List(values) => Value::Array(values.iter().map(revert).collect()),
         Data::Map(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (name.to_string(), revert(value))).collect())
+            let is_absent = |name: &str, value: &Data| {
+                matches!(value, Data::Nil) && OPTIONAL.iter().any(|(_, inner)| *inner == name)
+            };
+            let present = fields.iter().filter(|(name, value)| !is_absent(name, value));
+            Value::Object(present.map(|(name, value)| (name.to_string(), revert(value))).collect())
         }
     }
 }
@@ -234,6 +252,18 @@ mod tests {
         ] {
             assert_eq!(show(template, &data), expected, "{template}");
         }
+    }
+
+    #[test]
+    fn optional_fields_are_nil_and_not_in_json() {
+        let data =
+            with_optionals(&serde_json::json!({"State": {"Pid": 1}, "Config": {"Healthcheck": {"Test": ["a"]}}}));
+        assert_eq!(show("{{if .State.Health}}{{.State.Health.Status}}{{end}}.", &data), ".");
+        assert_eq!(show("{{json .State}}", &data), r#"{"Pid":1}"#);
+        assert_eq!(
+            show("{{if .Config.Healthcheck}}{{json .Config}}{{end}}", &data),
+            r#"{"Healthcheck":{"Test":["a"]}}"#
+        );
     }
 
     #[test]
