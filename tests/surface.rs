@@ -298,7 +298,7 @@ fn bad_values_and_wrong_states_have_one_clear_error() {
     made(&rr, "it", &[], &["true"]);
     sleeping(&rr, "runs", &[]);
     for (words, code, text) in [
-        (&["exec", "it", "true"][..], 1, "is not running"),
+        (&["exec", "it", "true"][..], 125, "is not running"),
         (&["rm", "runs"], 1, "container is running: stop the container before removing or force remove"),
         (&["kill", "it"], 1, "is not running"),
         (&["rename", "runs", "it"], 1, "the container name \"it\" is already in use by container"),
@@ -311,7 +311,7 @@ fn bad_values_and_wrong_states_have_one_clear_error() {
         (&["ps", "-a", "--format", "{{.ID"], 1, "cannot use --format {{.ID"),
         (&["ps", "-a", "--format", "{{nope .ID}}"], 1, "nope"),
         (&["ps", "-a", "--format", "table {{.Nope}}"], 1, "Nope"),
-        (&["images", "--format", "{{end}}"], 1, "cannot use --format {{end}}"),
+        (&["images", "--format", "{{.ID"], 1, "cannot use --format {{.ID"),
         (&["images", "--sort", "nope"], 1, "cannot use --sort nope"),
         (&["images", "--filter", "dangling=perhaps"], 1, "cannot use --filter dangling=perhaps"),
         (&["images", "--filter", "nope=1"], 1, "invalid filter 'nope'"),

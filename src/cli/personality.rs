@@ -177,8 +177,17 @@ fn podman(verb: &str, failure: &Failure) -> String {
 /// The exit status that a failure ends the command with.
 pub fn status(failure: &Failure) -> i32 {
     match current() {
-        Personality::Rr | Personality::Docker => failure.code.number(),
+        Personality::Rr => failure.code.number(),
+        Personality::Docker => docker_status(verb(), failure),
         Personality::Podman => podman_status(verb(), failure),
+    }
+}
+
+/// rr's own, but for `exec`: what keeps Docker from starting the command is 1 like any command's.
+fn docker_status(verb: &str, failure: &Failure) -> i32 {
+    match failure.known.as_deref() {
+        Some(Known::NoSuchContainer(_) | Known::NotRunning { .. } | Known::Usage) if verb == "exec" => 1,
+        _ => failure.code.number(),
     }
 }
 

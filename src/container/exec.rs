@@ -82,7 +82,7 @@ fn not_running(container: &Container) -> Failure {
 fn process(own: &Process, options: ExecOptions) -> Result<Process> {
     let doing = || "cannot execute the command";
     match options.command.first() {
-        None => return Err(Failure::new(doing(), "no command was given")),
+        None => return Err(Failure::new(doing(), "no command was given").known(Known::Usage)),
         Some(word) if word.is_empty() => {
             return Err(Failure::new(doing(), "it is an empty word").code(ExitCode::NotFound));
         }
