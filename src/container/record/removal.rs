@@ -15,10 +15,13 @@ use crate::store::{Store, remove_tree, volumes};
 use rustix::fs::FlockOperation;
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What init makes in the container's directory, with ids of the container.
 const WRITABLE: [&str; 4] = ["upper", "work", "tree", "tree.new"];
+
+/// Those of them that the payload's files are in.
+const ROOTS: [&str; 2] = ["upper", "tree"];
 
 /// The plan's name while the container is being removed: it says what else there is to remove.
 const REMOVED_PLAN: &str = "plan.json.removed";
@@ -141,12 +144,13 @@ impl Held {
     }
 
     /// The first half of [`Held::remove`]: no command finds the container any more, whoever wants its name
-    /// gets it, and its anonymous volumes are gone.
+    /// gets it, its anonymous volumes are gone and so is what the payload wrote.
     ///
     /// # Errors
     /// As there; then the second half must not follow.
     pub fn retire(&self, store: &Store, plan: &RunPlan) -> Result<()> {
-        retire(store, &self.dir, plan, AnonymousVolumes::Removed)
+        retire(store, &self.dir, plan, AnonymousVolumes::Removed)?;
+        remove_written(&self.dir)
     }
 
     /// The second half: removes the link of the name and the directory.
@@ -212,6 +216,13 @@ fn retire(store: &Store, dir: &Path, plan: &RunPlan, volumes: AnonymousVolumes) 
         AnonymousVolumes::Kept => Ok(()),
         AnonymousVolumes::Removed => remove_anonymous_volumes(store, plan),
     }
+}
+
+/// Removes what the payload has written, whose space the next run may need. Most write nothing, which costs
+/// one look.
+fn remove_written(dir: &Path) -> Result<()> {
+    let wrote = |path: &PathBuf| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+    ROOTS.map(|name| dir.join(name)).iter().filter(|path| wrote(path)).try_for_each(|path| remove_tree(path))
 }
 
 /// Removes what is left of a container that [`retire`] has taken away.
