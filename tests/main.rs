@@ -28,6 +28,7 @@ mod network;
 mod old_kernels;
 mod overlay;
 mod prune;
+mod pause;
 mod pull;
 mod push;
 mod readme;

@@ -32,6 +32,7 @@ mod load;
 mod login;
 mod logs;
 pub mod output;
+mod pause;
 mod personality;
 mod port;
 mod progress;

@@ -230,6 +230,8 @@ fn status(container: &Container, now: Timestamp) -> String {
         Status::Created => "Created".into(),
         Status::Running if personality::is_podman() => format!("Up {} ago", since(state.started_at)),
         Status::Running => format!("Up {}", since(state.started_at)),
+        Status::Paused if personality::is_podman() => "Paused".into(),
+        Status::Paused => format!("Up {} (Paused)", since(state.started_at)),
         Status::Restarting => {
             format!("Restarting ({}) {} ago", state.exit_code.unwrap_or(0), since(state.finished_at))
         }

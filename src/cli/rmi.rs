@@ -71,7 +71,7 @@ pub fn users_of(store: &Store, id: &str) -> Result<Vec<ImageUser>> {
     Ok(users
         .map(|container| ImageUser {
             container: short_id(&container.plan.id).to_owned(),
-            running: container.state.status == Status::Running,
+            running: matches!(container.state.status, Status::Running | Status::Paused),
         })
         .collect())
 }

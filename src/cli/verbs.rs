@@ -35,6 +35,8 @@ pub const VERBS: &[Entry] = &[
     entry::<super::attach_verb::AttachVerb>(&["attach", "container attach"]),
     entry::<super::exec::Exec>(&["exec", "container exec"]),
     entry::<super::logs::Logs>(&["logs", "container logs"]),
+    entry::<super::pause::Pause>(&["pause", "container pause"]),
+    entry::<super::pause::Unpause>(&["unpause", "container unpause"]),
     entry::<super::rename::Rename>(&["rename", "container rename"]),
     entry::<super::diff::Diff>(&["diff", "container diff"]),
     entry::<super::commit::Commit>(&["commit", "container commit"]),

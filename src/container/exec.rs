@@ -45,6 +45,10 @@ pub fn execute(container: &Container, options: ExecOptions, given: &[BorrowedFd<
             let cause = format!("container {} is restarting, wait until the container is running", container.plan.id);
             return Err(Failure::new(doing(container), cause));
         }
+        Status::Paused => {
+            let cause = format!("container {} is paused, unpause the container before exec", container.plan.id);
+            return Err(Failure::new(doing(container), cause));
+        }
         Status::Created | Status::Exited => return Err(not_running(container)),
     }
     if !given.is_empty() && !root_reaches_own_files(&container.plan.ids) {

@@ -65,6 +65,8 @@ pub fn stop(store: &Store, container: &Container, signal: Option<i32>, grace: Gr
     // Told first: the payload's end is told by another process.
     store.tell(&[events::killed(&container.plan, signal)]);
     container.signal(signal)?;
+    // It hears the signal once it goes on.
+    super::pause::resume(container)?;
     let patience = match grace {
         Grace::Planned if container.plan.stop_timeout == u32::MAX => None,
         Grace::Planned => Some(Duration::from_secs(container.plan.stop_timeout.into())),
@@ -135,7 +137,7 @@ pub fn kill(store: &Store, container: &Container, signal: i32) -> Result<()> {
         // Docker: telling the monitor is enough.
         return Ok(());
     }
-    if container.state.status != Status::Running {
+    if !matches!(container.state.status, Status::Running | Status::Paused) {
         return Err(Failure::new(
             format!("cannot kill container: {}", container.plan.name),
             format!("container {} is not running", container.plan.id),
@@ -144,7 +146,13 @@ pub fn kill(store: &Store, container: &Container, signal: i32) -> Result<()> {
         .known(Known::KillsStopped { name: container.plan.name.clone(), id: container.plan.id.clone() }));
     }
     store.tell_and_bound(&[events::killed(&container.plan, signal)]);
-    container.signal(signal)
+    container.signal(signal)?;
+    match signal {
+        // Also what stands still dies of it.
+        libc::SIGKILL => Ok(()),
+        _ if asks_for_end(signal, container.plan.stop_signal) => super::pause::resume(container),
+        _ => Ok(()),
+    }
 }
 
 /// Waits until the container's payload has ended, and returns its status as the shell counts it; one that is started

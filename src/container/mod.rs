@@ -15,6 +15,7 @@ pub mod logs;
 pub mod mount_options;
 pub mod names;
 pub mod options;
+pub mod pause;
 pub mod prune;
 pub mod record;
 pub mod reset;

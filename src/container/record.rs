@@ -235,6 +235,7 @@ impl Container {
             let code = container.state.exit_code.unwrap_or_default();
             store.tell_and_bound(&[super::events::died(&container.plan, code)]);
         }
+        container.see_whether_paused();
         // A `--rm` container whose processes are gone, or whose removal was cut short, is removed here;
         // not one that `create --rm` has made for a later start, which has a state from its beginning.
         let waits_for_start = has_state && container.state.status == Status::Created;
@@ -248,6 +249,13 @@ impl Container {
     /// Whether client or monitor hold it.
     pub fn is_alive(&self) -> bool {
         is_held(&self.dir)
+    }
+
+    /// Its state is the monitor's to write, and `pause` goes on without that.
+    fn see_whether_paused(&mut self) {
+        if self.state.status == Status::Running && super::pause::is_paused(&self.dir, self.state.init.as_ref()) {
+            self.state.status = Status::Paused;
+        }
     }
 
     /// Corrects a state whose monitor was killed: the kernel ended the payload with it.
@@ -294,6 +302,7 @@ impl Container {
         if self.state.status.is_alive() && !is_held(&self.dir) {
             self.put_right()?;
         }
+        self.see_whether_paused();
         Ok(())
     }
 

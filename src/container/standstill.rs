@@ -1,4 +1,4 @@
-//! A container's processes stopped for as long as somebody looks at its files: `commit --pause`.
+//! A container's processes stopped: `pause`, and `commit` for as long as it looks at the files.
 //!
 //! Every process of its pid namespace gets SIGSTOP, again until none is found running: a child that was made
 //! meanwhile is found the next time. The user who made the container's user namespace may do that whatever ids its
@@ -6,10 +6,11 @@
 
 use super::record::Container;
 use crate::error::{Doing, Result};
+use crate::host::process::ProcessName;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 /// A standstill; it ends when this is dropped.
 #[derive(Debug)]
@@ -25,17 +26,13 @@ impl Standstill {
     /// The system's.
     pub fn of(container: &Container) -> Result<Standstill> {
         let mut standstill = Standstill(BTreeSet::new());
-        let Some(init) = &container.state.init else { return Ok(standstill) };
-        if !init.lives() {
+        let Some(monitor) = container.state.monitor.as_ref().filter(|monitor| monitor.lives()) else {
             return Ok(standstill);
-        }
-        let Some(namespace) = pid_namespace(init.pid) else { return Ok(standstill) };
+        };
         let doing = || format!("cannot pause container {}", container.plan.name);
         for _ in 0..MOST_PASSES {
-            let running: Vec<i32> = processes()
-                .filter(|pid| pid_namespace(*pid).as_ref() == Some(&namespace))
-                .filter(|pid| !is_stopped(*pid))
-                .collect();
+            let members = members(monitor.pid).into_iter();
+            let running: Vec<i32> = members.filter(|member| !member.is_stopped).map(|member| member.pid).collect();
             if running.is_empty() {
                 break;
             }
@@ -49,6 +46,28 @@ impl Standstill {
     }
 }
 
+impl Standstill {
+    /// It goes on without this; the result is whom it stopped.
+    pub fn keep(mut self) -> Vec<ProcessName> {
+        // One that is gone needs no continuing.
+        std::mem::take(&mut self.0).into_iter().filter_map(|pid| ProcessName::of(pid).ok()).collect()
+    }
+
+    /// The standstill of all that stand still in the container, whoever stopped them.
+    pub fn of_all_stopped(container: &Container) -> Standstill {
+        let members = container.state.monitor.as_ref().map(|monitor| members(monitor.pid)).unwrap_or_default();
+        Standstill(members.into_iter().filter(|member| member.is_stopped).map(|member| member.pid).collect())
+    }
+}
+
+/// Continues processes that [`Standstill::keep`] has named.
+///
+/// # Errors
+/// The first of the system's; all are tried.
+pub fn resume(stopped: &[ProcessName]) -> io::Result<()> {
+    stopped.iter().fold(Ok(()), |result, process| result.and(process.kill(Signal::CONT)))
+}
+
 impl Drop for Standstill {
     fn drop(&mut self) {
         for pid in &self.0 {
@@ -58,21 +77,49 @@ impl Drop for Standstill {
     }
 }
 
-fn processes() -> impl Iterator<Item = i32> {
+/// A process of the container.
+struct Member {
+    pid: i32,
+    /// Or no more than a zombie.
+    is_stopped: bool,
+}
+
+/// All that descend from the monitor and are in a pid namespace below its own: the container's, and any that were made
+/// in it. Their namespaces themselves are not asked, since a process that is not dumpable (process 1 under `--init`,
+/// ssh-agent) keeps them to itself.
+fn members(monitor: i32) -> Vec<Member> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let all: BTreeMap<i32, Status> = pids.filter_map(|pid| Some((pid, Status::of(pid)?))).collect();
+    let Some(outside) = all.get(&monitor).map(|status| status.depth) else { return Vec::new() };
+    let descends = |pid: i32| {
+        // The chain is no longer than there are processes, also where it was read while it changed.
+        let chain = std::iter::successors(Some(pid), |pid| all.get(pid).map(|status| status.parent));
+        chain.take(all.len()).any(|ancestor| ancestor == monitor)
+    };
+    let inside = all.iter().filter(|(pid, status)| status.depth > outside && descends(**pid));
+    inside.map(|(pid, status)| Member { pid: *pid, is_stopped: status.is_stopped }).collect()
 }
 
-/// The pid namespace of a process, as the kernel names it; None for one that is gone or somebody else's.
-fn pid_namespace(pid: i32) -> Option<PathBuf> {
-    std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok()
+/// What /proc/PID/status tells everybody (proc_pid_status(5)).
+struct Status {
+    parent: i32,
+    /// In how many pid namespaces it has an id.
+    depth: usize,
+    is_stopped: bool,
 }
 
-/// Whether a process is stopped, or is no more than a zombie (proc_pid_stat(5)).
-fn is_stopped(pid: i32) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
-    let state = stat.rsplit_once(") ").map(|(_, rest)| rest.as_bytes().first().copied());
-    matches!(state, Some(Some(b'T' | b't' | b'Z' | b'X')))
+impl Status {
+    /// None for one that is gone.
+    fn of(pid: i32) -> Option<Status> {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        Some(Status {
+            parent: field("PPid")?.trim().parse().ok()?,
+            depth: field("NSpid")?.split_whitespace().count(),
+            is_stopped: field("State")?.trim().starts_with(['T', 't', 'Z', 'X']),
+        })
+    }
 }
 
 /// Sends a signal; false where there is no such process any more.

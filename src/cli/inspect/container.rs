@@ -116,7 +116,7 @@ fn state(container: &Container) -> Value {
     json!({
         "Status": state.status.word(),
         "Running": state.status.is_alive(),
-        "Paused": false,
+        "Paused": state.status == Status::Paused,
         "Restarting": state.status == Status::Restarting,
         "OOMKilled": false,
         "Dead": false,

@@ -13,6 +13,8 @@ pub enum Status {
     Created,
     /// The payload runs.
     Running,
+    /// The payload runs and stands still: never written, but told by `paused.json` beside the state.
+    Paused,
     /// The payload has ended, and its restart policy is about to start it again.
     Restarting,
     /// The payload has ended.
@@ -25,6 +27,7 @@ impl Status {
         match self {
             Status::Created => "created",
             Status::Running => "running",
+            Status::Paused => "paused",
             Status::Restarting => "restarting",
             Status::Exited => "exited",
         }
@@ -32,7 +35,7 @@ impl Status {
 
     /// Whether a monitor is with the container.
     pub fn is_alive(self) -> bool {
-        matches!(self, Status::Running | Status::Restarting)
+        matches!(self, Status::Running | Status::Paused | Status::Restarting)
     }
 }
 

@@ -1,0 +1,109 @@
+//! `pause` and `unpause`.
+//!
+//! A container has no control group of its own, so its processes are stopped by SIGSTOP (decision 19). Who was stopped
+//! is written to `containers/<id>/paused.json`, together with the process 1 that it is about: what a former run has
+//! left there means nothing. The file is written before anybody is stopped, so that `unpause` finds a pause that was
+//! cut short.
+
+use super::record::{Container, Status};
+use super::standstill::{self, Standstill};
+use crate::error::{Doing, ExitCode, Failure, Known, Result};
+use crate::host::process::ProcessName;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// `paused.json`
+#[derive(Debug, Serialize, Deserialize)]
+struct Paused {
+    /// Process 1 of the container.
+    init: ProcessName,
+    /// Whom `pause` has stopped; None while it is about to.
+    stopped: Option<Vec<ProcessName>>,
+}
+
+fn path(dir: &Path) -> PathBuf {
+    dir.join("paused.json")
+}
+
+fn read(dir: &Path) -> Option<Paused> {
+    serde_json::from_slice(&std::fs::read(path(dir)).ok()?).ok()
+}
+
+/// Whether the container at `dir`, whose process 1 is `init`, was paused.
+pub(super) fn is_paused(dir: &Path, init: Option<&ProcessName>) -> bool {
+    init.is_some() && read(dir).map(|paused| paused.init).as_ref() == init
+}
+
+/// Stops every process of the container.
+///
+/// # Errors
+/// It does not run, or is paused already (Docker's words), or the system's.
+pub fn pause(container: &Container) -> Result<()> {
+    let doing = || format!("cannot pause container {}", container.plan.name);
+    let id = &container.plan.id;
+    let init = match (container.state.status, &container.state.init) {
+        (Status::Running, Some(init)) => init.clone(),
+        (Status::Paused, _) => return Err(refusal(doing(), format!("container {id} is already paused"))),
+        (Status::Restarting, _) => {
+            let cause = format!("container {id} is restarting, wait until the container is running");
+            return Err(refusal(doing(), cause));
+        }
+        _ => {
+            let refusal = refusal(doing(), format!("container {id} is not running"));
+            return Err(refusal.known(Known::NotRunning { id: id.clone() }));
+        }
+    };
+    write(container, &Paused { init: init.clone(), stopped: None })?;
+    match Standstill::of(container) {
+        Ok(standstill) => write(container, &Paused { init, stopped: Some(standstill.keep()) }),
+        Err(failure) => {
+            // Whoever was stopped was continued.
+            let _ = std::fs::remove_file(path(&container.dir));
+            Err(failure)
+        }
+    }
+}
+
+/// Lets the processes go on that [`pause`] has stopped. What the payload had stopped itself stays so.
+///
+/// # Errors
+/// It is not paused (Docker's words), or the system's.
+pub fn unpause(container: &Container) -> Result<()> {
+    let doing = || format!("cannot unpause container {}", container.plan.name);
+    if container.state.status != Status::Paused {
+        return Err(refusal(doing(), format!("container {} is not paused", container.plan.id)));
+    }
+    resume(container)
+}
+
+/// As [`unpause`]; does nothing with a container that is not paused.
+///
+/// # Errors
+/// The system's.
+pub(super) fn resume(container: &Container) -> Result<()> {
+    let doing = || format!("cannot unpause container {}", container.plan.name);
+    if container.state.status != Status::Paused {
+        return Ok(());
+    }
+    match read(&container.dir).and_then(|paused| paused.stopped) {
+        Some(stopped) => standstill::resume(&stopped).doing(doing)?,
+        // A pause that was cut short: who stood still before is not known any more.
+        None => drop(Standstill::of_all_stopped(container)),
+    }
+    match std::fs::remove_file(path(&container.dir)) {
+        // It has ended at once, and was removed.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed.doing(doing),
+    }
+}
+
+fn refusal(doing: String, cause: String) -> Failure {
+    Failure::new(doing, cause).code(ExitCode::General)
+}
+
+fn write(container: &Container, paused: &Paused) -> Result<()> {
+    let doing = || format!("cannot pause container {}", container.plan.name);
+    let text = serde_json::to_vec(paused).doing(doing)?;
+    let (path, new) = (path(&container.dir), container.dir.join("paused.json.new"));
+    std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path)).doing(doing)
+}
