@@ -82,6 +82,9 @@ _rr() {
             rr,man)
                 cmd="rr__subcmd__man"
                 ;;
+            rr,pause)
+                cmd="rr__subcmd__pause"
+                ;;
             rr,port)
                 cmd="rr__subcmd__port"
                 ;;
@@ -123,6 +126,9 @@ _rr() {
                 ;;
             rr,tag)
                 cmd="rr__subcmd__tag"
+                ;;
+            rr,unpause)
+                cmd="rr__subcmd__unpause"
                 ;;
             rr,unshare)
                 cmd="rr__subcmd__unshare"
@@ -175,6 +181,9 @@ _rr() {
             rr__subcmd__container,ls)
                 cmd="rr__subcmd__container__subcmd__ls"
                 ;;
+            rr__subcmd__container,pause)
+                cmd="rr__subcmd__container__subcmd__pause"
+                ;;
             rr__subcmd__container,port)
                 cmd="rr__subcmd__container__subcmd__port"
                 ;;
@@ -198,6 +207,9 @@ _rr() {
                 ;;
             rr__subcmd__container,stop)
                 cmd="rr__subcmd__container__subcmd__stop"
+                ;;
+            rr__subcmd__container,unpause)
+                cmd="rr__subcmd__container__subcmd__unpause"
                 ;;
             rr__subcmd__container,update)
                 cmd="rr__subcmd__container__subcmd__update"
@@ -287,7 +299,7 @@ _rr() {
 
     case "${cmd}" in
         rr)
-            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs rename diff commit export update ps port rm cp pull images push login logout history import save load rmi tag inspect events info version unshare completion man container image system volume"
+            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs pause unpause rename diff commit export update ps port rm cp pull images push login logout history import save load rmi tag inspect events info version unshare completion man container image system volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -403,7 +415,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container)
-            opts="run create start stop restart kill wait attach exec logs rename diff commit export update ls exists port rm cp inspect prune"
+            opts="run create start stop restart kill wait attach exec logs pause unpause rename diff commit export update ls exists port rm cp inspect prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -940,6 +952,20 @@ _rr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rr__subcmd__container__subcmd__pause)
+            opts="-a -h --all --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rr__subcmd__container__subcmd__port)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1341,6 +1367,20 @@ _rr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__container__subcmd__unpause)
+            opts="-a -h --all --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -2316,6 +2356,20 @@ _rr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rr__subcmd__pause)
+            opts="-a -h --all --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rr__subcmd__port)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -2958,6 +3012,20 @@ _rr() {
             ;;
         rr__subcmd__tag)
             opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__unpause)
+            opts="-a -h --all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

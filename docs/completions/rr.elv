@@ -36,6 +36,8 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand attach 'Attach to a running container'
             cand exec 'Execute a command in a running container'
             cand logs 'Print what a container has written'
+            cand pause 'Stop every process of one or more containers'
+            cand unpause 'Let the processes of one or more containers go on'
             cand rename 'Rename a container'
             cand diff 'Show what a container has added (A), changed (C) and deleted (D)'
             cand commit 'Make an image of what a container has changed'
@@ -311,6 +313,18 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rr;pause'= {
+            cand -a 'Pause all running containers'
+            cand --all 'Pause all running containers'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;unpause'= {
+            cand -a 'Unpause all paused containers'
+            cand --all 'Unpause all paused containers'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rr;rename'= {
             cand -h 'Print help'
             cand --help 'Print help'
@@ -565,6 +579,8 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand attach 'Attach to a running container'
             cand exec 'Execute a command in a running container'
             cand logs 'Print what a container has written'
+            cand pause 'Stop every process of one or more containers'
+            cand unpause 'Let the processes of one or more containers go on'
             cand rename 'Rename a container'
             cand diff 'Show what a container has added (A), changed (C) and deleted (D)'
             cand commit 'Make an image of what a container has changed'
@@ -818,6 +834,18 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --follow 'Go on until the container stops'
             cand -t 'Put its time before each line'
             cand --timestamps 'Put its time before each line'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;container;pause'= {
+            cand -a 'Pause all running containers'
+            cand --all 'Pause all running containers'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;container;unpause'= {
+            cand -a 'Unpause all paused containers'
+            cand --all 'Unpause all paused containers'
             cand -h 'Print help'
             cand --help 'Print help'
         }
