@@ -65,7 +65,11 @@ impl Standstill {
 /// # Errors
 /// The first of the system's; all are tried.
 pub fn resume(stopped: &[ProcessName]) -> io::Result<()> {
-    stopped.iter().fold(Ok(()), |result, process| result.and(process.kill(Signal::CONT)))
+    let mut result = Ok(());
+    for process in stopped {
+        result = result.and(process.kill(Signal::CONT));
+    }
+    result
 }
 
 impl Drop for Standstill {
