@@ -182,7 +182,8 @@ fn a_terminal_is_the_containers_own() {
     let rr = requires!(with_container(&["-u", "1000"]));
     let mut terminal = rr.command(["exec", "-it", "cc", "sh"]).terminal(30, 100);
     terminal.expect("$ ");
-    terminal.send("stty size; tty; echo $TERM; ls -l $(tty) | cut -c1-17; sh -c 'echo wait\"\"ing; exec cat < /dev/tty'\r");
+    terminal
+        .send("stty size; tty; echo $TERM; ls -l $(tty) | cut -c1-17; sh -c 'echo wait\"\"ing; exec cat < /dev/tty'\r");
     terminal.expect("30 100\r\n/dev/pts/0\r\nxterm\r\ncrw--w");
     // Said by the process that the key is for: before, there may be nobody in the foreground.
     terminal.expect("waiting\r\n");
