@@ -11,7 +11,6 @@ use crate::error::{ExitCode, Failure, Result};
 use crate::image::config::{ContainerConfig, History, ImageConfig};
 use crate::image::pack::tree::PackReport;
 use crate::image::reference::Reference;
-use crate::image::stream::Compression;
 use crate::image::{self, Format, Image, NewImage};
 use crate::store::Store;
 
@@ -70,7 +69,7 @@ pub fn commit(store: &Store, container: &Container, options: &CommitOptions) -> 
         Pause::Yes => Some(Standstill::of(container)?),
         Pause::No => None,
     };
-    let packed = pack_layer(store, container, extent, Compression::Gzip);
+    let packed = pack_layer(store, container, extent);
     drop(standstill);
     let (layer, report) = packed.map_err(|failure| failure.while_doing(doing()))?;
     let history = History {

@@ -8,7 +8,6 @@ use super::record::Container;
 use crate::error::Result;
 use crate::image::pack::layer::{LayerWriter, PackedLayer};
 use crate::image::pack::tree::{PackReport, TreePacker};
-use crate::image::stream::Compression;
 use crate::launch::StoreNamespace;
 use crate::rootfs::changes::{Change, Entry, Parts, Visitor, walk_all, walk_changes};
 use crate::store::Store;
@@ -91,17 +90,12 @@ pub enum Extent {
 ///
 /// # Errors
 /// The system's: no space left, above all.
-pub fn pack_layer(
-    store: &Store,
-    container: &Container,
-    extent: Extent,
-    compression: Compression,
-) -> Result<(PackedLayer, PackReport)> {
+pub fn pack_layer(store: &Store, container: &Container, extent: Extent) -> Result<(PackedLayer, PackReport)> {
     let parts = parts(store, container);
     let ids = &container.plan.ids;
     let namespace = StoreNamespace::here()?;
     namespace.run_on_files_of(ids, || {
-        let writer = LayerWriter::new(store, compression)?;
+        let writer = LayerWriter::new(store)?;
         let mut packer = TreePacker::new(writer, ids, namespace.maps());
         match extent {
             Extent::Changes => walk_changes(&parts, &OWN, &mut packer)?,

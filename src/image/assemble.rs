@@ -104,7 +104,7 @@ pub fn add_image(store: &Store, new: NewImage<'_>) -> Result<Image> {
     for layer in new.base.iter().flat_map(|base| &base.layers) {
         layers.push(descriptor_of(layer, new.format).doing(doing)?);
     }
-    layers.push(descriptor(new.format.layer(new.layer.compression), new.layer.blob, new.layer.size));
+    layers.push(descriptor(new.format.layer(Compression::Gzip), new.layer.blob, new.layer.size));
     let config_bytes = serde_json::to_vec(&config).doing(doing)?;
     let id = put_document(store, &config_bytes)?;
     let manifest = Manifest {

@@ -8,7 +8,7 @@ use super::pack::layer::LayerWriter;
 use super::platform::Platform;
 use super::reference::Reference;
 use super::registries::Security;
-use super::stream::{Compression, INPUT_BUFFER, auto_decoder};
+use super::stream::{INPUT_BUFFER, auto_decoder};
 use super::unpack::entries::Archive;
 use crate::error::{Doing, Failure, Result};
 use crate::host::dirs::Dirs;
@@ -36,7 +36,7 @@ pub struct ImportOptions<'a> {
 pub fn import(store: &Store, reader: &mut (dyn Read + Send), options: ImportOptions<'_>) -> Result<Image> {
     let doing = || "cannot import the archive";
     let _lock = store.lock_shared()?;
-    let mut writer = LayerWriter::new(store, Compression::Gzip)?;
+    let mut writer = LayerWriter::new(store)?;
     let (_, decoder) = auto_decoder(reader).doing(doing)?;
     let mut tee = Tee { reader: decoder, writer: &mut writer, bytes: 0 };
     // Read as an archive, so that what is none is refused now and not when a container is made of it.

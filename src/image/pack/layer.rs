@@ -1,33 +1,28 @@
 //! A tar stream into the store as a layer's blob, in one pass:
 //!
 //! ```text
-//! tar ─→ hash ─→ compress ─→ hash ─→ tmp/… ─→ oci/blobs/sha256/…
-//!      diff id            blob digest
+//! tar ─→ hash ─→ gzip ─→ hash ─→ tmp/… ─→ oci/blobs/sha256/…
+//!      diff id        blob digest
 //! ```
 //!
 //! The blob appears by rename(2) under its digest, so whatever ends this early leaves nothing but a file in `tmp/`.
 
 use crate::error::{Doing, Result};
 use crate::image::digest::{Digest, Hasher};
-use crate::image::stream::Compression;
 use crate::store::{Store, TempFile};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufWriter, Write};
 
 /// zlib's default, as Docker and Podman compress.
 const GZIP_LEVEL: u32 = 6;
-/// zstd's default.
-const ZSTD_LEVEL: i32 = 3;
 
-/// A layer that is in the store.
+/// A layer that is in the store, compressed by gzip: what every registry and every client reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackedLayer {
     /// Digest of the blob.
     pub blob: Digest,
     /// Length of the blob, bytes.
     pub size: u64,
-    /// How it is compressed.
-    pub compression: Compression,
     /// Digest of the tar stream.
     pub diff_id: Digest,
     /// Length of the tar stream, bytes.
@@ -36,15 +31,7 @@ pub struct PackedLayer {
 
 /// Takes a tar stream and makes a layer of it.
 pub struct LayerWriter {
-    tar: HashingWriter<Encoder>,
-    compression: Compression,
-}
-
-/// Compresses into the file.
-enum Encoder {
-    Plain(Box<HashingWriter<BufWriter<TempFile>>>),
-    Gzip(Box<flate2::write::GzEncoder<HashingWriter<BufWriter<TempFile>>>>),
-    Zstd(Box<zstd::stream::write::Encoder<'static, HashingWriter<BufWriter<TempFile>>>>),
+    tar: HashingWriter<flate2::write::GzEncoder<HashingWriter<BufWriter<TempFile>>>>,
 }
 
 impl LayerWriter {
@@ -52,23 +39,12 @@ impl LayerWriter {
     ///
     /// # Errors
     /// The system's.
-    pub fn new(store: &Store, compression: Compression) -> Result<LayerWriter> {
+    pub fn new(store: &Store) -> Result<LayerWriter> {
         let file = TempFile::new(store, "layer")?;
         let file = HashingWriter::new(BufWriter::with_capacity(256 << 10, file));
-        let encoder = match compression {
-            Compression::None => Encoder::Plain(Box::new(file)),
-            Compression::Gzip => {
-                // No time and no name in the header: equal content has an equal blob.
-                let encoder = flate2::GzBuilder::new().write(file, flate2::Compression::new(GZIP_LEVEL));
-                Encoder::Gzip(Box::new(encoder))
-            }
-            Compression::Zstd => {
-                let mut encoder = zstd::stream::write::Encoder::new(file, ZSTD_LEVEL).doing(|| "cannot start zstd")?;
-                encoder.include_checksum(true).doing(|| "cannot start zstd")?;
-                Encoder::Zstd(Box::new(encoder))
-            }
-        };
-        Ok(LayerWriter { tar: HashingWriter::new(encoder), compression })
+        // No time and no name in the header: equal content has an equal blob.
+        let encoder = flate2::GzBuilder::new().write(file, flate2::Compression::new(GZIP_LEVEL));
+        Ok(LayerWriter { tar: HashingWriter::new(encoder) })
     }
 
     /// Ends the stream and puts the blob into the store.
@@ -78,35 +54,17 @@ impl LayerWriter {
     pub fn publish(self, store: &Store) -> Result<PackedLayer> {
         let doing = || "cannot write the layer";
         let (encoder, diff_id, tar_bytes) = self.tar.finish();
-        let file = match encoder {
-            Encoder::Plain(file) => *file,
-            Encoder::Gzip(encoder) => encoder.finish().doing(doing)?,
-            Encoder::Zstd(encoder) => encoder.finish().doing(doing)?,
-        };
+        let file = encoder.finish().doing(doing)?;
         let (file, blob, size) = file.finish();
         let file = file.into_inner().map_err(io::IntoInnerError::into_error).doing(doing)?;
         file.publish(&store.blob(&blob.hex()))?;
-        Ok(PackedLayer { blob, size, compression: self.compression, diff_id, tar_bytes })
+        Ok(PackedLayer { blob, size, diff_id, tar_bytes })
     }
 }
 
 impl Write for LayerWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.tar.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Write for Encoder {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Encoder::Plain(file) => file.write(bytes),
-            Encoder::Gzip(encoder) => encoder.write(bytes),
-            Encoder::Zstd(encoder) => encoder.write(bytes),
-        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -149,31 +107,29 @@ impl<W: Write> Write for HashingWriter<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::stream::{HashingReader, auto_decoder};
+    use crate::image::stream::{Compression, HashingReader, auto_decoder};
     use crate::image::testing::store;
 
     #[test]
-    fn every_compression_gives_the_stream_back() {
+    fn the_blob_gives_the_stream_back() {
         let (_home, store) = store();
         let data: Vec<u8> = (0..300_000_u32).flat_map(|number| (number / 7).to_be_bytes()).collect();
-        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
-            let mut writer = LayerWriter::new(&store, compression).unwrap();
-            writer.write_all(&data).unwrap();
-            let layer = writer.publish(&store).unwrap();
-            assert_eq!((layer.diff_id, layer.tar_bytes), (Digest::of(&data), data.len() as u64));
-            let blob = std::fs::read(store.blob(&layer.blob.hex())).unwrap();
-            assert_eq!((Digest::of(&blob), blob.len() as u64), (layer.blob, layer.size));
-            let (found, decoder) = auto_decoder(&blob[..]).unwrap();
-            assert_eq!(found, compression);
-            assert_eq!(HashingReader::new(decoder).drain().unwrap().0, layer.diff_id);
-        }
+        let mut writer = LayerWriter::new(&store).unwrap();
+        writer.write_all(&data).unwrap();
+        let layer = writer.publish(&store).unwrap();
+        assert_eq!((layer.diff_id, layer.tar_bytes), (Digest::of(&data), data.len() as u64));
+        let blob = std::fs::read(store.blob(&layer.blob.hex())).unwrap();
+        assert_eq!((Digest::of(&blob), blob.len() as u64), (layer.blob, layer.size));
+        let (found, decoder) = auto_decoder(&blob[..]).unwrap();
+        assert_eq!(found, Compression::Gzip);
+        assert_eq!(HashingReader::new(decoder).drain().unwrap().0, layer.diff_id);
         assert_eq!(std::fs::read_dir(store.tmp()).unwrap().count(), 0);
     }
 
     #[test]
     fn a_layer_that_is_given_up_leaves_nothing() {
         let (_home, store) = store();
-        let mut writer = LayerWriter::new(&store, Compression::Gzip).unwrap();
+        let mut writer = LayerWriter::new(&store).unwrap();
         writer.write_all(b"half").unwrap();
         drop(writer);
         assert_eq!(std::fs::read_dir(store.tmp()).unwrap().count(), 0);
