@@ -21,6 +21,7 @@ mod exit_codes;
 mod faults;
 mod format;
 mod harness;
+mod health;
 mod held;
 mod images;
 mod logs;

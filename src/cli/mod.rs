@@ -23,6 +23,8 @@ mod export;
 mod filter;
 pub mod format;
 mod generate;
+mod health_flags;
+mod healthcheck;
 mod history;
 mod images;
 mod import;

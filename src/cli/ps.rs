@@ -14,6 +14,7 @@ use crate::container::usage;
 use crate::container::values::short_id;
 use crate::error::{ExitCode, Failure, Result};
 use crate::image::reference::Reference;
+use crate::launch::health::HealthStatus;
 use crate::store::Store;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -228,8 +229,17 @@ fn status(container: &Container, now: Timestamp) -> String {
     let since = |time: Option<Timestamp>| time.map(|time| human::since(time, now)).unwrap_or_default();
     match state.status {
         Status::Created => "Created".into(),
-        Status::Running if personality::is_podman() => format!("Up {} ago", since(state.started_at)),
-        Status::Running => format!("Up {}", since(state.started_at)),
+        Status::Running if personality::is_podman() => {
+            let health = state.health.as_ref().map(|health| format!(" ({})", health.status.word()));
+            format!("Up {} ago{}", since(state.started_at), health.unwrap_or_default())
+        }
+        Status::Running => {
+            let health = state.health.as_ref().map(|health| match health.status {
+                HealthStatus::Starting => " (health: starting)".to_owned(),
+                decided => format!(" ({})", decided.word()),
+            });
+            format!("Up {}{}", since(state.started_at), health.unwrap_or_default())
+        }
         Status::Paused if personality::is_podman() => "Paused".into(),
         Status::Paused => format!("Up {} (Paused)", since(state.started_at)),
         Status::Restarting => {

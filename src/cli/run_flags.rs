@@ -5,6 +5,7 @@
 //! own environment are read here and nowhere later.
 
 use super::attach::{Attachment, SignalProxy};
+use super::health_flags::HealthFlags;
 use super::progress::Verbosity;
 use super::pull;
 use crate::container::mount_options;
@@ -73,6 +74,8 @@ pub struct RunFlags {
     /// Add a supplementary group; keep-groups keeps the user's own
     #[arg(long, value_name = "GROUP")]
     group_add: Vec<String>,
+    #[command(flatten)]
+    health: HealthFlags,
     /// Set the container's host name
     #[arg(short = 'h', long, value_name = "NAME")]
     hostname: Option<String>,
@@ -274,6 +277,7 @@ impl RunFlags {
             init: self.init,
             remove: self.rm,
             restart: self.restart_policy()?,
+            health: self.health.plan()?,
             stop_signal: opt("--stop-signal", &self.stop_signal, values::signal)?,
             stop_timeout: opt("--stop-timeout", &self.stop_timeout, seconds)?,
             labels: self.labels()?,
@@ -582,11 +586,6 @@ const PLANNED: &[&str] = &[
     "--device",
     "--domainname",
     "--gpus",
-    "--health-cmd",
-    "--health-interval",
-    "--health-retries",
-    "--health-start-period",
-    "--health-timeout",
     "--ip",
     "--ip6",
     "--ipc",
@@ -598,7 +597,6 @@ const PLANNED: &[&str] = &[
     "--memory-swap",
     "--memory-swappiness",
     "--network-alias",
-    "--no-healthcheck",
     "--oom-kill-disable",
     "--oom-score-adj",
     "--pid",

@@ -47,6 +47,7 @@ pub const VERBS: &[Entry] = &[
     entry::<super::port::Port>(&["port", "container port"]),
     entry::<super::rm::Rm>(&["rm", "container rm", "container remove"]),
     entry::<super::cp::Cp>(&["cp", "container cp"]),
+    entry::<super::healthcheck::Run>(&["healthcheck run"]),
     entry::<super::pull::Pull>(&["pull", "image pull"]),
     entry::<super::images::Images>(&["images", "image ls", "image list"]),
     entry::<super::push::Push>(&["push", "image push"]),
@@ -86,6 +87,7 @@ pub const VERBS: &[Entry] = &[
 /// First words of two-word commands, and what they are about.
 pub const GROUPS: &[(&str, &str)] = &[
     ("container", "Manage containers"),
+    ("healthcheck", "Check the health of containers"),
     ("image", "Manage images"),
     ("system", "Look at rr and this machine"),
     ("volume", "Manage volumes"),

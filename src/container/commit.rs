@@ -1,6 +1,7 @@
 //! `commit`: what a container has changed becomes a layer, and the image it was made from with that layer and the
 //! container's own settings a new image.
 
+use super::health;
 use super::files::{Extent, pack_layer};
 use super::instructions;
 use super::plan::{MountKind, RootSource, RunPlan};
@@ -142,7 +143,7 @@ fn settings(plan: &RunPlan, of_image: ContainerConfig, volumes: Volumes) -> Cont
         working_dir: if plan.process.cwd == "/" { of_image.working_dir } else { plan.process.cwd.clone() },
         labels: plan.labels.clone(),
         stop_signal,
-        healthcheck: of_image.healthcheck,
+        healthcheck: plan.health.as_ref().map(health::for_image).or(of_image.healthcheck),
         shell: of_image.shell,
         on_build: of_image.on_build,
     }

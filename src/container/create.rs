@@ -4,6 +4,7 @@
 //! the container's own files can answer (the numbers behind a user's name, HOME) is left to
 //! `launch::init`.
 
+use super::health;
 use super::names;
 use super::options::{CreateOptions, EnvChange, Privileges, Source};
 use super::plan::{
@@ -76,6 +77,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
         (Some(ids), Some(user)) => Some(user_entry(user, ids, &mounts, &cwd)),
         _ => None,
     };
+    let health = health::plan(options.health, defaults.healthcheck, &defaults.shell).doing(|| DOING)?;
     let mut labels = defaults.labels;
     labels.extend(options.labels);
     let mut exposed_ports = defaults.exposed_ports;
@@ -128,6 +130,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
         init: options.init,
         remove: options.remove,
         restart: options.restart,
+        health,
         stop_signal,
         stop_timeout: options.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT),
         labels,

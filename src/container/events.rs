@@ -1,6 +1,7 @@
 //! What is told of containers in the event log, in Docker's words.
 
 use super::plan::RunPlan;
+use crate::launch::health::HealthStatus;
 use crate::store::{Event, Kind};
 
 /// Something that happens to a container now, with what Docker always adds: labels, image and name.
@@ -25,6 +26,11 @@ pub fn executed(plan: &RunPlan, id: &str, command: &str) -> [Event; 2] {
 /// It has ended with this status.
 pub fn execution_died(plan: &RunPlan, id: &str, exit_code: i32) -> Event {
     event(plan, "exec_die").with("execID", id).with("exitCode", exit_code.to_string())
+}
+
+/// Its health has changed.
+pub fn health_changed(plan: &RunPlan, status: HealthStatus) -> Event {
+    event(plan, format!("health_status: {}", status.word()))
 }
 
 /// The payload is sent a signal.

@@ -54,17 +54,33 @@ pub fn execute(container: &Container, options: ExecOptions, given: &[BorrowedFd<
     if !given.is_empty() && !root_reaches_own_files(&container.plan.ids) {
         open_pipes_to_all();
     }
-    let doing = || doing(container);
+    let not_running = || not_running(container);
+    by_the_monitor(container, &|| doing(container), &not_running, |directory| {
+        Executing::begin(directory, &order, given)
+    })??
+    .ok_or_else(not_running)
+}
+
+/// Calls `ask` with `containers/<id>`, again for a moment where the container's monitor does not listen yet.
+///
+/// # Errors
+/// The container has ended: `not_running` says so. Else the system's, which the inner result has of `ask` itself.
+pub(super) fn by_the_monitor<T>(
+    container: &Container,
+    doing: &dyn Fn() -> String,
+    not_running: &dyn Fn() -> Failure,
+    ask: impl Fn(BorrowedFd<'_>) -> rustix::io::Result<T>,
+) -> Result<T> {
     let directory = match File::open(&container.dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(not_running(container)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(not_running()),
         directory => directory.doing(doing)?,
     };
     let deadline = Instant::now() + SOON;
     loop {
-        match Executing::begin(directory.as_fd(), &order, given) {
-            Ok(begun) => return begun?.ok_or_else(|| not_running(container)),
+        match ask(directory.as_fd()) {
+            Ok(answer) => return Ok(answer),
             // The socket of a monitor that is not that far yet, or of one that is gone.
-            Err(Errno::NOENT | Errno::CONNREFUSED) if !container.is_alive() => return Err(not_running(container)),
+            Err(Errno::NOENT | Errno::CONNREFUSED) if !container.is_alive() => return Err(not_running()),
             Err(Errno::NOENT | Errno::CONNREFUSED) if Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(1));
             }

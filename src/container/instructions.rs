@@ -180,7 +180,10 @@ fn healthcheck(config: &ContainerConfig, text: &str) -> Parsed<Healthcheck> {
 }
 
 /// A duration in Go's spelling: `1m30s`, `500ms`.
-fn nanoseconds(text: &str) -> Parsed<i64> {
+///
+/// # Errors
+/// It is none.
+pub fn nanoseconds(text: &str) -> Parsed<i64> {
     let bad = || format!("`{text}` is no duration such as 1m30s");
     let mut total = 0.0;
     let mut rest = text;

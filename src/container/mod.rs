@@ -9,6 +9,7 @@ pub mod disk;
 pub mod events;
 pub mod exec;
 pub mod files;
+pub mod health;
 pub mod instructions;
 pub mod lifecycle;
 pub mod logs;

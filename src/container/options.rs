@@ -5,7 +5,7 @@
 //! is merged yet: `None` and an empty list mean "not said", which [`super::create::resolve_plan`]
 //! answers with the image's or Docker's default.
 
-use super::plan::{KernelPaths, LogPlan, Mount, NetworkMode, RestartPolicy, Rlimit, SeccompChoice};
+use super::plan::{HealthPlan, KernelPaths, LogPlan, Mount, NetworkMode, RestartPolicy, Rlimit, SeccompChoice};
 use crate::host::userns::UsernsRequest;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -60,6 +60,8 @@ pub struct CreateOptions {
     pub remove: bool,
     /// `--restart`
     pub restart: RestartPolicy,
+    /// `--health-cmd` and its like, `--no-healthcheck`
+    pub health: Option<HealthPlan>,
     /// `--stop-signal`
     pub stop_signal: Option<i32>,
     /// `--stop-timeout`, seconds.
@@ -159,6 +161,7 @@ impl CreateOptions {
             init: false,
             remove: false,
             restart: RestartPolicy::No,
+            health: None,
             stop_signal: None,
             stop_timeout: None,
             labels: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! From a plan to a running container: the record is made, then the launcher starts it.
 
+use super::health::Health;
 use super::create::{HostFacts, ImageFacts, resolve_plan};
 use super::events;
 use super::options::CreateOptions;
@@ -13,6 +14,7 @@ use crate::host::process::ProcessName;
 use crate::host::userns::{own_ids, root_reaches_own_files};
 use crate::host::users;
 use crate::image::Image;
+use crate::launch::health::{Checked, HealthStatus};
 use crate::launch::protocol::{Exit, WindowSize};
 use crate::launch::stdio::{ClientPipes, Input, Output};
 use crate::launch::{self, Keeper, Launch, Presence, Running, Sequel, StoreNamespace, Wish};
@@ -351,7 +353,11 @@ fn created(plan: &RunPlan) -> Event {
 
 impl Keeper for Recorder<'_> {
     fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>) -> Result<()> {
-        self.state = State { restart_count: self.restarts.count, ..State::running(init, monitor) };
+        self.state = State {
+            restart_count: self.restarts.count,
+            health: Health::at_start(self.plan.health.as_ref()),
+            ..State::running(init, monitor)
+        };
         self.held.write_state(&self.state)?;
         // One write for everything up to here.
         let mut told = Vec::with_capacity(3);
@@ -372,6 +378,26 @@ impl Keeper for Recorder<'_> {
             Ok(None) => {}
             Err(failure) => log::debug!("{failure}"),
         }
+    }
+
+    fn is_paused(&self) -> bool {
+        super::pause::is_paused(&self.held.dir, self.state.init.as_ref())
+    }
+
+    fn checked(&mut self, checked: Checked, after: Duration) -> HealthStatus {
+        let (Some(health), Some(plan)) = (&mut self.state.health, &self.plan.health) else {
+            return HealthStatus::default();
+        };
+        let changed = health.take(plan, checked, after);
+        let status = health.status;
+        if let Err(failure) = self.held.write_state(&self.state) {
+            // The next result is written with this one.
+            log::debug!("{failure}");
+        }
+        if changed {
+            self.store.tell(&[events::health_changed(self.plan, status)]);
+        }
+        status
     }
 
     fn ended(&mut self, exit: Exit, wish: Wish) -> Result<Sequel> {

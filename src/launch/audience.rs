@@ -143,6 +143,16 @@ impl Client {
         }
     }
 
+    /// Has a health check made for it.
+    fn check(&self, executions: Option<&mut Executions<'_>>) {
+        let doing = || "cannot check the container's health";
+        match (executions, self.channel.again().doing(doing)) {
+            (Some(executions), Ok(channel)) => executions.check(channel),
+            (_, Err(failure)) => self.refuse(failure),
+            (None, Ok(_)) => self.refuse(Failure::new(doing(), "it is restarting, wait until it is running")),
+        }
+    }
+
     fn refuse(&self, failure: Failure) {
         // A client that is gone needs to hear no more.
         let _ = self.channel.send(&ToClient::Failed(failure));
@@ -312,6 +322,10 @@ impl Audience {
                 Some(ToMonitor::Exec) => {
                     // From here on it is not of this audience.
                     client.execute(executions.as_deref_mut(), descriptors.unwrap_or_default());
+                    return false;
+                }
+                Some(ToMonitor::Check) => {
+                    client.check(executions.as_deref_mut());
                     return false;
                 }
                 Some(ToMonitor::Detach) => {

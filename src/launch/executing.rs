@@ -44,7 +44,7 @@ impl Executing {
     /// It could not be.
     pub fn wait_until_executed(&self) -> Result<()> {
         let mut report = Vec::new();
-        while self.read_report(&mut report)? {}
+        while read_report(&self.outcome, &mut report)? {}
         payload::read_outcome(&report, &self.command)?;
         let mut spoken = [PollFd::new(&self.channel, PollFlags::IN)];
         if poll(&mut spoken, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1)
@@ -55,22 +55,9 @@ impl Executing {
         Ok(())
     }
 
-    /// Takes what has come of the report; false at its end.
-    fn read_report(&self, report: &mut Vec<u8>) -> Result<bool> {
-        let mut bytes = [0; 16];
-        let count = rustix::io::retry_on_intr(|| rustix::io::read(&self.outcome, &mut bytes))
-            .doing(|| "cannot wait for the command to start")?;
-        report.extend(&bytes[..count]);
-        Ok(count > 0)
-    }
-
     /// What the report says once the process has ended: it may have ended because it could not be executed.
     fn outcome(&self) -> Result<()> {
-        let mut report = Vec::new();
-        // All that it says is there. Its end need not come: what was executed may have kept the pipe.
-        let mut come = [PollFd::new(&self.outcome, PollFlags::IN)];
-        while poll(&mut come, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1) && self.read_report(&mut report)? {}
-        payload::read_outcome(&report, &self.command)
+        outcome_so_far(&self.outcome, &self.command)
     }
 
     /// The master of its terminal, if it has one; non-blocking.
@@ -118,6 +105,24 @@ impl Executing {
     pub fn detach(self) -> Result<()> {
         self.channel.send_with(&ToMonitor::Detach, self.stream())
     }
+}
+
+/// Takes what has come of the report; false at its end.
+fn read_report(outcome: &OwnedFd, report: &mut Vec<u8>) -> Result<bool> {
+    let mut bytes = [0; 16];
+    let count = rustix::io::retry_on_intr(|| rustix::io::read(outcome, &mut bytes))
+        .doing(|| "cannot wait for the command to start")?;
+    report.extend(&bytes[..count]);
+    Ok(count > 0)
+}
+
+/// What the report at `outcome` says of a process that has ended: `command` may not have been executed.
+pub(super) fn outcome_so_far(outcome: &OwnedFd, command: &str) -> Result<()> {
+    let mut report = Vec::new();
+    // All that it says is there. Its end need not come: what was executed may have kept the pipe.
+    let mut come = [PollFd::new(outcome, PollFlags::IN)];
+    while poll(&mut come, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1) && read_report(outcome, &mut report)? {}
+    payload::read_outcome(&report, command)
 }
 
 const DOING: &str = "cannot execute a command in the container";

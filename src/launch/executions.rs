@@ -1,6 +1,8 @@
 //! The processes that clients have started in the container beside its payload, as the monitor keeps them.
 
+use super::Keeper;
 use super::exec::{self, Job, Place};
+use super::health::{Checks, no_check};
 use super::monitor::{ToClientChannel, exit_of};
 use super::protocol::{ToClient, ToMonitor};
 use crate::sys::process::{Child, signal};
@@ -8,11 +10,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 /// All that were started and have not ended.
 pub(super) struct Executions<'a> {
     place: Place<'a>,
     all: Vec<Execution>,
+    /// Of a container that has a health check.
+    checks: Option<Checks<'a>>,
 }
 
 struct Execution {
@@ -32,7 +37,8 @@ pub(super) enum Activity {
 
 impl<'p> Executions<'p> {
     pub(super) fn new(place: Place<'p>) -> Executions<'p> {
-        Executions { place, all: Vec::new() }
+        let checks = Checks::new(place.plan.health.as_ref(), &place.plan.process);
+        Executions { place, all: Vec::new(), checks }
     }
 
     /// Starts what `client` wants, which is told of a failure.
@@ -46,6 +52,27 @@ impl<'p> Executions<'p> {
         }
     }
 
+    /// `client` wants a health check, and is told of its end.
+    pub(super) fn check(&mut self, client: ToClientChannel) {
+        match &mut self.checks {
+            Some(checks) => checks.ask(client),
+            None => {
+                // One that is gone needs to hear no more.
+                let _ = client.send(&ToClient::Failed(no_check()));
+            }
+        }
+    }
+
+    /// The container has ended: what its checks say now is not of its health.
+    pub(super) fn end_checks(&mut self) {
+        self.checks = None;
+    }
+
+    /// How long nothing has to be done by itself; None: until a descriptor says so.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        self.checks.as_ref().and_then(Checks::time_left)
+    }
+
     /// Adds what poll(2) is to watch.
     pub(super) fn watch<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
         for execution in &self.all {
@@ -53,10 +80,13 @@ impl<'p> Executions<'p> {
             fds.extend(execution.client.iter().map(|client| PollFd::new(client, PollFlags::IN)));
             fds.extend(execution.terminal.iter().map(|terminal| PollFd::new(terminal, PollFlags::IN)));
         }
+        if let Some(checks) = &self.checks {
+            checks.watch(fds);
+        }
     }
 
-    /// Hears clients, and reaps what has ended.
-    pub(super) fn tend(&mut self) -> Activity {
+    /// Hears clients, reaps what has ended, and checks the container's health when its time has come.
+    pub(super) fn tend(&mut self, keeper: &mut dyn Keeper) -> Activity {
         let mut activity = Activity::None;
         self.all.retain_mut(|execution| {
             let heard = execution.hear();
@@ -67,6 +97,12 @@ impl<'p> Executions<'p> {
             }
             !ended
         });
+        // Last: what of the others has ended with the container has been reaped.
+        if let Some(checks) = &mut self.checks
+            && checks.tend(&self.place, keeper) == Activity::Some
+        {
+            activity = Activity::Some;
+        }
         activity
     }
 }

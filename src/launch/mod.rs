@@ -26,6 +26,7 @@ mod audience;
 pub mod exec;
 pub mod executing;
 mod executions;
+pub mod health;
 pub mod id_maps;
 mod init;
 pub mod logfile;
@@ -51,6 +52,7 @@ use crate::rootfs::etc::NameFile;
 use crate::rootfs::overlay::Driver;
 use crate::rootfs::volumes::Volumes;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into};
+use health::{Checked, HealthStatus};
 use plan::RunPlan;
 use protocol::{Channel, Exit, ToClient, ToMonitor, WindowSize};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -122,6 +124,12 @@ pub trait Keeper {
 
     /// The plan on disk is another than the one that the monitor was started with.
     fn plan_changed(&mut self);
+
+    /// Whether the container is paused, so that no health check can be made of it.
+    fn is_paused(&self) -> bool;
+
+    /// A health check has ended, so long after the payload's start: how the container is now.
+    fn checked(&mut self, checked: Checked, after: Duration) -> HealthStatus;
 
     /// The payload has ended and no process of it is left: what comes then. At the end the clients are told next.
     ///

@@ -129,7 +129,7 @@ fn run_once(
         let doors = std::mem::take(&mut container.doors);
         let executions = Executions::new(Place { init: &container.init, doors, plan: launch.plan });
         let pump = pump::Pump::new(&container.init, launch.plan.stop_signal, executions, terminal, ends, log);
-        if let Some(notice) = pump.supervise(audience, listener.as_ref()) {
+        if let Some(notice) = pump.supervise(audience, listener.as_ref(), keeper) {
             audience.tell(&ToClient::Notice(notice));
         }
         Ok(())

@@ -15,6 +15,7 @@ pub use crate::rootfs::user_entry::UserEntry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A container, decided.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,6 +67,9 @@ pub struct RunPlan {
     /// Whether the container is started again when its payload has ended; `update` changes it.
     #[serde(default)]
     pub restart: RestartPolicy,
+    /// How its health is checked, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthPlan>,
     /// Whether the kernel's sensitive files are hidden.
     pub kernel_paths: KernelPaths,
     /// What was typed and has been resolved above; only `inspect` reads it.
@@ -86,6 +90,71 @@ impl Default for LogPlan {
     fn default() -> LogPlan {
         LogPlan { max_size: None, max_files: 1 }
     }
+}
+
+/// How a container's health is checked: the image's HEALTHCHECK with what was asked for instead. A number that is 0
+/// stands for Docker's default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthPlan {
+    /// Docker's `Test`: `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", command]`.
+    pub test: Vec<String>,
+    /// The image's `SHELL`, for `CMD-SHELL`; where it is empty, `/bin/sh -c`.
+    pub shell: Vec<String>,
+    /// Nanoseconds from the end of a check to the beginning of the next.
+    pub interval: u64,
+    /// Nanoseconds that a check may take.
+    pub timeout: u64,
+    /// Nanoseconds from the payload's start in which failures do not count.
+    pub start_period: u64,
+    /// Nanoseconds between two checks in the start period.
+    pub start_interval: u64,
+    /// Failures in a row that make the container unhealthy.
+    pub retries: u32,
+}
+
+impl HealthPlan {
+    /// What is executed; None where nothing is.
+    pub fn command(&self) -> Option<Vec<String>> {
+        let (kind, words) = self.test.split_first()?;
+        match (kind.as_str(), words) {
+            ("CMD", [_, ..]) => Some(words.to_vec()),
+            ("CMD-SHELL", [command, ..]) => {
+                let shell = self.shell.iter().map(String::as_str);
+                let shell: Vec<&str> = if self.shell.is_empty() { vec!["/bin/sh", "-c"] } else { shell.collect() };
+                Some(shell.into_iter().chain([command.as_str()]).map(str::to_owned).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// Docker's default is 30 s.
+    pub fn interval(&self) -> Duration {
+        or_default(self.interval, Duration::from_secs(30))
+    }
+
+    /// Docker's default is 30 s.
+    pub fn timeout(&self) -> Duration {
+        or_default(self.timeout, Duration::from_secs(30))
+    }
+
+    /// Docker's default is none.
+    pub fn start_period(&self) -> Duration {
+        Duration::from_nanos(self.start_period)
+    }
+
+    /// Docker's default is 5 s.
+    pub fn start_interval(&self) -> Duration {
+        or_default(self.start_interval, Duration::from_secs(5))
+    }
+
+    /// Docker's default is 3.
+    pub fn retries(&self) -> u32 {
+        if self.retries == 0 { 3 } else { self.retries }
+    }
+}
+
+fn or_default(nanoseconds: u64, default: Duration) -> Duration {
+    if nanoseconds == 0 { default } else { Duration::from_nanos(nanoseconds) }
 }
 
 /// `--restart`

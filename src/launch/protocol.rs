@@ -47,6 +47,9 @@ pub enum ToMonitor {
     /// [`super::exec::Order`], in a file, and the standard streams that the order has. [`ToClient::Executing`]
     /// answers; signals of this client are that process's then, and the end that it is told of.
     Exec,
+    /// A later client wants the container's health to be checked now, as its first message; [`ToClient::Exited`]
+    /// answers with the end of the check.
+    Check,
 }
 
 /// Monitor to client.

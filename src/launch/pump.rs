@@ -12,6 +12,7 @@ use super::audience::{Audience, Scene};
 use super::executions::{Activity, Executions};
 use super::logfile::{Log, Stream};
 use super::protocol::{Listener, WindowSize};
+use super::Keeper;
 use super::stdio::MonitorEnds;
 use crate::error::{Doing, Result};
 use crate::sys::memory::release_program_pages;
@@ -165,7 +166,12 @@ impl<'a> Pump<'a> {
 
     /// Runs until init has ended, which its pidfd tells. `listener` is where later clients connect. Returns
     /// what the user should read: that the end of the output could not be logged.
-    pub(super) fn supervise(mut self, audience: &mut Audience, listener: Option<&Listener>) -> Option<String> {
+    pub(super) fn supervise(
+        mut self,
+        audience: &mut Audience,
+        listener: Option<&Listener>,
+        keeper: &mut dyn Keeper,
+    ) -> Option<String> {
         let has_streams = self.terminal.is_some() || self.ends.stdin.is_some();
         // Out of memory: without poll the end is all that can still be waited for.
         while let Ok(ended) = self.wait(audience, listener) {
@@ -188,7 +194,10 @@ impl<'a> Pump<'a> {
             }
             self.take_output(audience);
             self.pass_input(audience);
-            if self.executions.tend() == Activity::Some {
+            if ended {
+                self.executions.end_checks();
+            }
+            if self.executions.tend(keeper) == Activity::Some {
                 // The pages of the program that this took are given back when all is quiet again.
                 self.settled = false;
             }
@@ -227,15 +236,17 @@ impl<'a> Pump<'a> {
         let disk_full = self.log.as_ref().is_some_and(|log| !log.is_written());
         let urgent = if disk_full { Some(RETRY) } else { audience.patience_left() };
         let timespec = |left: Duration| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-        let settles = urgent.is_none() && !self.settled;
-        let timeout = urgent.or(settles.then_some(SETTLE)).map(timespec);
+        let check = self.executions.time_left();
+        let settles = urgent.is_none() && !self.settled && check.is_none_or(|left| left > SETTLE);
+        let due = urgent.into_iter().chain(check).min();
+        let timeout = if settles { Some(SETTLE) } else { due }.map(timespec);
         let mut happened = poll(&mut fds, timeout.as_ref());
         if settles && happened == Ok(0) {
             // A payload that still runs after a while may run for long: this process gets small, and
             // waits on right here, where little of the program is needed.
             self.settled = true;
             release_program_pages();
-            happened = poll(&mut fds, None);
+            happened = poll(&mut fds, self.executions.time_left().map(timespec).as_ref());
         }
         match happened {
             Ok(_) => Ok(!fds[0].revents().is_empty()),

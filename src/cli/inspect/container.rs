@@ -1,7 +1,8 @@
 //! A container as Docker's `GET /containers/{id}/json` has it.
 
 use crate::cli::personality;
-use crate::container::plan::{Mount, MountKind, NetworkMode, Propagation, RestartPolicy, RootSource, RunPlan};
+use crate::container::health;
+use crate::container::plan::{HealthPlan, Mount, MountKind, NetworkMode, Propagation, RestartPolicy, RootSource, RunPlan};
 use crate::container::record::{Container, Status};
 use crate::container::{usage, values};
 use crate::error::Result;
@@ -113,7 +114,7 @@ fn network_settings(plan: &RunPlan) -> Value {
 fn state(container: &Container) -> Value {
     let state = &container.state;
     let time = |time: Option<Timestamp>| time.map_or_else(|| NEVER.to_owned(), |time| time.to_string());
-    json!({
+    let mut object = json!({
         "Status": state.status.word(),
         "Running": state.status.is_alive(),
         "Paused": state.status == Status::Paused,
@@ -125,14 +126,18 @@ fn state(container: &Container) -> Value {
         "Error": state.error.clone().unwrap_or_default(),
         "StartedAt": time(state.started_at),
         "FinishedAt": time(state.finished_at),
-    })
+    });
+    if let Some(health) = &state.health {
+        object["Health"] = serde_json::to_value(health).unwrap_or(Value::Null);
+    }
+    object
 }
 
 /// The image's and the user's settings, merged.
 fn config(plan: &RunPlan) -> Value {
     let (entrypoint, command) = plan.process.args.split_at(plan.process.entrypoint_words.min(plan.process.args.len()));
     let volumes = plan.mounts.iter().filter(|mount| matches!(mount.kind, MountKind::Volume { anonymous: true, .. }));
-    json!({
+    let mut object = json!({
         "Hostname": plan.hostname,
         "Domainname": "",
         "User": plan.process.user,
@@ -153,7 +158,20 @@ fn config(plan: &RunPlan) -> Value {
         "Labels": plan.labels,
         "StopSignal": values::signal_name(plan.stop_signal),
         "StopTimeout": plan.stop_timeout,
-    })
+    });
+    if let Some(health) = &plan.health {
+        object["Healthcheck"] = healthcheck(health);
+    }
+    object
+}
+
+/// Docker leaves out what nobody has said.
+fn healthcheck(plan: &HealthPlan) -> Value {
+    let mut check = serde_json::to_value(health::for_image(plan)).unwrap_or(Value::Null);
+    if let Value::Object(fields) = &mut check {
+        fields.retain(|_, value| *value != Value::from(0));
+    }
+    check
 }
 
 fn host_config(plan: &RunPlan) -> Value {

@@ -113,7 +113,7 @@ impl Selection {
             })
             // No port is published yet.
             && !filters.has("publish")
-            && filters.any("health", |word| word == "none")
+            && filters.any("health", |word| word == state.health.as_ref().map_or("none", |health| health.status.word()))
             && filters.any("restart-policy", |word| word == plan.restart.word())
             && self.at_boot.is_none_or(|wanted| container.starts_at_boot() == wanted)
             && filters.any("command", |word| plan.process.args.first().is_some_and(|first| first == word))

@@ -1,5 +1,6 @@
 //! What changes in a container's life, as `state.json` has it.
 
+use crate::container::health::Health;
 use crate::host::process::ProcessName;
 use crate::launch::protocol::Exit;
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,9 @@ pub struct State {
     pub restart_count: u32,
     /// The user has asked for its end, which a policy of `unless-stopped` minds.
     pub stopped_by_user: bool,
+    /// How it is, where that is checked; after its end how it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
     /// Why the last start failed or how the run was cut short, if it was.
     pub error: Option<String>,
 }
