@@ -72,11 +72,22 @@ fn it_becomes_healthy_unhealthy_and_healthy_again() {
     let expected = serde_json::json!({"Test": ["CMD-SHELL", check], "Interval": 200_000_000, "Retries": 2});
     assert_eq!(configured, expected);
     // The changes alone are told, and the state outlives the monitor, however that ends.
-    let told = rr.run(["events", "--since", "1h", "--until", "0s", "--filter", "event=health_status", "--format", "{{.Action}}"]);
+    let told = rr.run([
+        "events",
+        "--since",
+        "1h",
+        "--until",
+        "0s",
+        "--filter",
+        "event=health_status",
+        "--format",
+        "{{.Action}}",
+    ]);
     assert_eq!(told.succeeds().stdout, "health_status: unhealthy\nhealth_status: healthy\n");
-    let state: Value =
-        serde_json::from_slice(&std::fs::read(rr.store().join("containers").join(field(&rr, "hh", ".Id")).join("state.json")).unwrap())
-            .unwrap();
+    let state: Value = serde_json::from_slice(
+        &std::fs::read(rr.store().join("containers").join(field(&rr, "hh", ".Id")).join("state.json")).unwrap(),
+    )
+    .unwrap();
     let monitor = rustix::process::Pid::from_raw(state["monitor"]["pid"].as_i64().unwrap() as i32).unwrap();
     rustix::process::kill_process(monitor, rustix::process::Signal::KILL).unwrap();
     assert!(wait_until(Duration::from_secs(10), || field(&rr, "hh", ".State.Status") == "exited"));
@@ -114,7 +125,10 @@ fn a_check_that_hangs_is_killed_with_its_children() {
     detached(&rr, "hh", &flags, "exec sleep 1000");
     until(&rr, "hh", "unhealthy");
     let result = log(&rr, "hh").remove(0);
-    assert_eq!((&result["ExitCode"], &result["Output"]), (&(-1).into(), &"Health check exceeded timeout (300ms): partly\n".into()));
+    assert_eq!(
+        (&result["ExitCode"], &result["Output"]),
+        (&(-1).into(), &"Health check exceeded timeout (300ms): partly\n".into())
+    );
     // Of all the checks that were there, at most the one that is under way has processes: two sleeps.
     assert!(wait_until(Duration::from_secs(20), || log(&rr, "hh").len() == 5));
     let counted = rr.run(["exec", "hh", "sh", "-c", "ps | grep -c '[s]leep 7654'; true"]).succeeds();
@@ -124,7 +138,7 @@ fn a_check_that_hangs_is_killed_with_its_children() {
     let flags = ["--health-cmd", check, "--health-interval=100ms"];
     for end in [&["kill", "hh"][..], &["stop", "-t", "0", "hh"]] {
         detached(&rr, "hh", &flags, "exec sleep 1000");
-        let begun = || rr.run(["exec", "hh", "pgrep", "-f", "sleep 7654"]).stdout != "";
+        let begun = || !rr.run(["exec", "hh", "pgrep", "-f", "sleep 7654"]).stdout.is_empty();
         assert!(wait_until(Duration::from_secs(20), begun));
         let from = Instant::now();
         rr.run(end).succeeds();

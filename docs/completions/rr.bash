@@ -46,6 +46,9 @@ _rr() {
             rr,export)
                 cmd="rr__subcmd__export"
                 ;;
+            rr,healthcheck)
+                cmd="rr__subcmd__healthcheck"
+                ;;
             rr,history)
                 cmd="rr__subcmd__history"
                 ;;
@@ -217,6 +220,9 @@ _rr() {
             rr__subcmd__container,wait)
                 cmd="rr__subcmd__container__subcmd__wait"
                 ;;
+            rr__subcmd__healthcheck,run)
+                cmd="rr__subcmd__healthcheck__subcmd__run"
+                ;;
             rr__subcmd__image,exists)
                 cmd="rr__subcmd__image__subcmd__exists"
                 ;;
@@ -299,7 +305,7 @@ _rr() {
 
     case "${cmd}" in
         rr)
-            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs pause unpause rename diff commit export update ps port rm cp pull images push login logout history import save load rmi tag inspect events info version unshare completion man container image system volume"
+            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs pause unpause rename diff commit export update ps port rm cp pull images push login logout history import save load rmi tag inspect events info version unshare completion man container healthcheck image system volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -523,7 +529,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__create)
-            opts="-a -e -h -i -l -q -t -u -v -w --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-a -e -h -i -l -q -t -u -v -w --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -598,6 +604,30 @@ _rr() {
                     return 0
                     ;;
                 --group-add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1089,7 +1119,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__run)
-            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1164,6 +1194,30 @@ _rr() {
                     return 0
                     ;;
                 --group-add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1443,7 +1497,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__create)
-            opts="-a -e -h -i -l -q -t -u -v -w --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-a -e -h -i -l -q -t -u -v -w --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1518,6 +1572,30 @@ _rr() {
                     return 0
                     ;;
                 --group-add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1769,6 +1847,34 @@ _rr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__healthcheck)
+            opts="run"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__healthcheck__subcmd__run)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -2575,7 +2681,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__run)
-            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2650,6 +2756,30 @@ _rr() {
                     return 0
                     ;;
                 --group-add)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-cmd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-retries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-start-period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --health-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -69,6 +69,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "unshare" -d 'Run a command in
 complete -c rr -n "__fish_rr_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c rr -n "__fish_rr_needs_command" -f -a "man" -d 'Write the man pages into a directory'
 complete -c rr -n "__fish_rr_needs_command" -f -a "container" -d 'Manage containers'
+complete -c rr -n "__fish_rr_needs_command" -f -a "healthcheck" -d 'Check the health of containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "image" -d 'Manage images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "system" -d 'Look at rr and this machine'
 complete -c rr -n "__fish_rr_needs_command" -f -a "volume" -d 'Manage volumes'
@@ -87,6 +88,12 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l env-file -d 'Read variable
 complete -c rr -n "__fish_rr_using_subcommand run" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l gidmap -d 'Map group ids (see --uidmap)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l health-cmd -d 'Check the container\'s health by this command: of a shell, a JSON array of words, or none' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l health-interval -d 'Time between two checks [default: 30s]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l health-retries -d 'Failures in a row that make it unhealthy [default: 3]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l health-timeout -d 'Time that a check may take [default: 30s]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l label-file -d 'Read labels from a file' -r -F
@@ -113,6 +120,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -s v -l volume -d 'Mount a di
 complete -c rr -n "__fish_rr_using_subcommand run" -l volumes-from -d 'Mount the binds and volumes of another container as well' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s w -l workdir -d 'Directory to start in' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s d -l detach -d 'Leave the container running and print its id'
+complete -c rr -n "__fish_rr_using_subcommand run" -l no-healthcheck -d 'Do not check the container\'s health, whatever the image says'
 complete -c rr -n "__fish_rr_using_subcommand run" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand run" -s i -l interactive -d 'Keep standard input open'
 complete -c rr -n "__fish_rr_using_subcommand run" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
@@ -138,6 +146,12 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l env-file -d 'Read varia
 complete -c rr -n "__fish_rr_using_subcommand create" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l gidmap -d 'Map group ids (see --uidmap)' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l health-cmd -d 'Check the container\'s health by this command: of a shell, a JSON array of words, or none' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l health-interval -d 'Time between two checks [default: 30s]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l health-retries -d 'Failures in a row that make it unhealthy [default: 3]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l health-timeout -d 'Time that a check may take [default: 30s]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l label-file -d 'Read labels from a file' -r -F
@@ -163,6 +177,7 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l userns -d 'auto, host, 
 complete -c rr -n "__fish_rr_using_subcommand create" -s v -l volume -d 'Mount a directory of the host or a volume' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l volumes-from -d 'Mount the binds and volumes of another container as well' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s w -l workdir -d 'Directory to start in' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l no-healthcheck -d 'Do not check the container\'s health, whatever the image says'
 complete -c rr -n "__fish_rr_using_subcommand create" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand create" -s i -l interactive -d 'Keep standard input open'
 complete -c rr -n "__fish_rr_using_subcommand create" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
@@ -388,6 +403,12 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group ids (see --uidmap)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-cmd -d 'Check the container\'s health by this command: of a shell, a JSON array of words, or none' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-interval -d 'Time between two checks [default: 30s]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-retries -d 'Failures in a row that make it unhealthy [default: 3]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-timeout -d 'Time that a check may take [default: 30s]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r -F
@@ -414,6 +435,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l volumes-from -d 'Mount the binds and volumes of another container as well' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Directory to start in' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Leave the container running and print its id'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l no-healthcheck -d 'Do not check the container\'s health, whatever the image says'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
@@ -439,6 +461,12 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group ids (see --uidmap)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-cmd -d 'Check the container\'s health by this command: of a shell, a JSON array of words, or none' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-interval -d 'Time between two checks [default: 30s]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-retries -d 'Failures in a row that make it unhealthy [default: 3]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-timeout -d 'Time that a check may take [default: 30s]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file' -r -F
@@ -464,6 +492,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s v -l volume -d 'Mount a directory of the host or a volume' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l volumes-from -d 'Mount the binds and volumes of another container as well' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s w -l workdir -d 'Directory to start in' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l no-healthcheck -d 'Do not check the container\'s health, whatever the image says'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
@@ -585,6 +614,8 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from prune" -l filter -d 'Only what matches: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Check the health of a running container now'
+complete -c rr -n "__fish_rr_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "pull" -d 'Download an image from a registry and unpack it'
 complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "ls" -d 'List images'
 complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "push" -d 'Upload an image to a registry, or write it to an archive'

@@ -1,8 +1,8 @@
 //! `commit`: what a container has changed becomes a layer, and the image it was made from with that layer and the
 //! container's own settings a new image.
 
-use super::health;
 use super::files::{Extent, pack_layer};
+use super::health;
 use super::instructions;
 use super::plan::{MountKind, RootSource, RunPlan};
 use super::record::Container;

@@ -80,7 +80,9 @@ pub fn plan(asked: Option<HealthPlan>, image: Option<Healthcheck>, shell: &[Stri
     match plan.test.first().map(String::as_str) {
         None | Some("NONE") => {}
         Some(_) if plan.command().is_some() => {}
-        Some(kind) => return Err(format!("the health check is neither CMD, CMD-SHELL nor NONE with a command: {kind}")),
+        Some(kind) => {
+            return Err(format!("the health check is neither CMD, CMD-SHELL nor NONE with a command: {kind}"));
+        }
     }
     Ok(Some(plan))
 }
@@ -190,13 +192,17 @@ mod tests {
 
     #[test]
     fn the_images_check_stands_where_nothing_else_was_asked_for() {
-        let image = Healthcheck { test: vec!["CMD".into(), "true".into()], interval: 2_000_000_000, ..Default::default() };
+        let image =
+            Healthcheck { test: vec!["CMD".into(), "true".into()], interval: 2_000_000_000, ..Default::default() };
         let merged = |asked| plan(asked, Some(image.clone()), &["/bin/ash".to_owned()]).unwrap().unwrap();
         assert_eq!(merged(None).command().unwrap(), ["true"]);
         let faster = merged(Some(HealthPlan { interval: 1_000_000, ..HealthPlan::default() }));
         assert_eq!((faster.command().unwrap(), faster.interval()), (vec!["true".to_owned()], Duration::from_millis(1)));
         let other = merged(Some(shell("a b")));
-        assert_eq!((other.command().unwrap(), other.interval()), (vec!["/bin/ash".into(), "a b".into()], Duration::from_secs(2)));
+        assert_eq!(
+            (other.command().unwrap(), other.interval()),
+            (vec!["/bin/ash".into(), "a b".into()], Duration::from_secs(2))
+        );
         let none = merged(Some(HealthPlan { test: vec!["NONE".into()], ..HealthPlan::default() }));
         assert_eq!((none.command(), Health::at_start(Some(&none))), (None, None));
         assert_eq!(plan(Some(shell("x")), None, &[]).unwrap().unwrap().command().unwrap(), ["/bin/sh", "-c", "x"]);

@@ -1,8 +1,8 @@
 //! From a plan to a running container: the record is made, then the launcher starts it.
 
-use super::health::Health;
 use super::create::{HostFacts, ImageFacts, resolve_plan};
 use super::events;
+use super::health::Health;
 use super::options::CreateOptions;
 use super::plan::{ImageUse, RestartPolicy, RootSource, RunPlan};
 use super::record::{self, Container, Held, NameChoice, State, Status};

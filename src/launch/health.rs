@@ -5,13 +5,13 @@
 //! descriptor, no system call.
 
 use super::ATTACH_SOCKET;
+use super::Keeper;
 use super::exec::{self, Job, Order, Place, Streams};
 use super::executing::outcome_so_far;
 use super::executions::Activity;
 use super::monitor::{ToClientChannel, exit_of};
 use super::plan::{HealthPlan, Process};
 use super::protocol::{Channel, Exit, ToClient, ToMonitor, channel_pair};
-use super::Keeper;
 use crate::error::{Doing, Failure, Result};
 use crate::sys::process::Child;
 use jiff::Timestamp;

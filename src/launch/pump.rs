@@ -8,11 +8,11 @@
 //!   what was in it: a slow client slows the payload down and misses nothing. One that takes nothing for
 //!   [`PATIENCE`] is no longer waited for. It misses what passes until it reads again; the log has it all.
 
+use super::Keeper;
 use super::audience::{Audience, Scene};
 use super::executions::{Activity, Executions};
 use super::logfile::{Log, Stream};
 use super::protocol::{Listener, WindowSize};
-use super::Keeper;
 use super::stdio::MonitorEnds;
 use crate::error::{Doing, Result};
 use crate::sys::memory::release_program_pages;

@@ -2,7 +2,9 @@
 
 use crate::cli::personality;
 use crate::container::health;
-use crate::container::plan::{HealthPlan, Mount, MountKind, NetworkMode, Propagation, RestartPolicy, RootSource, RunPlan};
+use crate::container::plan::{
+    HealthPlan, Mount, MountKind, NetworkMode, Propagation, RestartPolicy, RootSource, RunPlan,
+};
 use crate::container::record::{Container, Status};
 use crate::container::{usage, values};
 use crate::error::Result;
@@ -169,7 +171,7 @@ fn config(plan: &RunPlan) -> Value {
 fn healthcheck(plan: &HealthPlan) -> Value {
     let mut check = serde_json::to_value(health::for_image(plan)).unwrap_or(Value::Null);
     if let Value::Object(fields) = &mut check {
-        fields.retain(|_, value| *value != Value::from(0));
+        fields.retain(|_, value| *value != 0);
     }
     check
 }
