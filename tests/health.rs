@@ -161,6 +161,22 @@ fn much_output_is_cut_and_does_not_hold_the_check_up() {
 }
 
 #[test]
+fn a_check_can_open_its_output_anew() {
+    let rr = requires!(Rr::with_alpine());
+    // Where root is nobody here, a directory of the user's will not do.
+    rr.run([&["create", "--name", "cc"], &Rr::ALPINE[..], &["true"]].concat()).succeeds();
+    let instruction = "HEALTHCHECK --interval=100ms CMD echo to > /dev/stdout; echo from > /dev/stderr";
+    rr.run(["commit", "-c", instruction, "cc", "x/checked:v"]).succeeds();
+    for options in [&[][..], &["-u", "1000"], &["--userns", "nomap"], &["-t"], &["--init"]] {
+        let run = [&["run", "-d", "--network", "none", "--name", "hh"], options, &["x/checked:v", "sleep", "1000"]];
+        rr.run(run.concat()).succeeds();
+        until(&rr, "hh", "healthy");
+        assert_eq!(log(&rr, "hh")[0]["Output"], "to\nfrom\n", "{options:?}");
+        remove_all(&rr, &["hh"]);
+    }
+}
+
+#[test]
 fn the_images_check_is_made_unless_told_otherwise() {
     let rr = requires!(Rr::with_alpine());
     rr.run([&["create", "--name", "cc"], &Rr::ALPINE[..], &["true"]].concat()).succeeds();

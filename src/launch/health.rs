@@ -16,6 +16,7 @@ use crate::error::{Doing, Failure, Result};
 use crate::sys::process::Child;
 use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use serde::{Deserialize, Serialize};
@@ -180,6 +181,8 @@ impl<'a> Checks<'a> {
         let (channel, theirs) = channel_pair()?;
         let (output, writer) = pipe_with(PipeFlags::CLOEXEC).doing(doing)?;
         rustix::io::ioctl_fionbio(&output, true).doing(doing)?;
+        // As /dev/stdout it can be opened anew by whoever is root there, who may be nobody here (`--userns nomap`).
+        rustix::fs::fchmod(&writer, Mode::from_raw_mode(0o666)).doing(doing)?;
         let second = writer.try_clone().doing(doing)?;
         let order = Order { process: self.process.clone(), streams: Streams::Output };
         let child = exec::spawn(place, &theirs, || Ok(Job { order, streams: vec![writer, second] }))?;
