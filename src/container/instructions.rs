@@ -263,7 +263,7 @@ mod tests {
             ("LABEL a=\"b", "not closed"),
             ("EXPOSE x", "no port"),
             ("EXPOSE 5-3", "no port"),
-            ("STOPSIGNAL NOPE", "no signal"),
+            ("STOPSIGNAL NOPE", "invalid signal"),
             ("HEALTHCHECK --interval=x CMD a", "duration"),
             ("HEALTHCHECK RUN a", "CMD or NONE"),
         ] {
