@@ -108,10 +108,11 @@ fn kill_at_any_point_loses_no_container_and_leaves_nothing() {
     let begun = Instant::now();
     let mut done = 0;
     let mut killed = BTreeMap::new();
-    let names = ["c0", "c1", "c2", "c3"];
+    // No hexadecimal digits: a name that is gone must not be the beginning of another container's id.
+    let names = ["n0", "n1", "n2", "n3"];
     let mut known: BTreeMap<String, (String, String)> = BTreeMap::new();
     while kills.map_or(begun.elapsed() < Duration::from_secs(60), |kills| done < kills) {
-        let (name, other) = (random.of(&names), random.of(&["c4", "c5", "c0"]));
+        let (name, other) = (random.of(&names), random.of(&["n4", "n5", "n0"]));
         let (words, loses) = verb(&mut random, name, other);
         let mut running = rr.command(&words).spawn();
         // Most commands take 5 to 100 ms; the beginning is as likely as the end of one of them.
@@ -165,7 +166,7 @@ fn kill_at_any_point_loses_no_container_and_leaves_nothing() {
         // A name that is still claimed is taken over by whoever wants it; a volume would stay for ever.
         assert!(directory == "names" || left.is_empty(), "seed {seed}: {directory}: {left:?}");
     }
-    let fresh = ["run", "--rm", "--network", "none", "--name", "c0", "alpine", "echo", "well"];
+    let fresh = ["run", "--rm", "--network", "none", "--name", "n0", "alpine", "echo", "well"];
     assert_eq!(rr.run(fresh).succeeds().stdout, "well\n");
 }
 

@@ -456,10 +456,10 @@ pub fn no_such_container(text: &str) -> Failure {
 /// # Errors
 /// More than one has the prefix, or the store cannot be read.
 pub fn look_up(store: &Store, text: &str) -> Result<Option<Container>> {
-    match find_id(store, text)? {
-        Some(id) => Container::read(store, &id),
-        None => Ok(None),
-    }
+    let Some(id) = find_id(store, text)? else { return Ok(None) };
+    let name = text.strip_prefix('/').unwrap_or(text);
+    // A rename that was killed leaves a claim on a name that is not, or no longer, the container's.
+    Ok(Container::read(store, &id)?.filter(|found| found.plan.name == name || id.starts_with(name)))
 }
 
 /// The id that a name, id or unique prefix means.
