@@ -44,7 +44,7 @@ pub fn make(flags: RunFlags, presence: Presence) -> Result<(Created, ClientOptio
     // A wrong RR_OVERLAY is told before anything is made.
     super::start::driver()?;
     // Likewise before anything is fetched for it.
-    net::check(options.network)?;
+    net::check(options.network.mode)?;
     let dirs = Dirs::from_environment()?;
     let store = Store::open(&dirs)?;
     let cidfile = client.cidfile.as_deref().map(CidFile::new).transpose()?;

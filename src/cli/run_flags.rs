@@ -6,11 +6,12 @@
 
 use super::attach::{Attachment, SignalProxy};
 use super::health_flags::HealthFlags;
+use super::network_flags::NetworkFlags;
 use super::progress::Verbosity;
 use super::pull;
 use crate::container::mount_options;
 use crate::container::options::{CreateOptions, EnvChange, Privileges, Source};
-use crate::container::plan::{KernelPaths, LogPlan, Mount, NetworkMode, RestartPolicy, SeccompChoice};
+use crate::container::plan::{KernelPaths, LogPlan, Mount, RestartPolicy, SeccompChoice};
 use crate::container::restart;
 use crate::container::values::{self, Parsed};
 use crate::error::{Doing, Failure, Notice, Result};
@@ -29,9 +30,6 @@ const DEFAULT_DETACH_KEYS: &str = "ctrl-p,ctrl-q";
 /// As typed.
 #[derive(Debug, Args)]
 pub struct RunFlags {
-    /// Add a line to /etc/hosts; `host-gateway` stands for the host's address
-    #[arg(long, value_name = "HOST:IP")]
-    add_host: Vec<String>,
     /// Attach only these of STDIN, STDOUT and STDERR
     #[arg(short, long, value_name = "STREAM")]
     attach: Vec<String>,
@@ -47,15 +45,6 @@ pub struct RunFlags {
     /// Keys that detach from the terminal [default: ctrl-p,ctrl-q]
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<String>,
-    /// Ask this name server instead of the host's
-    #[arg(long, value_name = "IP")]
-    dns: Vec<String>,
-    /// Set an option of resolv.conf(5)
-    #[arg(long, visible_alias = "dns-opt", value_name = "OPTION")]
-    dns_option: Vec<String>,
-    /// Set a search domain
-    #[arg(long, value_name = "DOMAIN")]
-    dns_search: Vec<String>,
     /// Replace the image's entrypoint; an empty one resets it
     #[arg(long, value_name = "COMMAND")]
     entrypoint: Option<String>,
@@ -65,9 +54,6 @@ pub struct RunFlags {
     /// Read variables from a file
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
-    /// Note a port that the container listens on
-    #[arg(long, value_name = "PORT[/PROTOCOL]")]
-    expose: Vec<String>,
     /// Map group ids (see --uidmap)
     #[arg(long, value_name = "CONTAINER:HOST[:SIZE]")]
     gidmap: Vec<String>,
@@ -103,9 +89,8 @@ pub struct RunFlags {
     /// Name the container
     #[arg(long)]
     name: Option<String>,
-    /// none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]
-    #[arg(long, visible_alias = "net", value_name = "MODE")]
-    network: Option<String>,
+    #[command(flatten)]
+    network: NetworkFlags,
     /// Choose the platform of a multi-platform image
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<String>,
@@ -265,11 +250,7 @@ impl RunFlags {
             keep_groups,
             hostname: opt("--hostname", &self.hostname, values::hostname)?,
             userns: UsernsRequest::parse(self.userns.as_deref(), &self.uidmap, &self.gidmap)?,
-            network: opt("--network", &self.network, network_mode)?.unwrap_or(NetworkMode::Private),
-            dns: all("--dns", &self.dns, address)?,
-            dns_search: self.dns_search.clone(),
-            dns_options: self.dns_option.clone(),
-            add_hosts: all("--add-host", &self.add_host, values::add_host)?,
+            network: self.network.plan()?,
             mounts: self.mounts()?,
             volumes_from: all("--volumes-from", &self.volumes_from, mount_options::volumes_from)?,
             shm_size: opt("--shm-size", &self.shm_size, values::size)?,
@@ -281,7 +262,7 @@ impl RunFlags {
             stop_signal: opt("--stop-signal", &self.stop_signal, values::signal)?,
             stop_timeout: opt("--stop-timeout", &self.stop_timeout, seconds)?,
             labels: self.labels()?,
-            expose: all("--expose", &self.expose, port)?,
+            expose: self.network.exposed()?,
             rlimits: self.ulimit.iter().map(|text| text.parse()).collect::<Result<_>>()?,
             privileges: self.privileges()?,
             tty: self.tty,
@@ -430,11 +411,13 @@ pub fn one<T>(option: &str, text: &str, parse: impl Fn(&str) -> Parsed<T>) -> Re
     parse(text).map_err(|why| Failure::new(format!("cannot use {option} {}", text.escape_debug()), why))
 }
 
-fn opt<T>(option: &str, text: &Option<String>, parse: impl Fn(&str) -> Parsed<T>) -> Result<Option<T>> {
+/// [`one`], where the option is given.
+pub fn opt<T>(option: &str, text: &Option<String>, parse: impl Fn(&str) -> Parsed<T>) -> Result<Option<T>> {
     text.as_deref().map(|text| one(option, text, parse)).transpose()
 }
 
-fn all<T>(option: &str, texts: &[String], parse: impl Fn(&str) -> Parsed<T>) -> Result<Vec<T>> {
+/// [`one`] of each of an option's values.
+pub fn all<T>(option: &str, texts: &[String], parse: impl Fn(&str) -> Parsed<T>) -> Result<Vec<T>> {
     texts.iter().map(|text| one(option, text, &parse)).collect()
 }
 
@@ -461,18 +444,6 @@ fn split_keep_groups(groups: &[String]) -> Result<(Vec<String>, bool)> {
     }
 }
 
-fn network_mode(text: &str) -> Parsed<NetworkMode> {
-    match text {
-        "none" => Ok(NetworkMode::None),
-        "host" => Ok(NetworkMode::Host),
-        // Docker's names of its default network: on rr's command lines they mean rr's default.
-        "private" | "default" | "bridge" => Ok(NetworkMode::Private),
-        "pasta" => Ok(NetworkMode::Pasta),
-        "slirp4netns" => Ok(NetworkMode::Slirp4netns),
-        _ => Err("there is none, host, private, pasta and slirp4netns; networks of their own names come later".into()),
-    }
-}
-
 fn pull_policy(text: &str) -> Parsed<PullPolicy> {
     match text {
         "always" => Ok(PullPolicy::Always),
@@ -483,27 +454,11 @@ fn pull_policy(text: &str) -> Parsed<PullPolicy> {
     }
 }
 
-fn address(text: &str) -> Parsed<String> {
-    let address: std::net::IpAddr = text.parse().map_err(|_| "it is no IP address".to_owned())?;
-    Ok(address.to_string())
-}
-
 fn seconds(text: &str) -> Parsed<u32> {
     match text {
         // Docker: wait for ever.
         "-1" => Ok(u32::MAX),
         _ => text.parse().map_err(|_| "it is no number of seconds".to_owned()),
-    }
-}
-
-/// `80`, `80/udp`, `8000-8010/tcp`: kept as text, with a protocol.
-fn port(text: &str) -> Parsed<String> {
-    let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    let number = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
-    match (number(first), number(last), protocol) {
-        (Some(first), Some(last), "tcp" | "udp" | "sctp") if first <= last => Ok(format!("{range}/{protocol}")),
-        _ => Err("it is not of the form PORT[-PORT][/tcp|udp|sctp]".into()),
     }
 }
 
@@ -620,7 +575,7 @@ pub fn planned(typed: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::plan::MountKind;
+    use crate::container::plan::{MountKind, NetworkMode};
     use clap::Parser;
 
     /// As `rr run` declares them.
@@ -689,15 +644,15 @@ mod tests {
             (&["alpine", "--", "x"], |o| o.command = texts(&["--", "x"])),
             (&["--", "alpine", "--name"], |o| o.command = texts(&["--name"])),
             (&["alpine", "", "--help"], |o| o.command = texts(&["", "--help"])),
-            (&["--net", "none", "alpine"], |o| o.network = NetworkMode::None),
-            (&["--network=bridge", "alpine"], |o| o.network = NetworkMode::Private),
+            (&["--net", "none", "alpine"], |o| o.network.mode = NetworkMode::None),
+            (&["--network=bridge", "alpine"], |o| o.network.mode = NetworkMode::Private),
             (&["--group-add", "audio", "--group-add=44", "alpine"], |o| o.groups = texts(&["audio", "44"])),
             (&["--group-add", "keep-groups", "alpine"], |o| o.keep_groups = true),
             (&["--add-host", "db:10.0.0.1", "--add-host=gw=host-gateway", "alpine"], |o| {
-                o.add_hosts = vec![("db".into(), "10.0.0.1".into()), ("gw".into(), "host-gateway".into())];
+                o.network.add_hosts = vec![("db".into(), "10.0.0.1".into()), ("gw".into(), "host-gateway".into())];
             }),
             (&["--dns", "9.9.9.9", "--dns-opt=ndots:2", "--dns-search", "lan", "alpine"], |o| {
-                (o.dns, o.dns_options, o.dns_search) = (texts(&["9.9.9.9"]), texts(&["ndots:2"]), texts(&["lan"]));
+                (o.network.dns, o.network.dns_options, o.network.dns_search) = (texts(&["9.9.9.9"]), texts(&["ndots:2"]), texts(&["lan"]));
             }),
             (&["--shm-size", "1g", "alpine"], |o| o.shm_size = Some(1 << 30)),
             (&["--stop-signal", "SIGQUIT", "--stop-timeout=3", "alpine"], |o| {

@@ -8,7 +8,7 @@ use super::health;
 use super::names;
 use super::options::{CreateOptions, EnvChange, Privileges, Source};
 use super::plan::{
-    Asked, ImageUse, KernelPaths, Mount, MountFlags, MountKind, NetworkMode, NetworkPlan, Process, Relabel, RootSource,
+    Asked, ImageUse, KernelPaths, Mount, MountFlags, MountKind, NetworkMode, Process, Relabel, RootSource,
     RunPlan, SeccompChoice, StdioPlan, UserEntry,
 };
 use super::values;
@@ -60,7 +60,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
     let (root, used, defaults) = root_of(&options.source, image)?;
     let hostname = match &options.hostname {
         Some(name) => name.clone(),
-        None if options.network == NetworkMode::Host => host.hostname,
+        None if options.network.mode == NetworkMode::Host => host.hostname,
         None => values::short_id(&id).to_owned(),
     };
     let (args, entrypoint_words) = command_line(&options, &defaults).doing(|| DOING)?;
@@ -118,13 +118,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
         user_entry,
         mounts,
         hostname,
-        network: NetworkPlan {
-            mode: options.network,
-            dns: options.dns,
-            dns_search: options.dns_search,
-            dns_options: options.dns_options,
-            add_hosts: options.add_hosts,
-        },
+        network: options.network,
         shm_size: options.shm_size.unwrap_or(DEFAULT_SHM_SIZE),
         read_only: options.read_only,
         init: options.init,
@@ -421,7 +415,7 @@ mod tests {
         assert_eq!(made.hostname, made.id[..12]);
         assert!(made.process.env.contains(&format!("HOSTNAME={}", made.hostname)));
         let mut options = alpine();
-        options.network = NetworkMode::Host;
+        options.network.mode = NetworkMode::Host;
         assert_eq!(plan(options.clone(), sh()).hostname, "workstation");
         options.hostname = Some("mine".into());
         assert_eq!(plan(options, sh()).hostname, "mine");

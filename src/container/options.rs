@@ -5,7 +5,7 @@
 //! is merged yet: `None` and an empty list mean "not said", which [`super::create::resolve_plan`]
 //! answers with the image's or Docker's default.
 
-use super::plan::{HealthPlan, KernelPaths, LogPlan, Mount, NetworkMode, RestartPolicy, Rlimit, SeccompChoice};
+use super::plan::{HealthPlan, KernelPaths, LogPlan, Mount, NetworkMode, NetworkPlan, RestartPolicy, Rlimit, SeccompChoice};
 use crate::host::userns::UsernsRequest;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,16 +36,8 @@ pub struct CreateOptions {
     pub hostname: Option<String>,
     /// `--userns`, `--uidmap` and `--gidmap`.
     pub userns: UsernsRequest,
-    /// `--network`
-    pub network: NetworkMode,
-    /// `--dns`
-    pub dns: Vec<String>,
-    /// `--dns-search`
-    pub dns_search: Vec<String>,
-    /// `--dns-option`
-    pub dns_options: Vec<String>,
-    /// `--add-host`, as (name, address or `host-gateway`).
-    pub add_hosts: Vec<(String, String)>,
+    /// `--network`, `--dns` and the like: nothing of it depends on the image.
+    pub network: NetworkPlan,
     /// `--volume`, then `--mount`, then `--tmpfs`, each in the order given.
     pub mounts: Vec<Mount>,
     /// `--volumes-from`, in the order given.
@@ -149,11 +141,7 @@ impl CreateOptions {
             keep_groups: false,
             hostname: None,
             userns: UsernsRequest::default(),
-            network: NetworkMode::Private,
-            dns: Vec::new(),
-            dns_search: Vec::new(),
-            dns_options: Vec::new(),
-            add_hosts: Vec::new(),
+            network: NetworkPlan::new(NetworkMode::Private),
             mounts: Vec::new(),
             volumes_from: Vec::new(),
             shm_size: None,

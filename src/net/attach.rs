@@ -11,7 +11,8 @@
 //! Where the user's id inside is not 0 (`--userns keep-id`), execve(2) would take the monitor's
 //! capabilities away; they are made ambient around the start (capabilities(7)).
 
-use super::{CONTAINER, Carrier, ForwardDns, GATEWAY, NAME_SERVER, Otherwise, ResolvedNetwork, Tool, loopback_only};
+use super::resolve::loopback_only;
+use super::{CONTAINER, Carrier, ForwardDns, GATEWAY, NAME_SERVER, Otherwise, ResolvedNetwork, Tool};
 use crate::error::{Doing, Failure, IntoCause, Notice, Result};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{MemfdFlags, SealFlags};

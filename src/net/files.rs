@@ -1,0 +1,57 @@
+//! Reads of the host what the container's files of names are made from.
+
+use super::names::{HostNames, hosts, resolv_conf};
+use super::{CONTAINER, NetworkPlan, ResolvedNetwork};
+use crate::error::{Doing, Result};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+
+/// The texts of the container's /etc/hosts, /etc/hostname and /etc/resolv.conf, by name.
+///
+/// # Errors
+/// The host's own files exist but cannot be read; `--add-host …:host-gateway` where the host cannot
+/// be reached.
+pub fn files(wanted: &NetworkPlan, network: &ResolvedNetwork, hostname: &str) -> Result<[(&'static str, String); 3]> {
+    let names = HostNames {
+        hosts_file: match network {
+            ResolvedNetwork::Host => Some(read_or_empty("/etc/hosts")?),
+            _ => None,
+        },
+        own_address: match network {
+            ResolvedNetwork::Carried { .. } => Some(IpAddr::V4(CONTAINER)),
+            ResolvedNetwork::Loopback => None,
+            // Debian's way: an address that always reaches this machine and nobody else.
+            ResolvedNetwork::Host => Some(IpAddr::V4(Ipv4Addr::new(127, 0, 1, 1))),
+        },
+        host_address: match network {
+            ResolvedNetwork::Carried { .. } => host_address(),
+            ResolvedNetwork::Host => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            ResolvedNetwork::Loopback => None,
+        },
+    };
+    Ok([
+        ("hosts", hosts(&names, hostname, &wanted.add_hosts)?),
+        ("hostname", format!("{hostname}\n")),
+        ("resolv.conf", resolv_conf(&read_or_empty("/etc/resolv.conf")?, network, wanted)),
+    ])
+}
+
+pub(super) fn read_or_empty(path: &str) -> Result<String> {
+    match std::fs::read(Path::new(path)) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error).doing(|| format!("cannot read {path}")),
+    }
+}
+
+/// The address under which the host reaches others, which is what reaches the host. connect(2) on a
+/// UDP socket sends nothing; it asks the routing table alone (udp(7)).
+fn host_address() -> Option<IpAddr> {
+    // TEST-NET-1 and the documentation prefix: addresses that are nobody's (RFC 5737, RFC 3849).
+    let ask = |from: &str, to: &str| -> Option<IpAddr> {
+        let socket = UdpSocket::bind(from).ok()?;
+        socket.connect(to.parse::<SocketAddr>().ok()?).ok()?;
+        Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_unspecified() && !address.is_loopback())
+    };
+    ask("0.0.0.0:0", "192.0.2.1:9").or_else(|| ask("[::]:0", "[2001:db8::1]:9"))
+}
