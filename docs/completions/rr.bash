@@ -529,16 +529,12 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__create)
-            opts="-a -e -h -i -l -q -t -u -v -w --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-a -e -h -i -l -q -t -u -v -w --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --add-host)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --attach)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -563,22 +559,6 @@ _rr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --dns)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dns-option)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dns-opt)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dns-search)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --entrypoint)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -592,10 +572,6 @@ _rr() {
                     return 0
                     ;;
                 --env-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --expose)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -664,6 +640,30 @@ _rr() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add-host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-option)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-search)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expose)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1119,16 +1119,12 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__run)
-            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --add-host)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --attach)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1153,22 +1149,6 @@ _rr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --dns)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dns-option)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dns-opt)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dns-search)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --entrypoint)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1182,10 +1162,6 @@ _rr() {
                     return 0
                     ;;
                 --env-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --expose)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1254,6 +1230,30 @@ _rr() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add-host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-option)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-search)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expose)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1497,16 +1497,12 @@ _rr() {
             return 0
             ;;
         rr__subcmd__create)
-            opts="-a -e -h -i -l -q -t -u -v -w --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-a -e -h -i -l -q -t -u -v -w --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --add-host)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --attach)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1531,22 +1527,6 @@ _rr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --dns)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dns-option)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dns-opt)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dns-search)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --entrypoint)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1560,10 +1540,6 @@ _rr() {
                     return 0
                     ;;
                 --env-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --expose)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1632,6 +1608,30 @@ _rr() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add-host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-option)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-search)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expose)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2681,16 +2681,12 @@ _rr() {
             return 0
             ;;
         rr__subcmd__run)
-            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --add-host --attach --cap-add --cap-drop --cidfile --detach-keys --dns --dns-opt --dns-option --dns-search --entrypoint --env --env-file --expose --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --add-host)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --attach)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2715,22 +2711,6 @@ _rr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --dns)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dns-option)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dns-opt)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dns-search)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --entrypoint)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2744,10 +2724,6 @@ _rr() {
                     return 0
                     ;;
                 --env-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --expose)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2816,6 +2792,30 @@ _rr() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --add-host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-option)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dns-search)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expose)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -73,19 +73,14 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "healthcheck" -d 'Check the he
 complete -c rr -n "__fish_rr_needs_command" -f -a "image" -d 'Manage images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "system" -d 'Look at rr and this machine'
 complete -c rr -n "__fish_rr_needs_command" -f -a "volume" -d 'Manage volumes'
-complete -c rr -n "__fish_rr_using_subcommand run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l cidfile -d 'Write the container\'s id into a new file' -r -F
 complete -c rr -n "__fish_rr_using_subcommand run" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
-complete -c rr -n "__fish_rr_using_subcommand run" -l dns -d 'Ask this name server instead of the host\'s' -r
-complete -c rr -n "__fish_rr_using_subcommand run" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
-complete -c rr -n "__fish_rr_using_subcommand run" -l dns-search -d 'Set a search domain' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l entrypoint -d 'Replace the image\'s entrypoint; an empty one resets it' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s e -l env -d 'Set a variable; a name alone takes its value from rr\'s environment' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l env-file -d 'Read variables from a file' -r -F
-complete -c rr -n "__fish_rr_using_subcommand run" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l gidmap -d 'Map group ids (see --uidmap)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l health-cmd -d 'Check the container\'s health by this command: of a shell, a JSON array of words, or none' -r
@@ -101,6 +96,11 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l log-driver -d 'json-file o
 complete -c rr -n "__fish_rr_using_subcommand run" -l log-opt -d 'Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l name -d 'Name the container' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l dns -d 'Ask this name server instead of the host\'s' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l dns-search -d 'Set a search domain' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
@@ -131,19 +131,14 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l rm -d 'Remove the containe
 complete -c rr -n "__fish_rr_using_subcommand run" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand run" -s t -l tty -d 'Give the container a terminal'
 complete -c rr -n "__fish_rr_using_subcommand run" -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand create" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l cidfile -d 'Write the container\'s id into a new file' -r -F
 complete -c rr -n "__fish_rr_using_subcommand create" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
-complete -c rr -n "__fish_rr_using_subcommand create" -l dns -d 'Ask this name server instead of the host\'s' -r
-complete -c rr -n "__fish_rr_using_subcommand create" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
-complete -c rr -n "__fish_rr_using_subcommand create" -l dns-search -d 'Set a search domain' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l entrypoint -d 'Replace the image\'s entrypoint; an empty one resets it' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s e -l env -d 'Set a variable; a name alone takes its value from rr\'s environment' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l env-file -d 'Read variables from a file' -r -F
-complete -c rr -n "__fish_rr_using_subcommand create" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l gidmap -d 'Map group ids (see --uidmap)' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l health-cmd -d 'Check the container\'s health by this command: of a shell, a JSON array of words, or none' -r
@@ -159,6 +154,11 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l log-driver -d 'json-fil
 complete -c rr -n "__fish_rr_using_subcommand create" -l log-opt -d 'Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l name -d 'Name the container' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l dns -d 'Ask this name server instead of the host\'s' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l dns-search -d 'Set a search domain' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
@@ -388,19 +388,14 @@ complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_sub
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause rename diff commit export update ls exists port rm cp inspect prune" -f -a "cp" -d 'Copy files between a container and the host'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause rename diff commit export update ls exists port rm cp inspect prune" -f -a "inspect" -d 'Show everything about containers'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause rename diff commit export update ls exists port rm cp inspect prune" -f -a "prune" -d 'Remove all containers that do not run'
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container\'s id into a new file' -r -F
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns -d 'Ask this name server instead of the host\'s' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Set a search domain' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l entrypoint -d 'Replace the image\'s entrypoint; an empty one resets it' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s e -l env -d 'Set a variable; a name alone takes its value from rr\'s environment' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l env-file -d 'Read variables from a file' -r -F
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l gidmap -d 'Map group ids (see --uidmap)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-cmd -d 'Check the container\'s health by this command: of a shell, a JSON array of words, or none' -r
@@ -416,6 +411,11 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l log-opt -d 'Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l name -d 'Name the container' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns -d 'Ask this name server instead of the host\'s' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Set a search domain' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
@@ -446,19 +446,14 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'Give the container a terminal'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container\'s id into a new file' -r -F
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l detach-keys -d 'Keys that detach from the terminal [default: ctrl-p,ctrl-q]' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns -d 'Ask this name server instead of the host\'s' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Set a search domain' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l entrypoint -d 'Replace the image\'s entrypoint; an empty one resets it' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s e -l env -d 'Set a variable; a name alone takes its value from rr\'s environment' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l env-file -d 'Read variables from a file' -r -F
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l gidmap -d 'Map group ids (see --uidmap)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-cmd -d 'Check the container\'s health by this command: of a shell, a JSON array of words, or none' -r
@@ -474,6 +469,11 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l log-opt -d 'Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l name -d 'Name the container' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l add-host -d 'Add a line to /etc/hosts; `host-gateway` stands for the host\'s address' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns -d 'Ask this name server instead of the host\'s' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Set a search domain' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r

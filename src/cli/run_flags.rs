@@ -652,7 +652,8 @@ mod tests {
                 o.network.add_hosts = vec![("db".into(), "10.0.0.1".into()), ("gw".into(), "host-gateway".into())];
             }),
             (&["--dns", "9.9.9.9", "--dns-opt=ndots:2", "--dns-search", "lan", "alpine"], |o| {
-                (o.network.dns, o.network.dns_options, o.network.dns_search) = (texts(&["9.9.9.9"]), texts(&["ndots:2"]), texts(&["lan"]));
+                (o.network.dns, o.network.dns_options, o.network.dns_search) =
+                    (texts(&["9.9.9.9"]), texts(&["ndots:2"]), texts(&["lan"]));
             }),
             (&["--shm-size", "1g", "alpine"], |o| o.shm_size = Some(1 << 30)),
             (&["--stop-signal", "SIGQUIT", "--stop-timeout=3", "alpine"], |o| {

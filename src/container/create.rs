@@ -8,8 +8,8 @@ use super::health;
 use super::names;
 use super::options::{CreateOptions, EnvChange, Privileges, Source};
 use super::plan::{
-    Asked, ImageUse, KernelPaths, Mount, MountFlags, MountKind, NetworkMode, Process, Relabel, RootSource,
-    RunPlan, SeccompChoice, StdioPlan, UserEntry,
+    Asked, ImageUse, KernelPaths, Mount, MountFlags, MountKind, NetworkMode, Process, Relabel, RootSource, RunPlan,
+    SeccompChoice, StdioPlan, UserEntry,
 };
 use super::values;
 use crate::confine::capabilities::{self, Granted, Privilege};

@@ -5,7 +5,9 @@
 //! is merged yet: `None` and an empty list mean "not said", which [`super::create::resolve_plan`]
 //! answers with the image's or Docker's default.
 
-use super::plan::{HealthPlan, KernelPaths, LogPlan, Mount, NetworkMode, NetworkPlan, RestartPolicy, Rlimit, SeccompChoice};
+use super::plan::{
+    HealthPlan, KernelPaths, LogPlan, Mount, NetworkMode, NetworkPlan, RestartPolicy, Rlimit, SeccompChoice,
+};
 use crate::host::userns::UsernsRequest;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

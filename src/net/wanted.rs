@@ -20,13 +20,7 @@ pub struct NetworkPlan {
 impl NetworkPlan {
     /// `mode`, and nothing else asked for.
     pub fn new(mode: NetworkMode) -> NetworkPlan {
-        NetworkPlan {
-            mode,
-            dns: Vec::new(),
-            dns_search: Vec::new(),
-            dns_options: Vec::new(),
-            add_hosts: Vec::new(),
-        }
+        NetworkPlan { mode, dns: Vec::new(), dns_search: Vec::new(), dns_options: Vec::new(), add_hosts: Vec::new() }
     }
 }
 
