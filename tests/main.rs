@@ -14,6 +14,7 @@ mod cp;
 mod crossing;
 mod detach;
 mod differential;
+mod doctor;
 mod drivers;
 mod events;
 mod exec;

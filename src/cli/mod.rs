@@ -16,6 +16,7 @@ mod cp;
 mod create;
 mod destination;
 mod diff;
+mod doctor;
 mod events;
 mod exec;
 mod exists;

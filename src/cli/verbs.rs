@@ -64,6 +64,7 @@ pub const VERBS: &[Entry] = &[
     entry::<super::inspect::InspectContainer>(&["container inspect"]),
     entry::<super::inspect::InspectImage>(&["image inspect"]),
     entry::<super::events::Events>(&["events", "system events"]),
+    entry::<super::doctor::Doctor>(&["doctor", "system doctor"]),
     entry::<super::info::Info>(&["info", "system info"]),
     entry::<super::prune::ContainerPrune>(&["container prune"]),
     entry::<super::prune::ImagePrune>(&["image prune"]),

@@ -6,6 +6,7 @@ pub mod commit;
 pub mod copy;
 pub mod create;
 pub mod disk;
+pub mod doctor;
 pub mod events;
 pub mod exec;
 pub mod files;

@@ -5,6 +5,7 @@ use super::wanted::{NetworkMode, NetworkPlan};
 use crate::error::{Failure, Notice, Result, errno_text};
 use crate::host::helpers::{self, Package};
 use rustix::fs::{Mode, OFlags};
+use std::fmt;
 use std::path::PathBuf;
 
 /// A program that carries packets.
@@ -56,6 +57,20 @@ impl ResolvedNetwork {
     /// Whether the payload has to wait for [`super::Attaching::wait_ready`].
     pub fn is_carried(&self) -> bool {
         matches!(self, ResolvedNetwork::Carried { .. })
+    }
+}
+
+/// Who carries the packets, in a few words.
+impl fmt::Display for ResolvedNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ResolvedNetwork::Host => f.write_str("the host's own"),
+            ResolvedNetwork::Loopback => f.write_str("loopback only"),
+            ResolvedNetwork::Carried { carriers, .. } => {
+                let names: Vec<&str> = carriers.iter().map(|carrier| carrier.tool.name()).collect();
+                write!(f, "by {}", names.join(", else "))
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Network and names.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NetworkPlan {
     /// Which network.
     pub mode: NetworkMode,
@@ -25,7 +25,7 @@ impl NetworkPlan {
 }
 
 /// `--network`, as asked for; [`super::plan`] resolves `Private` to what the machine has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkMode {
     /// A network namespace with loopback only.
@@ -33,6 +33,7 @@ pub enum NetworkMode {
     /// The host's network namespace.
     Host,
     /// pasta if it is there, else slirp4netns, else loopback only and one line that says so.
+    #[default]
     Private,
     /// pasta(1), or an error.
     Pasta,
