@@ -37,6 +37,9 @@ _rr() {
             rr,diff)
                 cmd="rr__subcmd__diff"
                 ;;
+            rr,doctor)
+                cmd="rr__subcmd__doctor"
+                ;;
             rr,events)
                 cmd="rr__subcmd__events"
                 ;;
@@ -262,6 +265,9 @@ _rr() {
             rr__subcmd__system,df)
                 cmd="rr__subcmd__system__subcmd__df"
                 ;;
+            rr__subcmd__system,doctor)
+                cmd="rr__subcmd__system__subcmd__doctor"
+                ;;
             rr__subcmd__system,events)
                 cmd="rr__subcmd__system__subcmd__events"
                 ;;
@@ -305,7 +311,7 @@ _rr() {
 
     case "${cmd}" in
         rr)
-            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs pause unpause rename diff commit export update ps port rm cp pull images push login logout history import save load rmi tag inspect events info version unshare completion man container healthcheck image system volume"
+            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs pause unpause rename diff commit export update ps port rm cp pull images push login logout history import save load rmi tag inspect events doctor info version unshare completion man container healthcheck image system volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1748,6 +1754,20 @@ _rr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rr__subcmd__doctor)
+            opts="-h --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rr__subcmd__events)
             opts="-f -h --filter --format --since --stream --until --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -3017,7 +3037,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__system)
-            opts="events info prune df reset"
+            opts="events doctor info prune df reset"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3041,6 +3061,20 @@ _rr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__system__subcmd__doctor)
+            opts="-h --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

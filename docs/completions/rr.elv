@@ -60,6 +60,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand tag 'Give an image another name'
             cand inspect 'Show everything about containers and images'
             cand events 'Print what happens to containers, images and volumes'
+            cand doctor 'Show what this machine offers, what rr will use of it, and what would mend what is missing'
             cand info 'Show what rr has stored and what it finds on this machine'
             cand version 'Show the version of rr and of the machine it runs on'
             cand unshare 'Run a command in the user namespace of the store, to reach files of subordinate ids'
@@ -555,6 +556,11 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --since 'Also what happened from this time on: RFC 3339, seconds since the epoch, or so long ago (42m, 1h30m)'
             cand --stream 'Go on when what has happened is printed [default: true]'
             cand --until 'Only up to this time, and end then'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;doctor'= {
+            cand --json 'Print JSON'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -1119,6 +1125,7 @@ set edit:completion:arg-completer[rr] = {|@words|
         }
         &'rr;system'= {
             cand events 'Print what happens to containers, images and volumes'
+            cand doctor 'Show what this machine offers, what rr will use of it, and what would mend what is missing'
             cand info 'Show what rr has stored and what it finds on this machine'
             cand prune 'Remove what nobody needs, and what killed commands have left'
             cand df 'Show what takes how much room'
@@ -1131,6 +1138,11 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand --since 'Also what happened from this time on: RFC 3339, seconds since the epoch, or so long ago (42m, 1h30m)'
             cand --stream 'Go on when what has happened is printed [default: true]'
             cand --until 'Only up to this time, and end then'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;system;doctor'= {
+            cand --json 'Print JSON'
             cand -h 'Print help'
             cand --help 'Print help'
         }

@@ -63,6 +63,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "rmi" -d 'Remove one or more i
 complete -c rr -n "__fish_rr_needs_command" -f -a "tag" -d 'Give an image another name'
 complete -c rr -n "__fish_rr_needs_command" -f -a "inspect" -d 'Show everything about containers and images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "events" -d 'Print what happens to containers, images and volumes'
+complete -c rr -n "__fish_rr_needs_command" -f -a "doctor" -d 'Show what this machine offers, what rr will use of it, and what would mend what is missing'
 complete -c rr -n "__fish_rr_needs_command" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
 complete -c rr -n "__fish_rr_needs_command" -f -a "version" -d 'Show the version of rr and of the machine it runs on'
 complete -c rr -n "__fish_rr_needs_command" -f -a "unshare" -d 'Run a command in the user namespace of the store, to reach files of subordinate ids'
@@ -356,6 +357,8 @@ complete -c rr -n "__fish_rr_using_subcommand events" -l since -d 'Also what hap
 complete -c rr -n "__fish_rr_using_subcommand events" -l stream -d 'Go on when what has happened is printed [default: true]' -r
 complete -c rr -n "__fish_rr_using_subcommand events" -l until -d 'Only up to this time, and end then' -r
 complete -c rr -n "__fish_rr_using_subcommand events" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand doctor" -l json -d 'Print JSON'
+complete -c rr -n "__fish_rr_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand info" -s f -l format -d '`json`, or a Go template such as `{{.Driver}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand info" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand version" -s f -l format -d '`json`, or a Go template such as `{{.Server.APIVersion}}`' -r
@@ -679,17 +682,20 @@ complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all images that no container was made of, not only those without a name'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info prune df reset" -f -a "events" -d 'Print what happens to containers, images and volumes'
-complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info prune df reset" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
-complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info prune df reset" -f -a "prune" -d 'Remove what nobody needs, and what killed commands have left'
-complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info prune df reset" -f -a "df" -d 'Show what takes how much room'
-complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events info prune df reset" -f -a "reset" -d 'Remove everything: containers, images, volumes'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events doctor info prune df reset" -f -a "events" -d 'Print what happens to containers, images and volumes'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events doctor info prune df reset" -f -a "doctor" -d 'Show what this machine offers, what rr will use of it, and what would mend what is missing'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events doctor info prune df reset" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events doctor info prune df reset" -f -a "prune" -d 'Remove what nobody needs, and what killed commands have left'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events doctor info prune df reset" -f -a "df" -d 'Show what takes how much room'
+complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events doctor info prune df reset" -f -a "reset" -d 'Remove everything: containers, images, volumes'
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -s f -l filter -d 'Only what matches: container, event, image, label, network, scope, type, volume' -r
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -l format -d 'json or a Go template, such as `{{.Action}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -l since -d 'Also what happened from this time on: RFC 3339, seconds since the epoch, or so long ago (42m, 1h30m)' -r
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -l stream -d 'Go on when what has happened is printed [default: true]' -r
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -l until -d 'Only up to this time, and end then' -r
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from events" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from doctor" -l json -d 'Print JSON'
+complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from doctor" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from info" -s f -l format -d '`json`, or a Go template such as `{{.Driver}}`' -r
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand system; and __fish_seen_subcommand_from prune" -l filter -d 'Only what matches: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]' -r

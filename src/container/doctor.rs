@@ -172,7 +172,8 @@ fn other_namespaces(namespace: &StoreNamespace) -> Finding {
     for (name, error) in &refused {
         // The limit is reached (namespaces(7), "The /proc/sys/user directory").
         if *error == libc::ENOSPC {
-            finding = finding.remedy(format!("ask an administrator to run: sysctl -w user.max_{name}_namespaces=65536"));
+            finding =
+                finding.remedy(format!("ask an administrator to run: sysctl -w user.max_{name}_namespaces=65536"));
         }
     }
     finding
@@ -269,9 +270,8 @@ fn low_ports() -> Option<Finding> {
     let finding = Finding::works("published ports", format!("from {first} on"));
     Some(match first {
         0..=80 => finding,
-        _ => finding.remedy(
-            "for lower ones ask an administrator to run: sysctl -w net.ipv4.ip_unprivileged_port_start=80",
-        ),
+        _ => finding
+            .remedy("for lower ones ask an administrator to run: sysctl -w net.ipv4.ip_unprivileged_port_start=80"),
     })
 }
 
