@@ -41,6 +41,7 @@ mod run;
 mod signals;
 mod surface;
 mod terminal;
+mod top;
 mod unpack_equal;
 mod unshare;
 mod users;

@@ -165,6 +165,7 @@ fn podman(verb: &str, failure: &Failure) -> String {
         Some(Known::NotRunning { .. }) if verb == "exec" => {
             "can only create exec sessions on running containers: container state improper".to_owned()
         }
+        Some(Known::NotRunning { .. }) if verb == "top" => "top can only be used on running containers".to_owned(),
         Some(Known::NotRunning { id }) => format!("container {id} is not running: container state improper"),
         Some(Known::KillsStopped { id, .. }) => {
             format!("can only kill running containers. {id} is in state exited: container state improper")

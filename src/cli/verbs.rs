@@ -37,6 +37,8 @@ pub const VERBS: &[Entry] = &[
     entry::<super::logs::Logs>(&["logs", "container logs"]),
     entry::<super::pause::Pause>(&["pause", "container pause"]),
     entry::<super::pause::Unpause>(&["unpause", "container unpause"]),
+    entry::<super::top::Top>(&["top", "container top"]),
+    entry::<super::stats::Stats>(&["stats", "container stats"]),
     entry::<super::rename::Rename>(&["rename", "container rename"]),
     entry::<super::diff::Diff>(&["diff", "container diff"]),
     entry::<super::commit::Commit>(&["commit", "container commit"]),

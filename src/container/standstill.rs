@@ -4,12 +4,13 @@
 //! meanwhile is found the next time. The user who made the container's user namespace may do that whatever ids its
 //! processes have (user_namespaces(7)). Those that were stopped before stay so afterwards.
 
+use super::processes::members;
 use super::record::Container;
 use crate::error::{Doing, Result};
 use crate::host::process::ProcessName;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 
 /// A standstill; it ends when this is dropped.
@@ -26,12 +27,9 @@ impl Standstill {
     /// The system's.
     pub fn of(container: &Container) -> Result<Standstill> {
         let mut standstill = Standstill(BTreeSet::new());
-        let Some(monitor) = container.state.monitor.as_ref().filter(|monitor| monitor.lives()) else {
-            return Ok(standstill);
-        };
         let doing = || format!("cannot pause container {}", container.plan.name);
         for _ in 0..MOST_PASSES {
-            let members = members(monitor.pid).into_iter();
+            let members = members(container).into_iter();
             let running: Vec<i32> = members.filter(|member| !member.is_stopped).map(|member| member.pid).collect();
             if running.is_empty() {
                 break;
@@ -55,8 +53,7 @@ impl Standstill {
 
     /// The standstill of all that stand still in the container, whoever stopped them.
     pub fn of_all_stopped(container: &Container) -> Standstill {
-        let members = container.state.monitor.as_ref().map(|monitor| members(monitor.pid)).unwrap_or_default();
-        Standstill(members.into_iter().filter(|member| member.is_stopped).map(|member| member.pid).collect())
+        Standstill(members(container).into_iter().filter(|member| member.is_stopped).map(|member| member.pid).collect())
     }
 }
 
@@ -78,51 +75,6 @@ impl Drop for Standstill {
             // One that is gone was killed while it stood still.
             let _ = signal(*pid, Signal::CONT);
         }
-    }
-}
-
-/// A process of the container.
-struct Member {
-    pid: i32,
-    /// Or no more than a zombie.
-    is_stopped: bool,
-}
-
-/// All that descend from the monitor and are in a pid namespace below its own: the container's, and any that were made
-/// in it. Their namespaces themselves are not asked, since a process that is not dumpable (process 1 under `--init`,
-/// ssh-agent) keeps them to itself.
-fn members(monitor: i32) -> Vec<Member> {
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let all: BTreeMap<i32, Status> = pids.filter_map(|pid| Some((pid, Status::of(pid)?))).collect();
-    let Some(outside) = all.get(&monitor).map(|status| status.depth) else { return Vec::new() };
-    let descends = |pid: i32| {
-        // The chain is no longer than there are processes, also where it was read while it changed.
-        let chain = std::iter::successors(Some(pid), |pid| all.get(pid).map(|status| status.parent));
-        chain.take(all.len()).any(|ancestor| ancestor == monitor)
-    };
-    let inside = all.iter().filter(|(pid, status)| status.depth > outside && descends(**pid));
-    inside.map(|(pid, status)| Member { pid: *pid, is_stopped: status.is_stopped }).collect()
-}
-
-/// What /proc/PID/status tells everybody (proc_pid_status(5)).
-struct Status {
-    parent: i32,
-    /// In how many pid namespaces it has an id.
-    depth: usize,
-    is_stopped: bool,
-}
-
-impl Status {
-    /// None for one that is gone.
-    fn of(pid: i32) -> Option<Status> {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        Some(Status {
-            parent: field("PPid")?.trim().parse().ok()?,
-            depth: field("NSpid")?.split_whitespace().count(),
-            is_stopped: field("State")?.trim().starts_with(['T', 't', 'Z', 'X']),
-        })
     }
 }
 

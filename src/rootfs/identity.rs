@@ -124,6 +124,23 @@ fn check_mapped(what: &str, id: u32, map: &IdMap, asked: &str) -> Result<()> {
     )))
 }
 
+/// What ids are called: the first name that a file has for each.
+pub type Names = std::collections::BTreeMap<u32, String>;
+
+/// The names of all users and of all groups in `root`; none from a file that cannot be read.
+pub fn names_in(root: &Root<'_>) -> (Names, Names) {
+    let passwd = read_database(root, "/etc/passwd").unwrap_or_default();
+    let group = read_database(root, "/etc/group").unwrap_or_default();
+    let (mut users, mut groups) = (Names::new(), Names::new());
+    for entry in passwd_entries(&passwd) {
+        users.entry(entry.uid).or_insert_with(|| entry.name.to_owned());
+    }
+    for entry in group_entries(&group) {
+        groups.entry(entry.gid).or_insert_with(|| entry.name.to_owned());
+    }
+    (users, groups)
+}
+
 /// The whole text of a file of the container; empty where it does not exist.
 pub(super) fn read_database(root: &Root<'_>, path: &str) -> Result<String> {
     let doing = || format!("cannot read {path} in the container");

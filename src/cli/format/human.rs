@@ -49,6 +49,44 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
+/// `1h2m12.5s`, `300ms`, `0s`: as Go prints a length of time.
+pub fn go_duration(length: std::time::Duration) -> String {
+    let fraction = |number: u64, nanoseconds: u64, digits: usize, unit: &str| {
+        let text = format!("{number}.{nanoseconds:0digits$}");
+        format!("{}{unit}", text.trim_end_matches('0').trim_end_matches('.'))
+    };
+    let (seconds, nanoseconds) = (length.as_secs(), u64::from(length.subsec_nanos()));
+    match (seconds, nanoseconds) {
+        (0, 0) => "0s".into(),
+        (0, ..1_000) => format!("{nanoseconds}ns"),
+        (0, ..1_000_000) => fraction(nanoseconds / 1_000, nanoseconds % 1_000, 3, "µs"),
+        (0, _) => fraction(nanoseconds / 1_000_000, nanoseconds % 1_000_000, 6, "ms"),
+        (..60, _) => fraction(seconds, nanoseconds, 9, "s"),
+        (..3600, _) => format!("{}m{}", seconds / 60, fraction(seconds % 60, nanoseconds, 9, "s")),
+        _ => format!("{}h{}m{}", seconds / 3600, seconds / 60 % 60, fraction(seconds % 60, nanoseconds, 9, "s")),
+    }
+}
+
+/// `1.234MiB`: units of 1024, at most four digits that count, as Docker writes memory.
+pub fn binary_size(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let decimals = match value {
+        value if value >= 999.95 => 0,
+        value if value >= 99.995 => 1,
+        value if value >= 9.9995 => 2,
+        _ => 3,
+    };
+    let text = format!("{value:.decimals$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text}{}", UNITS[unit])
+}
+
 /// How long before `now` something was; a clock that was set back counts as no time.
 pub fn since(then: Timestamp, now: Timestamp) -> String {
     duration(u64::try_from(now.as_second() - then.as_second()).unwrap_or(0))
@@ -114,6 +152,37 @@ mod tests {
             (u64::MAX, "18.4EB"),
         ] {
             assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn memory_has_four_digits() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (1023, "1023B"),
+            (1536, "1.5KiB"),
+            (1_294_336, "1.234MiB"),
+            (13_000_000, "12.4MiB"),
+            (8_322_490_368, "7.751GiB"),
+            (1_047_527_424, "999MiB"),
+        ] {
+            assert_eq!(binary_size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_are_gos() {
+        use std::time::Duration;
+        for (nanoseconds, text) in [
+            (0, "0s"),
+            (999, "999ns"),
+            (1_500, "1.5µs"),
+            (20_000_000, "20ms"),
+            (20_386_825_206, "20.386825206s"),
+            (60_000_000_000, "1m0s"),
+            (3_732_497_061_672, "1h2m12.497061672s"),
+        ] {
+            assert_eq!(go_duration(Duration::from_nanos(nanoseconds)), text);
         }
     }
 

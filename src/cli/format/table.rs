@@ -16,6 +16,8 @@ pub struct Layout {
 impl Layout {
     /// Docker's.
     pub const DOCKER: Layout = Layout { min_width: 10, padding: 3 };
+    /// That of Docker's `top`.
+    pub const DOCKER_TOP: Layout = Layout { min_width: 20, padding: 3 };
     /// Podman's.
     pub const PODMAN: Layout = Layout { min_width: 12, padding: 2 };
 }
