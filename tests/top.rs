@@ -67,7 +67,10 @@ fn top_passes_other_options_to_the_hosts_ps() {
     rr.command(["top", "tt"]).env("RR_HELPER_PATH", "").output().succeeds();
     rr.run(["stop", "-t", "0", "tt"]).succeeds();
     rr.run(["top", "tt"]).fails_with(1, "is not running");
-    rr.command_as("podman", ["top", "tt"]).output().exits(125).says("Error: top can only be used on running containers");
+    rr.command_as("podman", ["top", "tt"])
+        .output()
+        .exits(125)
+        .says("Error: top can only be used on running containers");
     rr.run(["top", "nosuch"]).fails_with(1, "No such container: nosuch");
     rr.run(["top"]).fails_with(1, "requires at least 1 argument");
     remove(&rr, &["tt"]);

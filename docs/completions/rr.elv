@@ -38,6 +38,8 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand logs 'Print what a container has written'
             cand pause 'Stop every process of one or more containers'
             cand unpause 'Let the processes of one or more containers go on'
+            cand top 'Show the processes of a container'
+            cand stats 'Show what containers use, again and again'
             cand rename 'Rename a container'
             cand diff 'Show what a container has added (A), changed (C) and deleted (D)'
             cand commit 'Make an image of what a container has changed'
@@ -341,6 +343,26 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rr;top'= {
+            cand -l 'The container that was made last'
+            cand --latest 'The container that was made last'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;stats'= {
+            cand --format '`table`, `table TEMPLATE`, `json` or a Go template'
+            cand -i 'Seconds between two looks [default: 1; as podman: 5]'
+            cand --interval 'Seconds between two looks [default: 1; as podman: 5]'
+            cand -a 'Show all containers, not only the running ones'
+            cand --all 'Show all containers, not only the running ones'
+            cand -l 'The container that was made last'
+            cand --latest 'The container that was made last'
+            cand --no-reset 'Do not clear the terminal in between'
+            cand --no-stream 'Look once, for a second'
+            cand --no-trunc 'Show whole ids'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rr;rename'= {
             cand -h 'Print help'
             cand --help 'Print help'
@@ -602,6 +624,8 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand logs 'Print what a container has written'
             cand pause 'Stop every process of one or more containers'
             cand unpause 'Let the processes of one or more containers go on'
+            cand top 'Show the processes of a container'
+            cand stats 'Show what containers use, again and again'
             cand rename 'Rename a container'
             cand diff 'Show what a container has added (A), changed (C) and deleted (D)'
             cand commit 'Make an image of what a container has changed'
@@ -881,6 +905,26 @@ set edit:completion:arg-completer[rr] = {|@words|
         &'rr;container;unpause'= {
             cand -a 'Unpause all paused containers'
             cand --all 'Unpause all paused containers'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;container;top'= {
+            cand -l 'The container that was made last'
+            cand --latest 'The container that was made last'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;container;stats'= {
+            cand --format '`table`, `table TEMPLATE`, `json` or a Go template'
+            cand -i 'Seconds between two looks [default: 1; as podman: 5]'
+            cand --interval 'Seconds between two looks [default: 1; as podman: 5]'
+            cand -a 'Show all containers, not only the running ones'
+            cand --all 'Show all containers, not only the running ones'
+            cand -l 'The container that was made last'
+            cand --latest 'The container that was made last'
+            cand --no-reset 'Do not clear the terminal in between'
+            cand --no-stream 'Look once, for a second'
+            cand --no-trunc 'Show whole ids'
             cand -h 'Print help'
             cand --help 'Print help'
         }

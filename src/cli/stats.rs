@@ -183,8 +183,7 @@ impl Stats {
         if self.format.as_deref().is_some_and(|format| format.trim() == "json") {
             return Ok(podman_json(&rows));
         }
-        let fields =
-            ["ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDS", "UpTime", "AVGCPU"];
+        let fields = ["ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDS", "UpTime", "AVGCPU"];
         format::list(&PODMAN_COLUMNS, &rows, self.format.as_deref(), &Columns::template(&fields))
     }
 

@@ -123,8 +123,12 @@ mod tests {
 
     #[test]
     fn times_and_terminals_are_those_of_ps() {
-        assert_eq!((clock(0), clock(3_725), clock(90_061)), ("00:00:00".into(), "01:02:05".into(), "1-01:01:01".into()));
-        for (device, name) in [(0, "?"), (0x8801, "pts/1"), (0x8903, "pts/259"), (0x0401, "tty1"), (0x0501, "console")] {
+        assert_eq!(
+            (clock(0), clock(3_725), clock(90_061)),
+            ("00:00:00".into(), "01:02:05".into(), "1-01:01:01".into())
+        );
+        for (device, name) in [(0, "?"), (0x8801, "pts/1"), (0x8903, "pts/259"), (0x0401, "tty1"), (0x0501, "console")]
+        {
             assert_eq!(terminal(device), name);
         }
     }

@@ -93,9 +93,8 @@ fn kilobytes(text: &str, name: &str) -> u64 {
 
 /// proc_pid_io(5); the children that a process has waited for are in it.
 fn parse_io(text: &str) -> Traffic {
-    let value = |name: &str| {
-        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok()).unwrap_or(0)
-    };
+    let value =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok()).unwrap_or(0);
     Traffic { read: value("read_bytes:"), written: value("write_bytes:") }
 }
 

@@ -37,7 +37,12 @@ const ALL: &[Descriptor] = &[
     column("hgroup", "", "HGROUP", |_, process| id(process.member.status.groups.get(1))),
     column("hpid", "", "HPID", |_, process| process.member.pid.to_string()),
     column("huser", "", "HUSER", |_, process| id(process.member.status.users.get(1))),
-    column("label", "", "LABEL", |_, process| if process.label.is_empty() { "?".into() } else { process.label.clone() }),
+    column(
+        "label",
+        "",
+        "LABEL",
+        |_, process| if process.label.is_empty() { "?".into() } else { process.label.clone() },
+    ),
     column("nice", "%n", "NI", |_, process| process.stat.nice.to_string()),
     column("pcpu", "%C", "%CPU", |_, process| format!("{:.3}", share(process))),
     column("pgid", "%r", "PGID", |_, process| process.stat.group.to_string()),
