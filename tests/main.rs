@@ -22,6 +22,7 @@ mod exit_codes;
 mod faults;
 mod format;
 mod harness;
+mod isolation;
 mod health;
 mod held;
 mod images;

@@ -32,6 +32,7 @@ mod import;
 mod info;
 mod inspect;
 mod load;
+mod isolation_flags;
 mod login;
 mod logs;
 mod network_flags;

@@ -6,9 +6,11 @@
 
 use super::attach::{Attachment, SignalProxy};
 use super::health_flags::HealthFlags;
+use super::isolation_flags::IsolationFlags;
 use super::network_flags::NetworkFlags;
 use super::progress::Verbosity;
 use super::pull;
+use crate::container::isolation_options;
 use crate::container::mount_options;
 use crate::container::options::{CreateOptions, EnvChange, Privileges, Source};
 use crate::container::plan::{KernelPaths, LogPlan, Mount, RestartPolicy, SeccompChoice};
@@ -62,6 +64,8 @@ pub struct RunFlags {
     group_add: Vec<String>,
     #[command(flatten)]
     health: HealthFlags,
+    #[command(flatten)]
+    isolation: IsolationFlags,
     /// Set the container's host name
     #[arg(short = 'h', long, value_name = "NAME")]
     hostname: Option<String>,
@@ -118,7 +122,7 @@ pub struct RunFlags {
     /// Use a directory instead of an image; with `:O`, below an overlay that is thrown away
     #[arg(long, value_name = "DIR[:O]")]
     rootfs: Option<PathBuf>,
-    /// no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…
+    /// no-new-privileges, seccomp=unconfined, systempaths=unconfined, mask=PATHS, unmask=PATHS|ALL, label=…, apparmor=…
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
     /// Size of /dev/shm [default: 64m]
@@ -238,9 +242,10 @@ impl RunFlags {
 
     /// Parses everything.
     pub fn into_options(self) -> Result<(CreateOptions, ClientOptions)> {
-        let client = self.client_options()?;
+        let mut client = self.client_options()?;
         let (source, command) = self.source_and_command()?;
         let (groups, keep_groups) = split_keep_groups(&self.group_add)?;
+        let privileges = self.privileges()?;
         let options = CreateOptions {
             entrypoint: self.entrypoint.as_deref().map(entrypoint),
             name: opt("--name", &self.name, values::container_name)?,
@@ -264,7 +269,8 @@ impl RunFlags {
             labels: self.labels()?,
             expose: self.network.exposed()?,
             rlimits: self.ulimit.iter().map(|text| text.parse()).collect::<Result<_>>()?,
-            privileges: self.privileges()?,
+            isolation: self.isolation.plan(privileges.masks.clone())?,
+            privileges,
             tty: self.tty,
             interactive: self.interactive,
             log: self.log()?.0,
@@ -272,6 +278,8 @@ impl RunFlags {
             user: self.user,
             ..CreateOptions::new(source)
         };
+        let notices = isolation_options::check(&options.isolation, &options.network.mode, options.hostname.as_deref())?;
+        client.notices.extend(notices);
         Ok((options, client))
     }
 
@@ -471,6 +479,9 @@ fn apply_security_option(option: &str, privileges: &mut Privileges) -> Parsed<()
         ("seccomp", "unconfined") => privileges.seccomp = SeccompChoice::Unconfined,
         ("seccomp", "builtin") => privileges.seccomp = SeccompChoice::Default,
         ("seccomp", _) => return Err("profiles from files come later; there is builtin and unconfined".into()),
+        ("mask", paths) => privileges.masks.more.extend(isolation_options::paths(paths)?),
+        ("unmask", "ALL" | "all") => privileges.kernel_paths = KernelPaths::Unmasked,
+        ("unmask", paths) => privileges.masks.fewer.extend(isolation_options::paths(paths)?),
         ("systempaths", "unconfined") => privileges.kernel_paths = KernelPaths::Unmasked,
         // Without root no profile of either can be entered: unconfined is what a container gets.
         ("label", _) | ("apparmor", "unconfined") => {}
@@ -530,7 +541,6 @@ const PLANNED: &[&str] = &[
     "--annotation",
     "--blkio-weight",
     "--cgroup-parent",
-    "--cgroupns",
     "--cpu-period",
     "--cpu-quota",
     "--cpu-shares",
@@ -538,12 +548,9 @@ const PLANNED: &[&str] = &[
     "--cpus",
     "--cpuset-cpus",
     "--cpuset-mems",
-    "--device",
-    "--domainname",
     "--gpus",
     "--ip",
     "--ip6",
-    "--ipc",
     "--link",
     "--mac-address",
     "--memory",
@@ -553,8 +560,6 @@ const PLANNED: &[&str] = &[
     "--memory-swappiness",
     "--network-alias",
     "--oom-kill-disable",
-    "--oom-score-adj",
-    "--pid",
     "--pids-limit",
     "--publish",
     "-p",
@@ -562,8 +567,6 @@ const PLANNED: &[&str] = &[
     "-P",
     "--runtime",
     "--storage-opt",
-    "--sysctl",
-    "--uts",
     "--volume-driver",
 ];
 

@@ -9,7 +9,7 @@ use super::names;
 use super::options::{CreateOptions, EnvChange, Privileges, Source};
 use super::plan::{
     Asked, ImageUse, KernelPaths, Mount, MountFlags, MountKind, NetworkMode, Process, Relabel, RootSource, RunPlan,
-    SeccompChoice, StdioPlan, UserEntry,
+    SeccompChoice, Sharing, StdioPlan, UserEntry,
 };
 use super::values;
 use crate::confine::capabilities::{self, Granted, Privilege};
@@ -60,7 +60,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
     let (root, used, defaults) = root_of(&options.source, image)?;
     let hostname = match &options.hostname {
         Some(name) => name.clone(),
-        None if options.network.mode == NetworkMode::Host => host.hostname,
+        None if options.network.mode == NetworkMode::Host || options.isolation.uts == Sharing::Host => host.hostname,
         None => values::short_id(&id).to_owned(),
     };
     let (args, entrypoint_words) = command_line(&options, &defaults).doing(|| DOING)?;
@@ -114,6 +114,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
         } else {
             options.privileges.kernel_paths
         },
+        isolation: options.isolation,
         ids: host.ids,
         user_entry,
         mounts,

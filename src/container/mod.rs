@@ -12,6 +12,7 @@ pub mod exec;
 pub mod files;
 pub mod health;
 pub mod instructions;
+pub mod isolation_options;
 pub mod lifecycle;
 pub mod logs;
 pub mod mount_options;

@@ -6,7 +6,7 @@
 //! answers with the image's or Docker's default.
 
 use super::plan::{
-    HealthPlan, KernelPaths, LogPlan, Mount, NetworkMode, NetworkPlan, RestartPolicy, Rlimit, SeccompChoice,
+    HealthPlan, Isolation, KernelPaths, LogPlan, Masks, Mount, NetworkMode, NetworkPlan, RestartPolicy, Rlimit, SeccompChoice,
 };
 use crate::host::userns::UsernsRequest;
 use std::collections::BTreeMap;
@@ -68,6 +68,8 @@ pub struct CreateOptions {
     pub rlimits: Vec<Rlimit>,
     /// What the payload may do.
     pub privileges: Privileges,
+    /// `--ipc`, `--sysctl`, `--device` and the like.
+    pub isolation: Isolation,
     /// `-t`
     pub tty: bool,
     /// `-i`
@@ -126,6 +128,8 @@ pub struct Privileges {
     pub seccomp: SeccompChoice,
     /// `--security-opt systempaths=unconfined`
     pub kernel_paths: KernelPaths,
+    /// `--security-opt mask=…` and `unmask=…`
+    pub masks: Masks,
 }
 
 impl CreateOptions {
@@ -158,6 +162,7 @@ impl CreateOptions {
             expose: Vec::new(),
             rlimits: Vec::new(),
             privileges: Privileges::default(),
+            isolation: Isolation::default(),
             tty: false,
             interactive: false,
             foreground: true,
@@ -176,6 +181,7 @@ impl Default for Privileges {
             no_new_privileges: false,
             seccomp: SeccompChoice::Default,
             kernel_paths: KernelPaths::Masked,
+            masks: Masks::default(),
         }
     }
 }

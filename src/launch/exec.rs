@@ -25,7 +25,7 @@
 
 use super::monitor::{ToClientChannel, host_pid};
 use super::payload::{self, Command};
-use super::plan::{Process, RunPlan};
+use super::plan::{Ipc, Process, RunPlan, Sharing};
 use super::protocol::{ToClient, WindowSize};
 use super::user_namespace::{OldGroups, become_root};
 use crate::error::{Doing, Failure, IntoCause, Result};
@@ -219,10 +219,11 @@ fn make_trampoline() -> Result<Option<OwnedFd>> {
 
 /// The other namespaces; the working directory and the root are those of the mount namespace then.
 fn join(place: &Place<'_>) -> Result<()> {
-    let mut namespaces = ThreadNameSpaceType::MOUNT
-        | ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME
-        | ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION
-        | ThreadNameSpaceType::CONTROL_GROUP;
+    let isolation = &place.plan.isolation;
+    let mut namespaces = ThreadNameSpaceType::MOUNT;
+    namespaces.set(ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME, isolation.uts == Sharing::Own);
+    namespaces.set(ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION, isolation.ipc != Ipc::Host);
+    namespaces.set(ThreadNameSpaceType::CONTROL_GROUP, isolation.cgroup == Sharing::Own);
     namespaces.set(ThreadNameSpaceType::NETWORK, place.plan.network.mode != NetworkMode::Host);
     place.enter(namespaces).doing(|| "cannot join the container's namespaces")
 }

@@ -6,7 +6,7 @@
 
 use super::Launch;
 use super::payload::{self, Command};
-use super::plan::{KernelPaths, RootSource};
+use super::plan::{Device, Ipc, KernelPaths, Mount, RootSource, Sharing};
 use super::protocol::{Channel, FromInit, ToInit};
 use super::reaper;
 use super::stdio::{Input, PayloadEnds};
@@ -16,13 +16,16 @@ use crate::host::ids::{InsideId, OVERFLOW_ID};
 use crate::net::{NetworkMode, ResolvedNetwork};
 use crate::rootfs::cover::{self, Covered, DEFAULT_COVERED, NOTHING_COVERED};
 use crate::rootfs::identity::{Identity, resolve_identity};
-use crate::rootfs::kernel_filesystems::{self, CgroupNamespace, KernelFilesystems, NetworkOwner, Terminal, TtyGroup};
+use crate::rootfs::kernel_filesystems::{
+    self, CgroupNamespace, KernelFilesystems, NetworkOwner, SharedMemory, Terminal, TtyGroup,
+};
 use crate::rootfs::overlay::{self, Driver, Durability, Layers};
 use crate::rootfs::resolve::Root;
 use crate::rootfs::{etc, fuse, pivot, user_entry, volumes};
 use crate::sys::process::exit_now;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Signal};
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -89,6 +92,8 @@ struct Isolated<'a> {
     layers: Option<Layers>,
     /// Of `--rootfs DIR`, where the user could open it.
     directory: Option<OwnedFd>,
+    /// The plan's, and a bind for each device.
+    mounts: Cow<'a, [Mount]>,
     sources: volumes::Sources,
     streams: PayloadEnds,
 }
@@ -110,8 +115,12 @@ impl<'a> Isolated<'a> {
             _ => None,
         };
         let container = overlay::open_directory(launch.dir)?;
-        let sources = volumes::Sources::open(&launch.plan.mounts, launch.volumes);
-        Ok(Isolated { launch, monitor, container, layers, directory, sources, streams })
+        let mut mounts = Cow::from(&launch.plan.mounts);
+        if !launch.plan.isolation.devices.is_empty() {
+            mounts.to_mut().extend(launch.plan.isolation.devices.iter().map(Device::mount));
+        }
+        let sources = volumes::Sources::open(&mounts, launch.volumes);
+        Ok(Isolated { launch, monitor, container, layers, directory, mounts, sources, streams })
     }
 
     /// Waits until the client has written the maps, then takes id 0.
@@ -130,8 +139,11 @@ impl<'a> Isolated<'a> {
         if *self.launch.network != ResolvedNetwork::Host {
             crate::net::prepare_namespace(&self.launch.plan.ids.groups)?;
         }
-        let Isolated { launch, monitor, container, layers, directory, sources, streams } = self;
-        Ok(Mapped { launch, monitor, container, layers, directory, sources, streams })
+        for notice in self.launch.plan.isolation.apply()? {
+            self.monitor.send(&FromInit::Notice(notice.0))?;
+        }
+        let Isolated { launch, monitor, container, layers, directory, mounts, sources, streams } = self;
+        Ok(Mapped { launch, monitor, container, layers, directory, mounts, sources, streams })
     }
 }
 
@@ -147,6 +159,8 @@ struct Mapped<'a> {
     layers: Option<Layers>,
     /// Of `--rootfs DIR`, where the user could open it.
     directory: Option<OwnedFd>,
+    /// The plan's, and a bind for each device.
+    mounts: Cow<'a, [Mount]>,
     sources: volumes::Sources,
     streams: PayloadEnds,
 }
@@ -253,27 +267,48 @@ impl<'a> Mapped<'a> {
         self.monitor.send(&FromInit::Notice(text))
     }
 
-    fn covered(&self) -> Covered<'static> {
-        match self.launch.plan.kernel_paths {
+    /// Tells `act` what is hidden: Docker's lists, with what was asked for.
+    fn with_covered<T>(&self, act: impl FnOnce(&Covered<'_>) -> T) -> T {
+        let plan = self.launch.plan;
+        let default = match plan.kernel_paths {
             KernelPaths::Masked => DEFAULT_COVERED,
             KernelPaths::Unmasked => NOTHING_COVERED,
+        };
+        let masks = &plan.isolation.masks;
+        if masks.is_default() {
+            return act(&default);
         }
+        let kept = |paths: &[&'static str]| paths.iter().copied().filter(|path| !masks.leave(path)).collect::<Vec<_>>();
+        let (mut masked, read_only) = (kept(default.masked), kept(default.read_only));
+        masked.extend(masks.more.iter().map(String::as_str).filter(|path| cover::is_kernels(path)));
+        act(&Covered { masked: &masked, read_only: &read_only, ..default })
     }
 
     fn mount_kernel_filesystems(&self, tree: &OwnedFd) -> Result<PayloadTerminal> {
         let plan = self.launch.plan;
-        let wanted = KernelFilesystems {
-            shm_size: plan.shm_size,
-            terminal: if plan.stdio.tty { Terminal::Wanted } else { Terminal::Absent },
-            covered: self.covered(),
-            network: if plan.network.mode == NetworkMode::Host { NetworkOwner::Host } else { NetworkOwner::Container },
-            cgroup: CgroupNamespace::Own,
-            tty_group: match plan.ids.groups.to_host(InsideId(TTY_GROUP)) {
-                Some(_) => TtyGroup::Mapped,
-                None => TtyGroup::Unmapped,
-            },
+        let root = Root::new(tree.as_fd());
+        let wanted = |covered: &Covered<'_>| {
+            let wanted = KernelFilesystems {
+                covered: *covered,
+                terminal: if plan.stdio.tty { Terminal::Wanted } else { Terminal::Absent },
+                shm: match plan.isolation.ipc {
+                    Ipc::Own => SharedMemory::Own { size: plan.shm_size },
+                    Ipc::WithoutShm => SharedMemory::Absent,
+                    Ipc::Host => SharedMemory::Host,
+                },
+                network: if plan.network.mode == NetworkMode::Host { NetworkOwner::Host } else { NetworkOwner::Container },
+                cgroup: match plan.isolation.cgroup {
+                    Sharing::Own => CgroupNamespace::Own,
+                    Sharing::Host => CgroupNamespace::Host,
+                },
+                tty_group: match plan.ids.groups.to_host(InsideId(TTY_GROUP)) {
+                    Some(_) => TtyGroup::Mapped,
+                    None => TtyGroup::Unmapped,
+                },
+            };
+            kernel_filesystems::mount_kernel_filesystems(&root, &wanted)
         };
-        let mounted = kernel_filesystems::mount_kernel_filesystems(&Root::new(tree.as_fd()), &wanted)?;
+        let mounted = self.with_covered(wanted)?;
         for notice in mounted.notices {
             self.notice(notice.0)?;
         }
@@ -287,7 +322,7 @@ impl<'a> Mapped<'a> {
 
     fn bind_volumes(&self, tree: &OwnedFd, names: &OwnedFd) -> Result<()> {
         let root = Root::new(tree.as_fd());
-        let mounts = &self.launch.plan.mounts;
+        let mounts = &self.mounts;
         let surroundings = volumes::Surroundings {
             sources: &self.sources,
             volumes: self.launch.volumes,
@@ -297,8 +332,9 @@ impl<'a> Mapped<'a> {
             self.notice(notice.0)?;
         }
         if mounts.iter().any(|mount| ["/proc", "/sys"].contains(&mount.target.as_str())) {
-            cover::cover_volumes(&root, &self.covered())?;
+            self.with_covered(|covered| cover::cover_volumes(&root, covered))?;
         }
+        cover::mask_elsewhere(&root, &self.launch.plan.isolation.masks.more)?;
         etc::bind_files(&root, names.as_fd(), &self.launch.names, |path| {
             mounts.iter().any(|mount| Path::new(&mount.target) == path)
         })
@@ -326,8 +362,10 @@ impl<'a> Mapped<'a> {
     /// From here on the container's tree is all there is.
     fn pivot(mut self, tree: OwnedFd, terminal: PayloadTerminal) -> Result<Rooted<'a>> {
         let plan = self.launch.plan;
-        rustix::system::sethostname(plan.hostname.as_bytes())
-            .doing(|| format!("cannot set the host name {}", plan.hostname))?;
+        if plan.isolation.uts == Sharing::Own {
+            rustix::system::sethostname(plan.hostname.as_bytes())
+                .doing(|| format!("cannot set the host name {}", plan.hostname))?;
+        }
         // After the volumes: one of them may bring /etc/passwd.
         let identity = self.identify(&Root::new(tree.as_fd()))?;
         for notice in &identity.notices {

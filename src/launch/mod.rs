@@ -29,6 +29,7 @@ mod executions;
 pub mod health;
 pub mod id_maps;
 mod init;
+pub mod isolation;
 pub mod logfile;
 mod monitor;
 mod payload;

@@ -200,6 +200,7 @@ impl Starting {
         if *launch.network != net::ResolvedNetwork::Host {
             namespaces = namespaces.and(Namespaces::NETWORK);
         }
+        let namespaces = launch.plan.isolation.own(namespaces);
         match clone_into(namespaces).doing(|| "cannot make the container's namespaces")? {
             Cloned::Child => {
                 drop(channel);

@@ -9,6 +9,7 @@ use crate::confine::capabilities::Granted;
 pub use crate::confine::rlimits::Rlimit;
 pub use crate::confine::seccomp::SeccompChoice;
 use crate::host::ids::IdMaps;
+pub use super::isolation::{Device, Ipc, Isolation, Masks, Sharing, Sysctl};
 pub use crate::net::{NetworkMode, NetworkPlan};
 pub use crate::rootfs::mount::{Mount, MountFlags, MountKind, Propagation, Relabel};
 pub use crate::rootfs::user_entry::UserEntry;
@@ -72,6 +73,9 @@ pub struct RunPlan {
     pub health: Option<HealthPlan>,
     /// Whether the kernel's sensitive files are hidden.
     pub kernel_paths: KernelPaths,
+    /// What it shares with the host, and what is set in its own namespaces.
+    #[serde(default, skip_serializing_if = "Isolation::is_default")]
+    pub isolation: Isolation,
     /// What was typed and has been resolved above; only `inspect` reads it.
     pub asked: Asked,
 }

@@ -89,6 +89,28 @@ pub fn cover_volumes(root: &Root<'_>, covered: &Covered<'_>) -> Result<()> {
     cover(proc.as_fd(), sys.as_fd(), covered)
 }
 
+/// Whether a path lies in one of the file systems that [`Covered`] is about.
+pub fn is_kernels(path: &str) -> bool {
+    path.starts_with("/proc/") || path.starts_with("/sys/")
+}
+
+/// Masks those of `paths` that lie elsewhere in the container, links followed inside of it; what is not there
+/// needs no mask.
+///
+/// # Errors
+/// The system's.
+pub fn mask_elsewhere(root: &Root<'_>, paths: &[String]) -> Result<()> {
+    let mut mask = Mask { empty_directory: None };
+    for path in paths.iter().filter(|path| !is_kernels(path)) {
+        match root.open_existing(Path::new(path), OFlags::PATH) {
+            Ok(place) => mask.put_on(place, path)?,
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(errno) => return Err(Failure::new(format!("cannot mask {path} in the container"), errno.into_cause())),
+        }
+    }
+    Ok(())
+}
+
 /// Splits a covered path into the file system it lies on and the rest.
 fn split<'fd, 'path>(
     proc: BorrowedFd<'fd>,
@@ -119,10 +141,14 @@ struct Mask {
 
 impl Mask {
     fn put(&mut self, below: BorrowedFd<'_>, path: &str) -> Result<Masked> {
-        let doing = || format!("cannot mask {path} in the container");
         let Some(place) = open_below(below, path)? else {
             return Ok(Masked::Missing);
         };
+        self.put_on(place, path).map(|()| Masked::Yes)
+    }
+
+    fn put_on(&mut self, place: OwnedFd, path: &str) -> Result<()> {
+        let doing = || format!("cannot mask {path} in the container");
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&place).doing(doing)?.st_mode);
         let cover = match kind {
             FileType::Directory => self.another_empty_directory().doing(doing)?,
@@ -132,7 +158,7 @@ impl Mask {
         if kind == FileType::Directory && self.empty_directory.is_none() {
             self.empty_directory = Some(cover);
         }
-        Ok(Masked::Yes)
+        Ok(())
     }
 
     /// The first is a new file system; the others are binds of it. Only an attached mount can be

@@ -26,18 +26,32 @@ use std::path::Path;
 /// What [`mount_kernel_filesystems`] is to mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KernelFilesystems<'a> {
-    /// Size of /dev/shm in bytes; Docker's default is 64 MiB.
-    pub shm_size: u64,
-    /// Whether the payload gets a terminal, which is then also /dev/console.
-    pub terminal: Terminal,
     /// What of /proc and /sys is hidden or kept from being written.
     pub covered: Covered<'a>,
+    /// What /dev/shm and /dev/mqueue are.
+    pub shm: SharedMemory,
+    /// Whether the payload gets a terminal, which is then also /dev/console.
+    pub terminal: Terminal,
     /// Whose network namespace the container lives in: sysfs shows that namespace's devices.
     pub network: NetworkOwner,
     /// Where the cgroup namespace is the container's own, cgroup2 can be mounted.
     pub cgroup: CgroupNamespace,
     /// Whether group 5 (tty) is mapped into the user namespace: terminals then belong to it.
     pub tty_group: TtyGroup,
+}
+
+/// See [`KernelFilesystems::shm`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SharedMemory {
+    /// A file system of the container's own.
+    Own {
+        /// Bytes; Docker's default is 64 MiB.
+        size: u64,
+    },
+    /// The directory is there, and nothing is mounted on it.
+    Absent,
+    /// The host's, as its System V objects and message queues are then.
+    Host,
 }
 
 /// See [`KernelFilesystems::terminal`].
@@ -180,8 +194,11 @@ fn mount_sys(root: &Root<'_>, wanted: &KernelFilesystems<'_>, notices: &mut Vec<
                     .to_owned(),
             ));
         }
-    } else if wanted.cgroup == CgroupNamespace::Own {
-        mount_cgroup(sys.as_fd(), attributes)?;
+    } else {
+        match wanted.cgroup {
+            CgroupNamespace::Own => mount_cgroup(sys.as_fd(), attributes)?,
+            CgroupNamespace::Host => bind_cgroup(sys.as_fd(), attributes)?,
+        }
     }
     Ok(sys)
 }
@@ -196,6 +213,20 @@ fn mount_cgroup(sys: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
         Ok(cgroup) => mount::attach(cgroup.as_fd(), place.as_fd()).doing(|| "cannot mount on /sys/fs/cgroup"),
         Err(Errno::PERM | Errno::BUSY | Errno::NODEV) => Ok(()),
         Err(errno) => Err(Failure::new("cannot mount a cgroup2 file system", errno.into_cause())),
+    }
+}
+
+/// The host's whole tree, read-only: `--cgroupns host`. A host that has none leaves the directory empty.
+fn bind_cgroup(sys: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
+    let doing = || "cannot bind the host's /sys/fs/cgroup";
+    let Some(place) = open_below(sys, "fs/cgroup")? else { return Ok(()) };
+    match mount::clone_host_tree(Path::new("/sys/fs/cgroup"), Depth::Recursive) {
+        Err(Errno::NOENT) => return Ok(()),
+        tree => {
+            let tree = tree.doing(doing)?;
+            mount::attach(tree.as_fd(), place.as_fd()).doing(doing)?;
+            mount::set_attributes_attached(tree.as_fd(), attributes, None, Depth::Recursive).map(drop).doing(doing)
+        }
     }
 }
 
@@ -229,7 +260,7 @@ fn mount_dev(root: &Root<'_>, wanted: &KernelFilesystems<'_>) -> Result<Option<P
         rustix::fs::symlinkat(target, dev, name).doing(|| format!("cannot link /dev/{name}"))?;
     }
     let pts = mount_pts(dev, wanted.tty_group)?;
-    mount_shm_and_mqueue(dev, wanted.shm_size)?;
+    mount_shm_and_mqueue(dev, wanted.shm)?;
     match wanted.terminal {
         Terminal::Absent => Ok(None),
         Terminal::Wanted => {
@@ -257,13 +288,34 @@ fn mount_pts(dev: BorrowedFd<'_>, group: TtyGroup) -> Result<OwnedFd> {
     Ok(pts)
 }
 
-fn mount_shm_and_mqueue(dev: BorrowedFd<'_>, shm_size: u64) -> Result<()> {
+fn mount_shm_and_mqueue(dev: BorrowedFd<'_>, shm: SharedMemory) -> Result<()> {
     let attributes = Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV | Attributes::MOUNT_ATTR_NOEXEC;
-    let shm = tmpfs("shm", &[("mode", Some("1777")), ("size", Some(&shm_size.to_string()))], attributes)?;
-    put_on_directory(shm.as_fd(), dev, "shm")?;
+    match shm {
+        SharedMemory::Own { size } => {
+            let shm = tmpfs("shm", &[("mode", Some("1777")), ("size", Some(&size.to_string()))], attributes)?;
+            put_on_directory(shm.as_fd(), dev, "shm")?;
+        }
+        SharedMemory::Absent => {
+            rustix::fs::mkdirat(dev, "shm", Mode::from_raw_mode(0o755)).doing(|| "cannot make /dev/shm")?;
+        }
+        SharedMemory::Host => return bind_shm_and_mqueue(dev),
+    }
     let queues = mount::new_mount("mqueue", &[("source", Some("mqueue"))], attributes)
         .doing(|| "cannot mount a message queue file system (mqueue)")?;
     put_on_directory(queues.as_fd(), dev, "mqueue")
+}
+
+/// With the host's ipc namespace, of which a message queue file system cannot be mounted by others than its owner.
+fn bind_shm_and_mqueue(dev: BorrowedFd<'_>) -> Result<()> {
+    for (name, path) in [("shm", "/dev/shm"), ("mqueue", "/dev/mqueue")] {
+        match mount::clone_host_tree(Path::new(path), Depth::Recursive) {
+            Ok(tree) => put_on_directory(tree.as_fd(), dev, name)?,
+            // Not every host has both.
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(Failure::new(format!("cannot bind the host's {path}"), errno.into_cause())),
+        }
+    }
+    Ok(())
 }
 
 /// Opens a new terminal of the devpts instance `pts`, both ends, none of them the caller's
@@ -345,7 +397,7 @@ mod tests {
     use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 
     const WANTED: KernelFilesystems<'static> = KernelFilesystems {
-        shm_size: 1 << 20,
+        shm: SharedMemory::Own { size: 1 << 20 },
         terminal: Terminal::Wanted,
         covered: DEFAULT_COVERED,
         network: NetworkOwner::Container,

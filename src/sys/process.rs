@@ -50,6 +50,12 @@ impl Namespaces {
     pub const fn and(self, other: Namespaces) -> Namespaces {
         Namespaces(self.0 | other.0)
     }
+
+    /// This set but for the other's.
+    #[must_use]
+    pub const fn without(self, other: Namespaces) -> Namespaces {
+        Namespaces(self.0 & !other.0)
+    }
 }
 
 /// Makes a process in new namespaces with clone3(2), keeping a pidfd of it.

@@ -3,7 +3,7 @@
 use crate::cli::personality;
 use crate::container::health;
 use crate::container::plan::{
-    HealthPlan, Mount, MountKind, NetworkMode, Propagation, RestartPolicy, RootSource, RunPlan,
+    Device, HealthPlan, Ipc, Isolation, Mount, MountKind, NetworkMode, Propagation, RestartPolicy, RootSource, RunPlan, Sharing,
 };
 use crate::container::record::{Container, Status};
 use crate::container::{usage, values};
@@ -141,7 +141,7 @@ fn config(plan: &RunPlan) -> Value {
     let volumes = plan.mounts.iter().filter(|mount| matches!(mount.kind, MountKind::Volume { anonymous: true, .. }));
     let mut object = json!({
         "Hostname": plan.hostname,
-        "Domainname": "",
+        "Domainname": plan.isolation.domain.clone().unwrap_or_default(),
         "User": plan.process.user,
         "AttachStdin": plan.stdio.foreground && plan.stdio.interactive,
         "AttachStdout": plan.stdio.foreground,
@@ -194,20 +194,23 @@ fn host_config(plan: &RunPlan) -> Value {
         "VolumesFrom": words(&asked.volumes_from),
         "CapAdd": words(&asked.cap_add),
         "CapDrop": words(&asked.cap_drop),
-        "CgroupnsMode": "private",
+        "CgroupnsMode": sharing_word(plan.isolation.cgroup, "private"),
         "Dns": plan.network.dns,
         "DnsOptions": plan.network.dns_options,
         "DnsSearch": plan.network.dns_search,
         "ExtraHosts": words(&plan.network.add_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect::<Vec<_>>()),
         "GroupAdd": words(&groups),
-        "IpcMode": "private",
+        "IpcMode": ipc_word(plan.isolation.ipc),
         "PidMode": "",
         "Privileged": asked.privileged,
         "PublishAllPorts": false,
         "ReadonlyRootfs": plan.read_only,
         "SecurityOpt": words(&asked.security_options),
-        "UTSMode": "",
+        "UTSMode": sharing_word(plan.isolation.uts, ""),
         "UsernsMode": "private",
+        "Devices": plan.isolation.devices.iter().map(device).collect::<Vec<_>>(),
+        "OomScoreAdj": plan.isolation.oom_score_adj.unwrap_or(0),
+        "Sysctls": sysctls(&plan.isolation),
         "ShmSize": plan.shm_size,
         "Tmpfs": tmpfs(plan),
         "Runtime": "rr",
@@ -218,6 +221,36 @@ fn host_config(plan: &RunPlan) -> Value {
             "GidMap": id_map(&plan.ids.groups),
         },
     })
+}
+
+fn sharing_word(sharing: Sharing, own: &'static str) -> &'static str {
+    match sharing {
+        Sharing::Own => own,
+        Sharing::Host => "host",
+    }
+}
+
+fn ipc_word(ipc: Ipc) -> &'static str {
+    match ipc {
+        Ipc::Own => "private",
+        Ipc::WithoutShm => "none",
+        Ipc::Host => "host",
+    }
+}
+
+fn device(device: &Device) -> Value {
+    json!({
+        "PathOnHost": device.host.display().to_string(),
+        "PathInContainer": device.container,
+        "CgroupPermissions": device.permissions,
+    })
+}
+
+/// Docker: null where there are none.
+fn sysctls(isolation: &Isolation) -> Value {
+    let all = isolation.sysctls.iter();
+    let map: Map<String, Value> = all.map(|sysctl| (sysctl.name.clone(), sysctl.value.clone().into())).collect();
+    if map.is_empty() { Value::Null } else { Value::Object(map) }
 }
 
 fn restart_policy(policy: RestartPolicy) -> Value {
