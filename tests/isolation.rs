@@ -21,7 +21,8 @@ fn namespaces_of_the_hosts_are_shared_as_asked() {
     let shared = rr.sh(&["--ipc", "host", "--uts=host", "--cgroupns", "host"], look).succeeds().stdout;
     assert_eq!(shared, own(&names));
     // A process that comes later is in the same ones.
-    let start = ["run", "-d", "--name", "sharing", "--network", "none", "--ipc", "host", "--uts=host", "--cgroupns=host"];
+    let start =
+        ["run", "-d", "--name", "sharing", "--network", "none", "--ipc", "host", "--uts=host", "--cgroupns=host"];
     rr.run([&start[..], &Rr::ALPINE, &["sleep", "1000"]].concat()).succeeds();
     assert_eq!(rr.run(["exec", "sharing", "sh", "-c", look]).succeeds().stdout, own(&names));
     let inspect = "{{.HostConfig.IpcMode}} {{.HostConfig.UTSMode}} {{.HostConfig.CgroupnsMode}}";
@@ -36,7 +37,8 @@ fn the_hosts_name_and_memory_come_with_its_namespaces() {
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").expect("proc");
     let outcome = rr.sh(&["--uts", "host"], "cat /proc/sys/kernel/hostname; echo $HOSTNAME").succeeds();
     assert_eq!(outcome.stdout, format!("{hostname}{hostname}"));
-    rr.sh(&["--uts", "host", "--hostname", "x"], "true").fails_with(125, "conflicting options: hostname and the UTS mode");
+    rr.sh(&["--uts", "host", "--hostname", "x"], "true")
+        .fails_with(125, "conflicting options: hostname and the UTS mode");
     let outcome = rr.sh(&["--domainname", "lan.test"], "cat /proc/sys/kernel/domainname").succeeds();
     assert_eq!(outcome.stdout, "lan.test\n");
 
@@ -54,7 +56,8 @@ fn the_hosts_name_and_memory_come_with_its_namespaces() {
 fn settings_reach_the_containers_own_namespaces_and_no_others() {
     let rr = requires!(Rr::with_alpine());
     let before = fs::read_to_string("/proc/sys/net/ipv4/ip_default_ttl").expect("proc");
-    let options = ["--sysctl", "net.ipv4.ip_default_ttl=41", "--sysctl=kernel.msgmax=5000", "--sysctl", "fs/mqueue/msg_max=7"];
+    let options =
+        ["--sysctl", "net.ipv4.ip_default_ttl=41", "--sysctl=kernel.msgmax=5000", "--sysctl", "fs/mqueue/msg_max=7"];
     let script = "cd /proc/sys; cat net/ipv4/ip_default_ttl kernel/msgmax fs/mqueue/msg_max";
     assert_eq!(rr.sh(&options, script).succeeds().stdout, "41\n5000\n7\n");
     assert_eq!(fs::read_to_string("/proc/sys/net/ipv4/ip_default_ttl").expect("proc"), before);
@@ -63,7 +66,8 @@ fn settings_reach_the_containers_own_namespaces_and_no_others() {
     rr.sh(&["--sysctl", "net.ipv4.ip_default_ttl"], "true").fails_with(125, "NAME=VALUE");
     rr.sh(&["--sysctl", "net.surely.not=1"], "true").fails_with(125, "ENOENT");
     rr.sh(&["--sysctl", "net.ipv4.ip_default_ttl=many"], "true").fails_with(125, "EINVAL");
-    rr.sh(&["--ipc=host", "--sysctl", "kernel.msgmax=1"], "true").fails_with(125, "with --ipc host it would be the host's");
+    rr.sh(&["--ipc=host", "--sysctl", "kernel.msgmax=1"], "true")
+        .fails_with(125, "with --ipc host it would be the host's");
     rr.sh(&["--network=host", "--sysctl", "net.ipv4.ip_default_ttl=1"], "true").fails_with(125, "with --network host");
     rr.nothing_is_left();
 }
@@ -72,16 +76,20 @@ fn settings_reach_the_containers_own_namespaces_and_no_others() {
 fn devices_are_the_hosts_own_nodes() {
     let rr = requires!(Rr::with_alpine());
     let options = ["--device", "/dev/zero:/dev/nothing", "--device=/dev/fuse"];
-    let outcome = rr.sh(&options, "head -c 3 /dev/nothing | od -An -tx1; stat -c %t:%T /dev/fuse /dev/nothing").succeeds();
+    let outcome =
+        rr.sh(&options, "head -c 3 /dev/nothing | od -An -tx1; stat -c %t:%T /dev/fuse /dev/nothing").succeeds();
     assert_eq!(outcome.stdout, " 00 00 00\na:e5\n1:5\n");
     let inspect = "{{range .HostConfig.Devices}}{{.PathOnHost}} {{.PathInContainer}} {{.CgroupPermissions}}{{end}}";
-    rr.run([&["create", "--name", "device", "--device", "/dev/zero:/dev/nothing:rw"], &Rr::ALPINE[..], &["true"]].concat())
-        .succeeds();
+    rr.run(
+        [&["create", "--name", "device", "--device", "/dev/zero:/dev/nothing:rw"], &Rr::ALPINE[..], &["true"]].concat(),
+    )
+    .succeeds();
     assert_eq!(rr.run(["inspect", "-f", inspect, "device"]).succeeds().stdout, "/dev/zero /dev/nothing rw\n");
     rr.run(["rm", "device"]).succeeds();
     let outcome = rr.sh(&["--device", "/dev/zero:r"], "true").succeeds();
     assert!(outcome.stderr.contains("would need a control group of devices"), "{outcome}");
-    rr.sh(&["--device", "/dev/surely-not"], "true").fails_with(125, "/dev/surely-not: no such file or directory (ENOENT)");
+    rr.sh(&["--device", "/dev/surely-not"], "true")
+        .fails_with(125, "/dev/surely-not: no such file or directory (ENOENT)");
     rr.sh(&["--device", "/etc/passwd"], "true").fails_with(125, "not a device node");
     rr.nothing_is_left();
 }

@@ -92,6 +92,14 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l health-retries -d 'Failure
 complete -c rr -n "__fish_rr_using_subcommand run" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l health-timeout -d 'Time that a check may take [default: 30s]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l cgroupns -d 'private or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l device -d 'Bind a device of the host, or all of a directory' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l domainname -d 'Set the container\'s NIS domain name' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l ipc -d 'private, shareable, none or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l pid -d 'private [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l uts -d 'private or host [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l label-file -d 'Read labels from a file' -r -F
@@ -109,7 +117,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l platform -d 'Choose the pl
 complete -c rr -n "__fish_rr_using_subcommand run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
-complete -c rr -n "__fish_rr_using_subcommand run" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, mask=PATHS, unmask=PATHS|ALL, label=…, apparmor=…' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l shm-size -d 'Size of /dev/shm [default: 64m]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l stop-signal -d 'Signal that asks the container to stop' -r
@@ -150,6 +158,14 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l health-retries -d 'Fail
 complete -c rr -n "__fish_rr_using_subcommand create" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l health-timeout -d 'Time that a check may take [default: 30s]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l cgroupns -d 'private or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l device -d 'Bind a device of the host, or all of a directory' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l domainname -d 'Set the container\'s NIS domain name' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l ipc -d 'private, shareable, none or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l pid -d 'private [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l uts -d 'private or host [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l label-file -d 'Read labels from a file' -r -F
@@ -167,7 +183,7 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l platform -d 'Choose the
 complete -c rr -n "__fish_rr_using_subcommand create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
-complete -c rr -n "__fish_rr_using_subcommand create" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, mask=PATHS, unmask=PATHS|ALL, label=…, apparmor=…' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l shm-size -d 'Size of /dev/shm [default: 64m]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l stop-signal -d 'Signal that asks the container to stop' -r
@@ -421,6 +437,14 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-timeout -d 'Time that a check may take [default: 30s]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroupns -d 'private or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Bind a device of the host, or all of a directory' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l domainname -d 'Set the container\'s NIS domain name' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l ipc -d 'private, shareable, none or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pid -d 'private [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l uts -d 'private or host [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r -F
@@ -438,7 +462,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, mask=PATHS, unmask=PATHS|ALL, label=…, apparmor=…' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'Size of /dev/shm [default: 64m]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-signal -d 'Signal that asks the container to stop' -r
@@ -479,6 +503,14 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-timeout -d 'Time that a check may take [default: 30s]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroupns -d 'private or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Bind a device of the host, or all of a directory' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l domainname -d 'Set the container\'s NIS domain name' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l ipc -d 'private, shareable, none or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pid -d 'private [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l uts -d 'private or host [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file' -r -F
@@ -496,7 +528,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, label=…, apparmor=…' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'no-new-privileges, seccomp=unconfined, systempaths=unconfined, mask=PATHS, unmask=PATHS|ALL, label=…, apparmor=…' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'Size of /dev/shm [default: 64m]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l sig-proxy -d 'Forward signals to the container [default: true]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-signal -d 'Signal that asks the container to stop' -r

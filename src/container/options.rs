@@ -6,7 +6,8 @@
 //! answers with the image's or Docker's default.
 
 use super::plan::{
-    HealthPlan, Isolation, KernelPaths, LogPlan, Masks, Mount, NetworkMode, NetworkPlan, RestartPolicy, Rlimit, SeccompChoice,
+    HealthPlan, Isolation, KernelPaths, LogPlan, Masks, Mount, NetworkMode, NetworkPlan, RestartPolicy, Rlimit,
+    SeccompChoice,
 };
 use crate::host::userns::UsernsRequest;
 use std::collections::BTreeMap;

@@ -296,7 +296,11 @@ impl<'a> Mapped<'a> {
                     Ipc::WithoutShm => SharedMemory::Absent,
                     Ipc::Host => SharedMemory::Host,
                 },
-                network: if plan.network.mode == NetworkMode::Host { NetworkOwner::Host } else { NetworkOwner::Container },
+                network: if plan.network.mode == NetworkMode::Host {
+                    NetworkOwner::Host
+                } else {
+                    NetworkOwner::Container
+                },
                 cgroup: match plan.isolation.cgroup {
                     Sharing::Own => CgroupNamespace::Own,
                     Sharing::Host => CgroupNamespace::Host,

@@ -124,7 +124,8 @@ impl Masks {
 /// filepath.Match's `*` and `?`, component by component.
 fn matches(pattern: &str, path: &str) -> bool {
     let (pattern, path) = (pattern.trim_end_matches('/').split('/'), path.split('/'));
-    pattern.clone().count() == path.clone().count() && pattern.zip(path).all(|(p, word)| component(p.as_bytes(), word.as_bytes()))
+    pattern.clone().count() == path.clone().count()
+        && pattern.zip(path).all(|(p, word)| component(p.as_bytes(), word.as_bytes()))
 }
 
 fn component(pattern: &[u8], word: &[u8]) -> bool {
@@ -163,7 +164,8 @@ impl Isolation {
                 .doing(|| format!("cannot set --sysctl {}={}", sysctl.name, sysctl.value))?;
         }
         if let Some(domain) = &self.domain {
-            rustix::system::setdomainname(domain.as_bytes()).doing(|| format!("cannot set the domain name {domain}"))?;
+            rustix::system::setdomainname(domain.as_bytes())
+                .doing(|| format!("cannot set the domain name {domain}"))?;
         }
         Ok(self.oom_score_adj.and_then(adjust_oom_score).into_iter().collect())
     }

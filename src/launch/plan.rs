@@ -5,11 +5,11 @@
 //! plan is written to `containers/<id>/plan.json` and never changes; it can say what an OCI
 //! runtime-spec `config.json` can say.
 
+pub use super::isolation::{Device, Ipc, Isolation, Masks, Sharing, Sysctl};
 use crate::confine::capabilities::Granted;
 pub use crate::confine::rlimits::Rlimit;
 pub use crate::confine::seccomp::SeccompChoice;
 use crate::host::ids::IdMaps;
-pub use super::isolation::{Device, Ipc, Isolation, Masks, Sharing, Sysctl};
 pub use crate::net::{NetworkMode, NetworkPlan};
 pub use crate::rootfs::mount::{Mount, MountFlags, MountKind, Propagation, Relabel};
 pub use crate::rootfs::user_entry::UserEntry;
