@@ -221,7 +221,7 @@ fn bind_cgroup(sys: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
     let doing = || "cannot bind the host's /sys/fs/cgroup";
     let Some(place) = open_below(sys, "fs/cgroup")? else { return Ok(()) };
     match mount::clone_host_tree(Path::new("/sys/fs/cgroup"), Depth::Recursive) {
-        Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::NOENT) => Ok(()),
         tree => {
             let tree = tree.doing(doing)?;
             mount::attach(tree.as_fd(), place.as_fd()).doing(doing)?;
