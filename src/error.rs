@@ -68,6 +68,17 @@ pub enum Known {
         /// Their ids.
         users: Vec<String>,
     },
+    /// No network has this name or id.
+    NoSuchNetwork(String),
+    /// A network would be removed that containers use.
+    NetworkInUse {
+        /// Its name.
+        name: String,
+        /// Its id.
+        id: String,
+    },
+    /// A network of this name would be made, and there is one.
+    NetworkExists(String),
     /// Nothing that can be inspected has this name or id.
     NoSuchObject(String),
     /// Several ids begin with this.

@@ -101,6 +101,9 @@ fn docker(verb: &str, failure: &Failure) -> String {
         Some(Known::NoSuchContainer(name)) if inspects => format!("Error: No such container: {name}\n"),
         Some(Known::NoSuchImage(name)) if inspects => format!("Error: No such image: {name}\n"),
         Some(Known::NoSuchVolume(name)) => format!("Error: No such volume: {name}\n"),
+        Some(Known::NoSuchNetwork(name)) if matches!(verb, "inspect" | "rm" | "remove") => {
+            format!("Error: No such network: {name}\n")
+        }
         Some(Known::NoSuchContainer(name)) => from_daemon(&format!("No such container: {name}")),
         Some(Known::NoSuchImage(name)) => from_daemon(&format!("No such image: {name}")),
         Some(Known::Ambiguous(prefix)) => from_daemon(&format!("Multiple IDs found with provided prefix: {prefix}")),
@@ -115,7 +118,13 @@ fn docker(verb: &str, failure: &Failure) -> String {
         Some(Known::KillsStopped { name, id }) => {
             from_daemon(&format!("Cannot kill container: {name}: Container {id} is not running"))
         }
-        Some(Known::VolumeInUse { .. }) | None => from_daemon(&failure.to_string()),
+        Some(
+            Known::VolumeInUse { .. }
+            | Known::NoSuchNetwork(_)
+            | Known::NetworkInUse { .. }
+            | Known::NetworkExists(_),
+        )
+        | None => from_daemon(&failure.to_string()),
     }
 }
 
@@ -151,6 +160,12 @@ fn podman(verb: &str, failure: &Failure) -> String {
             "volume {name} is being used by the following container(s): {}: volume is being used",
             users.join(", ")
         ),
+        Some(Known::NoSuchNetwork(name)) => format!("unable to find network with name or ID {name}: network not found"),
+        Some(Known::NetworkInUse { name, .. }) => format!(
+            "\"{name}\" has associated containers with it. Use -f to forcefully delete containers and pods: network is \
+             being used"
+        ),
+        Some(Known::NetworkExists(name)) => format!("network name {name} already used: network already exists"),
         Some(Known::Ambiguous(prefix)) => {
             format!("more than one result for container name or ID {prefix}: container already exists")
         }
@@ -198,7 +213,8 @@ fn podman_status(verb: &str, failure: &Failure) -> i32 {
         (Some(Known::NoSuchContainer(_)), ExitCode::General) if matches!(verb, "rm" | "remove") => 1,
         (Some(Known::NoSuchImage(_)), ExitCode::General) if matches!(verb, "rmi" | "rm" | "remove") => 1,
         (Some(Known::NoSuchVolume(_)), ExitCode::General) if matches!(verb, "rm" | "remove") => 1,
-        (Some(Known::RemovesRunning { .. } | Known::VolumeInUse { .. }), _) => 2,
+        (Some(Known::NoSuchNetwork(_)), ExitCode::General) if matches!(verb, "rm" | "remove") => 1,
+        (Some(Known::RemovesRunning { .. } | Known::VolumeInUse { .. } | Known::NetworkInUse { .. }), _) => 2,
         (Some(Known::NotRunning { .. }), _) if verb == "exec" => 255,
         (_, ExitCode::General) => ExitCode::Runner.number(),
         (_, code) => code.number(),

@@ -25,6 +25,7 @@ mod files;
 mod names;
 mod namespace;
 mod resolve;
+pub mod subnet;
 mod wanted;
 
 pub use attach::{Attaching, start_attach};

@@ -12,6 +12,8 @@
 //!   names/                  container names
 //!   volumes.lock            flock: shared while a plan that names volumes is made, exclusive to remove volumes
 //!   volumes/<name>/         see [`volumes`]
+//!   networks.lock           flock: shared while a plan that names networks is made, exclusive to make or remove networks
+//!   networks/<name>/        see [`networks`]
 //!   mountpoints/            a layer of empty files below the image's, for what rr mounts on files
 //!   events/log              what has happened
 //!   tmp/                    what is being made; each thing is flocked by its maker
@@ -27,6 +29,7 @@
 
 mod events;
 mod lock;
+pub mod networks;
 mod temp;
 pub mod volumes;
 
@@ -181,6 +184,11 @@ impl Store {
         self.root.join("volumes")
     }
 
+    /// One directory a network. There is none before the first network is made.
+    pub fn networks(&self) -> PathBuf {
+        self.root.join("networks")
+    }
+
     /// What is being made.
     pub fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
@@ -217,6 +225,23 @@ impl Store {
     pub fn lock_volumes_exclusive(&self) -> Result<Lock> {
         let lock = Lock::exclusive(&self.root.join("volumes.lock"), Patience::Wait)?;
         lock.ok_or_else(|| Failure::new("cannot lock the volumes", "the lock was not waited for"))
+    }
+
+    /// For whoever makes a plan that names networks: they stay until it is written.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened.
+    pub fn lock_networks_shared(&self) -> Result<Lock> {
+        Lock::shared(&self.root.join("networks.lock"))
+    }
+
+    /// For whoever makes networks, or removes those that no plan names.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened.
+    pub fn lock_networks_exclusive(&self) -> Result<Lock> {
+        let lock = Lock::exclusive(&self.root.join("networks.lock"), Patience::Wait)?;
+        lock.ok_or_else(|| Failure::new("cannot lock the networks", "the lock was not waited for"))
     }
 
     /// For whoever reads `oci/index.json` in order to write it.
