@@ -153,7 +153,7 @@ pub fn random_number() -> Result<u64> {
     random_bytes::<8>().map(u64::from_ne_bytes)
 }
 
-fn random_bytes<const N: usize>() -> Result<[u8; N]> {
+pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     // getrandom(2) answers up to 256 bytes whole once the kernel's pool is ready.
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())

@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod logs;
 pub mod mount_options;
 pub mod names;
+pub mod networks;
 pub mod options;
 pub mod pause;
 pub mod processes;

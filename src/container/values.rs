@@ -212,6 +212,16 @@ pub fn volume_name(name: &str) -> Parsed<()> {
     Ok(())
 }
 
+/// A network's name: Docker's rule, and Podman's words.
+pub fn network_name(name: &str) -> Parsed<()> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    let good = name.len() <= 255 && name.bytes().all(allowed);
+    match name.bytes().next() {
+        Some(first) if good && first.is_ascii_alphanumeric() => Ok(()),
+        _ => Err("names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument".into()),
+    }
+}
+
 /// A host name that fits sethostname(2)'s 64 bytes and that /etc/hosts can hold.
 pub fn hostname(text: &str) -> Parsed<String> {
     let good = !text.is_empty()
