@@ -131,25 +131,42 @@ fn githubs_runner_runs_an_action() {
 fn what_githubs_runner_asks_for_and_is_missing_is_named() {
     let rr = user(requires!(Registry::shared()));
     for (words, status, text) in [
-        // Networks of containers are missing.
-        (
-            &["network", "create", "--label", "0a1b2c", "github_network_dd44"][..],
-            1,
-            "'network' is not a docker command",
-        ),
-        (&["network", "prune", "--force", "--filter", "label=0a1b2c"], 1, "'network' is not a docker command"),
         // Building images is missing.
-        (&["build", "-t", "0a1b2c:ee55", "-f", "/work/Dockerfile", "/work"], 1, "'build' is not a docker command"),
-        // Published ports and aliases in networks are missing.
+        (&["build", "-t", "0a1b2c:ee55", "-f", "/work/Dockerfile", "/work"][..], 1, "'build' is not a docker command"),
+        // Published ports are missing.
         (&["create", "-p", "8080:80", "alpine:3.20.3"], 125, "-p is an option of Docker's that rr does not have yet"),
-        (
-            &["create", "--network-alias", "redis", "alpine:3.20.3"],
-            125,
-            "--network-alias is an option of Docker's that rr does not have yet",
-        ),
     ] {
         docker(&rr, words).exits(status).says(text);
     }
+    rr.nothing_is_left();
+}
+
+/// The network that GitHub's runner makes for a job with services, its leftovers, and a service on it.
+#[test]
+fn githubs_runner_makes_a_network() {
+    let rr = user(requires!(Registry::shared()));
+    let label = "label=0a1b2c";
+    docker(&rr, &["network", "prune", "--force", "--filter", label]).succeeds_quietly();
+    let network = "github_network_dd44";
+    let id = docker(&rr, &["network", "create", "--label", "0a1b2c", network]).succeeds_quietly().line().to_owned();
+    assert_eq!(id.len(), 64);
+    let create = [
+        "create",
+        "--name",
+        "service",
+        "--label",
+        "0a1b2c",
+        "--network",
+        network,
+        "--network-alias",
+        "redis",
+        "alpine:3.20.3",
+    ];
+    docker(&rr, &create).succeeds_quietly();
+    docker(&rr, &["network", "rm", network]).exits(1).says("has active endpoints");
+    docker(&rr, &["rm", "--force", "service"]).succeeds_quietly();
+    assert_eq!(docker(&rr, &["network", "rm", network]).succeeds_quietly().line(), network);
+    assert_eq!(docker(&rr, &["network", "prune", "--force", "--filter", label]).succeeds_quietly().stdout, "");
     rr.nothing_is_left();
 }
 

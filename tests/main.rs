@@ -28,6 +28,7 @@ mod images;
 mod isolation;
 mod logs;
 mod network;
+mod networks;
 mod old_kernels;
 mod overlay;
 mod pause;

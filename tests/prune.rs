@@ -80,7 +80,7 @@ fn system_prune_asks_once_and_takes_all() {
     let rr = requires!(user());
     rr.run(["create", "--name", "made", "--network", "none", "alpine", "true"]).succeeds();
     let asked = rr.command(["system", "prune", "-a"]).stdin("n\n").output().succeeds().stdout;
-    let expected = "WARNING! This will remove:\n  - all stopped containers\n  - all images without";
+    let expected = "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one container\n  - all images without";
     assert!(asked.starts_with(expected), "{asked}");
     assert_eq!(ids(&rr, &["ps", "-aq"]).len(), 1);
     rr.run(["system", "prune", "-a", "-f"]).succeeds();

@@ -6,6 +6,7 @@ use super::run_flags::{ClientOptions, RunFlags};
 use super::verbs::Verb;
 use super::{output, report};
 use crate::container::options::Source;
+use crate::container::networks;
 use crate::container::record::{self, AnonymousVolumes, Force};
 use crate::container::run::{self, Created};
 use crate::error::{Doing, Result};
@@ -47,6 +48,7 @@ pub fn make(flags: RunFlags, presence: Presence) -> Result<(Created, ClientOptio
     net::check(options.network.mode)?;
     let dirs = Dirs::from_environment()?;
     let store = Store::open(&dirs)?;
+    networks::resolve(&store, &mut options)?;
     let cidfile = client.cidfile.as_deref().map(CidFile::new).transpose()?;
     let (ids, notices) = plan_maps(&options.userns)?;
     for notice in notices.iter().chain(&client.notices) {

@@ -3,7 +3,7 @@
 mod container;
 mod image;
 
-pub use container::network_word;
+pub use container::network_words;
 
 use super::verbs::Verb;
 use super::{format, output, personality, report, store};
@@ -53,12 +53,11 @@ struct Options {
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Containers first, then images, then volumes.
+    /// Containers first, then images, then volumes, then networks.
     Any,
     Container,
     Image,
     Volume,
-    /// rr keeps no networks, so there is none.
     Network,
 }
 
@@ -111,7 +110,7 @@ impl Options {
     fn look_up(&self, store: &Store, name: &str, kind: Kind) -> Result<Value> {
         match kind {
             Kind::Volume => return volume(store, name),
-            Kind::Network => return Err(nothing("network", name)),
+            Kind::Network => return super::network::object(store, name),
             Kind::Any | Kind::Container | Kind::Image => {}
         }
         if kind != Kind::Image
@@ -128,7 +127,7 @@ impl Options {
             Ok(None) if kind == Kind::Image => Err(nothing("image", name)),
             Ok(None) => match volumes::find(store, name)? {
                 Some(volume) => Ok(super::volume::object(&volume)),
-                None => Err(nothing("object", name)),
+                None => super::network::object(store, name).map_err(|_| nothing("object", name)),
             },
             Err(failure) => Err(failure),
         }

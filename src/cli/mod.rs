@@ -35,6 +35,7 @@ mod isolation_flags;
 mod load;
 mod login;
 mod logs;
+mod network;
 mod network_flags;
 mod output;
 mod pause;

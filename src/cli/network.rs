@@ -87,10 +87,11 @@ impl Verb for Remove {
         crate::container::record::list(&store)?;
         Ok(each(&self.networks, |name| {
             match networks::remove(&store, name) {
-                Err(failure) if self.force && matches!(failure.known.as_deref(), Some(Known::NoSuchNetwork(_))) => {}
-                removed => removed?,
+                Err(failure) if self.force && matches!(failure.known.as_deref(), Some(Known::NoSuchNetwork(_))) => {
+                    Ok(())
+                }
+                removed => removed.and_then(|()| output::line(name)),
             }
-            output::line(name)
         }))
     }
 }

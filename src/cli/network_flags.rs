@@ -1,10 +1,11 @@
 //! The options of `run` and `create` that say which network the container has and what it is told of names.
 
-use super::run_flags::{all, opt};
-use crate::container::plan::{NetworkMode, NetworkPlan};
+use super::run_flags::{all, one};
+use crate::container::plan::{Membership, NetworkMode, NetworkPlan};
 use crate::container::values::{self, Parsed};
-use crate::error::Result;
+use crate::error::{Failure, Known, Result};
 use clap::Args;
+use std::net::IpAddr;
 
 /// As typed.
 #[derive(Debug, Args)]
@@ -24,21 +25,58 @@ pub struct NetworkFlags {
     /// Note a port that the container listens on
     #[arg(long, value_name = "PORT[/PROTOCOL]")]
     expose: Vec<String>,
-    /// none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]
-    #[arg(long, visible_alias = "net", value_name = "MODE")]
-    network: Option<String>,
+    /// A network by its name (and again for further ones), none, host, private (pasta, else slirp4netns), pasta,
+    /// slirp4netns, or container:NAME for the namespace of another container [default: private]
+    #[arg(long, visible_alias = "net", value_name = "NETWORK")]
+    network: Vec<String>,
+    /// Give the container another name on its networks
+    #[arg(long, visible_alias = "net-alias", value_name = "NAME")]
+    network_alias: Vec<String>,
 }
 
 impl NetworkFlags {
     /// The network they ask for.
     pub fn plan(&self) -> Result<NetworkPlan> {
+        let Which { mode, networks, container } = self.which()?;
         Ok(NetworkPlan {
-            mode: opt("--network", &self.network, network_mode)?.unwrap_or(NetworkMode::Private),
+            mode,
+            networks,
+            container,
             dns: all("--dns", &self.dns, address)?,
             dns_search: self.dns_search.clone(),
             dns_options: self.dns_option.clone(),
             add_hosts: all("--add-host", &self.add_host, values::add_host)?,
         })
+    }
+
+    /// One mode, or several networks; the aliases are the container's on each of them.
+    fn which(&self) -> Result<Which> {
+        let mut found = Which { mode: NetworkMode::Private, networks: Vec::new(), container: None };
+        for (index, text) in self.network.iter().enumerate() {
+            let one = one("--network", text, network)?;
+            if index > 0 && (one.mode, found.mode) != (NetworkMode::Networks, NetworkMode::Networks) {
+                let cause = "conflicting options: cannot attach both user-defined and non-user-defined network-modes";
+                return Err(Failure::new(format!("cannot use --network {}", text.escape_debug()), cause));
+            }
+            if let Some(again) = one.networks.first()
+                && found.networks.iter().any(|earlier| earlier.network == again.network)
+            {
+                let cause = format!("network \"{}\" is specified multiple times", again.network);
+                return Err(Failure::new(format!("cannot use --network {}", text.escape_debug()), cause));
+            }
+            found.mode = one.mode;
+            found.container = one.container;
+            found.networks.extend(one.networks);
+        }
+        let aliases = all("--network-alias", &self.network_alias, values::hostname)?;
+        if let (Some(alias), true) = (aliases.first(), found.mode != NetworkMode::Networks) {
+            let cause = "network-scoped aliases are only supported for user-defined networks";
+            return Err(Failure::new(format!("cannot use --network-alias {alias}"), cause).known(Known::Usage));
+        }
+        for membership in &mut found.networks {
+            membership.aliases.extend(aliases.iter().cloned());
+        }
+        Ok(found)
     }
 
     /// The ports of `--expose`, as `80/tcp`.
@@ -47,16 +85,70 @@ impl NetworkFlags {
     }
 }
 
-fn network_mode(text: &str) -> Parsed<NetworkMode> {
+/// What the values of `--network` come to.
+struct Which {
+    mode: NetworkMode,
+    networks: Vec<Membership>,
+    container: Option<String>,
+}
+
+/// One value: a mode, `container:NAME`, or a network's name; behind that, Podman's `NAME:option=value,…`, or Docker's
+/// `name=NAME,option=value,…`.
+fn network(text: &str) -> Parsed<Which> {
+    let mode = |mode| Ok(Which { mode, networks: Vec::new(), container: None });
     match text {
-        "none" => Ok(NetworkMode::None),
-        "host" => Ok(NetworkMode::Host),
-        // Docker's names of its default network: on rr's command lines they mean rr's default.
-        "private" | "default" | "bridge" => Ok(NetworkMode::Private),
-        "pasta" => Ok(NetworkMode::Pasta),
-        "slirp4netns" => Ok(NetworkMode::Slirp4netns),
-        _ => Err("there is none, host, private, pasta and slirp4netns; networks of their own names come later".into()),
+        "none" => return mode(NetworkMode::None),
+        "host" => return mode(NetworkMode::Host),
+        // Docker's names of its default network, and Podman's: on rr's command lines they mean rr's default.
+        "private" | "default" | "bridge" | "podman" => return mode(NetworkMode::Private),
+        "pasta" => return mode(NetworkMode::Pasta),
+        "slirp4netns" => return mode(NetworkMode::Slirp4netns),
+        _ => {}
     }
+    if let Some(container) = text.strip_prefix("container:") {
+        if container.is_empty() {
+            return Err("it names no container".into());
+        }
+        let container = Some(container.to_owned());
+        return Ok(Which { mode: NetworkMode::Container, networks: Vec::new(), container });
+    }
+    let membership = membership(text)?;
+    Ok(Which { mode: NetworkMode::Networks, networks: vec![membership], container: None })
+}
+
+fn membership(text: &str) -> Parsed<Membership> {
+    let mut membership = Membership::default();
+    let options = match text.split_once(':') {
+        Some((name, options)) if !name.contains('=') => {
+            membership.network = name.to_owned();
+            options
+        }
+        _ if text.contains('=') => text,
+        _ => {
+            membership.network = text.to_owned();
+            ""
+        }
+    };
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        let (name, value) = option.split_once('=').ok_or_else(|| format!("{option} has no value"))?;
+        let bad_ip = |_| format!("invalid IP address: {}", value.escape_debug());
+        match name {
+            "name" => membership.network = value.to_owned(),
+            "alias" => membership.aliases.push(values::hostname(value)?),
+            "ip" => match value.parse().map_err(bad_ip)? {
+                IpAddr::V4(address) => membership.ip = Some(address),
+                IpAddr::V6(address) => membership.ip6 = Some(address),
+            },
+            "ip6" => membership.ip6 = Some(value.parse().map_err(bad_ip)?),
+            "mac" | "mac-address" => membership.mac = Some(value.parse()?),
+            _ => return Err(format!("there is no option {name}: alias, ip, ip6, mac-address")),
+        }
+    }
+    if membership.network.is_empty() {
+        return Err("it has no name".into());
+    }
+    values::network_name(&membership.network)?;
+    Ok(membership)
 }
 
 fn address(text: &str) -> Parsed<String> {

@@ -7,7 +7,7 @@ use super::logs::moment;
 use super::verbs::Verb;
 use super::{output, report, store};
 use crate::container::record::{self, Container};
-use crate::container::{prune, volumes};
+use crate::container::{networks, prune, volumes};
 use crate::error::{ExitCode, Failure, Result};
 use crate::image::reference::{ImageName, Reference};
 use crate::image::{self, Image};
@@ -141,6 +141,10 @@ impl Verb for SystemPrune {
         let containers = prune::containers(&store, &|container| wanted.takes_container(container))?;
         tell("Deleted Containers:", &containers.ids)?;
         let mut bytes = containers.bytes;
+        let networks = networks::prune(&store, |network| {
+            wanted.takes(Some(network.metadata.created), &network.metadata.labels)
+        })?;
+        tell("Deleted Networks:", &networks)?;
         if self.volumes {
             let pruned = volumes::prune(&store, |volume| {
                 volume.is_anonymous() && wanted.takes(Some(volume.metadata.created), &volume.metadata.labels)
@@ -156,6 +160,7 @@ impl Verb for SystemPrune {
 impl SystemPrune {
     fn warning(&self) -> String {
         let mut lines = vec!["This will remove:".to_owned(), "  - all stopped containers".to_owned()];
+        lines.push("  - all networks not used by at least one container".to_owned());
         if self.volumes {
             lines.push("  - all anonymous volumes not used by at least one container".to_owned());
         }

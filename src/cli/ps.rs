@@ -5,7 +5,7 @@ pub mod select;
 
 use self::select::Selection;
 use super::format::{self, Columns, Row, human};
-use super::inspect::network_word;
+use super::inspect::network_words;
 use super::verbs::Verb;
 use super::{output, personality, store};
 use crate::container::plan::{MountKind, RunPlan};
@@ -188,7 +188,7 @@ impl Ps {
             ("Labels", labels.join(",")),
             ("Mounts", mounts.iter().map(cut).collect::<Vec<_>>().join(",")),
             ("LocalVolumes", volumes(plan).count().to_string()),
-            ("Networks", network_word(plan.network.mode).to_owned()),
+            ("Networks", network_words(&plan.network).join(",")),
         ];
         let mut fields = BTreeMap::from(fields);
         if personality::is_podman() {

@@ -48,7 +48,7 @@ impl Verb for Create {
 }
 
 /// `NAME=VALUE` of a repeated option; the last of a name wins.
-fn pairs(option: &str, texts: &[String]) -> Result<BTreeMap<String, String>> {
+pub fn pairs(option: &str, texts: &[String]) -> Result<BTreeMap<String, String>> {
     let pair = |text: &String| {
         let KeyLine { name, value } = super::run_flags::one(option, text, values::key_value)?;
         Ok((name, value.unwrap_or_default()))

@@ -5,12 +5,14 @@
 //! [`crate::store::networks`].
 
 use super::create::new_id;
+use super::options::CreateOptions;
+use super::plan::{Membership, NetworkPlan};
 use super::{record, values};
-use crate::error::{Doing, ExitCode, Failure, Known, Result};
+use crate::error::{ExitCode, Failure, Known, Result};
 use crate::image::digest::Digest;
 use crate::net::subnet::{Subnet, free_v4, host_routes, unique_local};
 pub use crate::store::networks::{Metadata, Network, Pool};
-use crate::store::{Event, Kind, Store, networks};
+use crate::store::{Event, Kind, Lock, Store, networks};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -61,7 +63,7 @@ fn event(network: &Network, action: &str) -> Event {
     Event::now(Kind::Network, action, &network.metadata.id).with("name", &network.name).with("type", "bridge")
 }
 
-fn general(doing: impl Into<String>, cause: impl Into<String>) -> Failure {
+fn general(doing: impl Into<String>, cause: impl std::fmt::Display) -> Failure {
     Failure::new(doing, cause).code(ExitCode::General)
 }
 
@@ -228,6 +230,74 @@ pub fn list(store: &Store) -> Result<Vec<Network>> {
     networks::list(store)
 }
 
+/// Finds the networks, or the container, that a new container is to have, and makes their names whole. Called early,
+/// before anything is fetched; they may go until [`hold`].
+///
+/// # Errors
+/// One is not there, in Docker's words; the options contradict each other.
+pub fn resolve(store: &Store, options: &mut CreateOptions) -> Result<()> {
+    let network = &mut options.network;
+    for index in 0..network.networks.len() {
+        let found = find(store, &network.networks[index].network).map_err(|failure| failure.code(ExitCode::Runner))?;
+        let membership = &mut network.networks[index];
+        membership.network.clone_from(&found.name);
+        addresses_fit(membership, &found)?;
+        if network.networks[..index].iter().any(|earlier| earlier.network == found.name) {
+            let cause = format!("network \"{}\" is specified multiple times", found.name);
+            return Err(Failure::new("cannot use --network", cause));
+        }
+    }
+    if let Some(name) = &mut network.container {
+        *name = record::find(store, name).map_err(|failure| failure.code(ExitCode::Runner))?.plan.id;
+        shared_namespace_allows(options)?;
+    }
+    Ok(())
+}
+
+/// An address that is asked for must be one that a container can have there.
+pub fn addresses_fit(membership: &Membership, network: &Network) -> Result<()> {
+    let asked = [membership.ip.map(IpAddr::V4), membership.ip6.map(IpAddr::V6)];
+    for address in asked.into_iter().flatten() {
+        let fits = |pool: &Pool| pool.subnet.hosts_hold(address) && pool.gateway != address;
+        if !network.metadata.pools.iter().any(fits) {
+            let cause = "It does not belong to any of this network's subnets";
+            return Err(Failure::new(format!("invalid address {address}"), cause));
+        }
+    }
+    Ok(())
+}
+
+/// What belongs to the network namespace belongs to the container whose it is. The words are Docker's.
+fn shared_namespace_allows(options: &CreateOptions) -> Result<()> {
+    let network = &options.network;
+    let conflict = match () {
+        () if options.hostname.is_some() => "hostname and the network mode",
+        () if !network.dns.is_empty() => "dns and the network mode",
+        () if !network.add_hosts.is_empty() => "custom host-to-IP mapping and the network mode",
+        () if !options.expose.is_empty() => "port exposing and the container type network mode",
+        () => return Ok(()),
+    };
+    Err(Failure::new("conflicting options", conflict))
+}
+
+/// Makes sure that the networks of a plan to be made are there, and stay until the plan is written and the result is
+/// dropped.
+///
+/// # Errors
+/// One has gone meanwhile; the system's.
+pub fn hold(store: &Store, wanted: &NetworkPlan) -> Result<Option<Lock>> {
+    if wanted.networks.is_empty() {
+        return Ok(None);
+    }
+    let lock = store.lock_networks_shared()?;
+    for membership in &wanted.networks {
+        if networks::find(store, &membership.network)?.is_none() {
+            return Err(no_such_network(&membership.network).code(ExitCode::Runner));
+        }
+    }
+    Ok(Some(lock))
+}
+
 /// The ids of the containers that use each network, by the network's name.
 ///
 /// # Errors
@@ -280,7 +350,7 @@ pub fn prune(store: &Store, wanted: impl Fn(&Network) -> bool) -> Result<Vec<Str
     let unused = list(store)?.into_iter().filter(|network| !users.contains_key(&network.name) && wanted(network));
     let mut names = Vec::new();
     for network in unused {
-        networks::remove(store, &network.name).doing(|| format!("cannot remove the network {}", network.name))?;
+        networks::remove(store, &network.name)?;
         store.tell_and_bound(&[event(&network, "destroy")]);
         names.push(network.name);
     }

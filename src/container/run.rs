@@ -3,6 +3,7 @@
 use super::create::{HostFacts, ImageFacts, resolve_plan};
 use super::events;
 use super::health::Health;
+use super::networks;
 use super::options::CreateOptions;
 use super::plan::{ImageUse, RestartPolicy, RootSource, RunPlan};
 use super::record::{self, Container, Held, NameChoice, State, Status};
@@ -70,6 +71,7 @@ pub fn create(
         None => None,
     };
     let from = inherit_mounts(store, &mut options)?;
+    let _networks = networks::hold(store, &options.network)?;
     let mut plan = resolve_plan(options, facts, HostFacts { hostname, ids, user })?;
     // What must be there before it can be mounted. Docker makes a missing source of a `-v`.
     for mount in &plan.mounts {

@@ -10,7 +10,7 @@ use crate::confine::capabilities::Granted;
 pub use crate::confine::rlimits::Rlimit;
 pub use crate::confine::seccomp::SeccompChoice;
 use crate::host::ids::IdMaps;
-pub use crate::net::{NetworkMode, NetworkPlan};
+pub use crate::net::{Membership, NetworkMode, NetworkPlan};
 pub use crate::rootfs::mount::{Mount, MountFlags, MountKind, Propagation, Relabel};
 pub use crate::rootfs::user_entry::UserEntry;
 use serde::{Deserialize, Serialize};

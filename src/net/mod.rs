@@ -33,7 +33,7 @@ pub use files::files;
 pub use names::{HostNames, hosts, resolv_conf};
 pub use namespace::prepare_namespace;
 pub use resolve::{Carrier, ForwardDns, Otherwise, ResolvedNetwork, Tool, check, plan};
-pub use wanted::{NetworkMode, NetworkPlan};
+pub use wanted::{MacAddress, Membership, NetworkMode, NetworkPlan};
 
 use std::net::Ipv4Addr;
 

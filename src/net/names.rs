@@ -167,13 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn wanted() -> NetworkPlan {
-        NetworkPlan {
-            mode: NetworkMode::Private,
-            dns: vec![],
-            dns_search: vec![],
-            dns_options: vec![],
-            add_hosts: vec![],
-        }
+        NetworkPlan::new(NetworkMode::Private)
     }
 
     fn carried() -> ResolvedNetwork {

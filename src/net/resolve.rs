@@ -110,6 +110,10 @@ pub fn plan(wanted: &NetworkPlan) -> Result<(ResolvedNetwork, Vec<Notice>)> {
         NetworkMode::Host => ResolvedNetwork::Host,
         NetworkMode::Pasta => by_name(Tool::Pasta, wanted)?,
         NetworkMode::Slirp4netns => by_name(Tool::Slirp4netns, wanted)?,
+        NetworkMode::Networks | NetworkMode::Container => {
+            let cause = "starting a container there comes later";
+            return Err(Failure::new("cannot use --network", cause));
+        }
         NetworkMode::Private => match private(wanted) {
             Ok(decided) => decided,
             Err(why) => return Ok((ResolvedNetwork::Loopback, vec![loopback_only(&why)])),
@@ -132,7 +136,7 @@ pub fn check(mode: NetworkMode) -> Result<()> {
     match mode {
         NetworkMode::Pasta => usable(Tool::Pasta).map(drop),
         NetworkMode::Slirp4netns => usable(Tool::Slirp4netns).map(drop),
-        NetworkMode::None | NetworkMode::Host | NetworkMode::Private => Ok(()),
+        _ => Ok(()),
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::cli::personality;
 use crate::container::health;
 use crate::container::plan::{
-    Device, HealthPlan, Ipc, Isolation, Mount, MountKind, NetworkMode, Propagation, RestartPolicy, RootSource, RunPlan,
-    Sharing,
+    Device, HealthPlan, Ipc, Isolation, Mount, MountKind, NetworkMode, NetworkPlan, Propagation, RestartPolicy, RootSource,
+    RunPlan, Sharing,
 };
 use crate::container::record::{Container, Status};
 use crate::container::{usage, values};
@@ -110,7 +110,7 @@ fn network_settings(plan: &RunPlan) -> Value {
         "IPPrefixLen": 0,
         "IPv6Gateway": "",
         "MacAddress": "",
-        "Networks": { network_word(plan.network.mode): endpoint },
+        "Networks": Value::Object(network_words(&plan.network).into_iter().map(|word| (word, endpoint.clone())).collect()),
     })
 }
 
@@ -187,7 +187,7 @@ fn host_config(plan: &RunPlan) -> Value {
         "Binds": words(&plan.mounts.iter().filter_map(bind).collect::<Vec<_>>()),
         "ContainerIDFile": "",
         "LogConfig": log_config(plan),
-        "NetworkMode": network_word(plan.network.mode),
+        "NetworkMode": network_word(&plan.network),
         "PortBindings": {},
         "RestartPolicy": restart_policy(plan.restart),
         "AutoRemove": plan.remove,
@@ -405,13 +405,25 @@ fn propagation_word(propagation: Propagation) -> &'static str {
     }
 }
 
-/// The word of `--network`.
-pub fn network_word(mode: NetworkMode) -> &'static str {
-    match mode {
+/// The networks that the container is on, by their words after `--network`; none where it has another's.
+pub fn network_words(plan: &NetworkPlan) -> Vec<String> {
+    match plan.mode {
+        NetworkMode::Networks => plan.networks.iter().map(|membership| membership.network.clone()).collect(),
+        NetworkMode::Container => Vec::new(),
+        _ => vec![network_word(plan)],
+    }
+}
+
+/// The word of `--network`, the first where there are several.
+fn network_word(plan: &NetworkPlan) -> String {
+    let word = match plan.mode {
         NetworkMode::None => "none",
         NetworkMode::Host => "host",
         NetworkMode::Private => "private",
         NetworkMode::Pasta => "pasta",
         NetworkMode::Slirp4netns => "slirp4netns",
-    }
+        NetworkMode::Networks => plan.networks.first().map_or("", |membership| &membership.network),
+        NetworkMode::Container => return format!("container:{}", plan.container.as_deref().unwrap_or_default()),
+    };
+    word.to_owned()
 }

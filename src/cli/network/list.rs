@@ -7,7 +7,6 @@ use super::super::{output, personality, report, store};
 use crate::container::networks::{self, BUILT_IN, BuiltIn, Network};
 use crate::container::values::short_id;
 use crate::error::Result;
-use crate::image::digest::Digest;
 use crate::store::Store;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -101,7 +100,8 @@ impl Verb for List {
     fn run(self) -> Result<i32> {
         let known = ["dangling", "driver", "id", "label", "label!", "name", "scope", "type", "until"];
         let filters = Filters::parse(&self.filter, &known)?;
-        for kind in filters.values("type").iter().filter(|kind| !matches!(kind.as_str(), "custom" | "builtin")) {
+        let kinds = filters.values("type");
+        if let Some(kind) = kinds.iter().find(|kind| !matches!(kind.as_str(), "custom" | "builtin")) {
             return Err(filter::refuse("type", kind, format!("invalid filter: 'type'='{kind}'")));
         }
         let until = filters.moment("until", jiff::Timestamp::now())?;
@@ -180,7 +180,9 @@ impl Verb for Inspect {
         let store = store()?;
         let (mut found, mut failures) = (Vec::new(), Vec::new());
         for name in &self.networks {
-            match object(&store, name) {
+            let template = self.format.as_deref().is_some_and(|format| format != "json");
+            let keys = if template { Keys::Go } else { Keys::Json };
+            match shown_as(&store, name, keys) {
                 Ok(network) => found.push(network),
                 Err(failure) => failures.push(failure),
             }
@@ -196,15 +198,26 @@ impl Verb for Inspect {
 /// # Errors
 /// There is none; the store cannot be read.
 pub fn object(store: &Store, name: &str) -> Result<Value> {
+    shown_as(store, name, Keys::Json)
+}
+
+/// How Podman names what it shows: in templates otherwise than in JSON. With Docker it is the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    Go,
+    Json,
+}
+
+fn shown_as(store: &Store, name: &str, keys: Keys) -> Result<Value> {
     let built_in = built_in().iter().find(|network| network.name == name || network.id() == name);
     match (built_in, personality::is_podman()) {
-        (Some(built_in), true) => Ok(podmans(&Shown::from(built_in), &[])),
+        (Some(built_in), true) => Ok(podmans(&Shown::from(built_in), &[], keys)),
         (Some(built_in), false) => Ok(dockers(&Shown::from(built_in), None, Vec::new())),
         (None, podman) => {
             let network = networks::find(store, name)?;
             let pools = &network.metadata.pools;
             Ok(match podman {
-                true => podmans(&Shown::from(&network), pools),
+                true => podmans(&Shown::from(&network), pools, keys),
                 false => dockers(&Shown::from(&network), Some(&network), pools.iter().map(dockers_pool).collect()),
             })
         }
@@ -240,33 +253,35 @@ fn dockers(shown: &Shown, network: Option<&Network>, pools: Vec<Value>) -> Value
     })
 }
 
-fn podmans(shown: &Shown, pools: &[networks::Pool]) -> Value {
+fn podmans(shown: &Shown, pools: &[networks::Pool], keys: Keys) -> Value {
+    let key = |go: &'static str, json: &'static str| if keys == Keys::Go { go } else { json };
     let pool = |pool: &networks::Pool| {
-        let mut object = json!({ "subnet": pool.subnet.to_string(), "gateway": pool.gateway.to_string() });
+        let mut object = json!({
+            key("Subnet", "subnet"): pool.subnet.to_string(),
+            key("Gateway", "gateway"): pool.gateway.to_string(),
+        });
         if let Some(range) = pool.range {
-            object["lease_range"] = json!({ "start_ip": range.first().to_string(), "end_ip": range.last().to_string() });
+            object[key("LeaseRange", "lease_range")] = json!({
+                key("StartIP", "start_ip"): range.first().to_string(),
+                key("EndIP", "end_ip"): range.last().to_string(),
+            });
         }
         object
     };
     let mut object = json!({
-        "name": shown.name,
-        "id": shown.id,
-        "driver": shown.driver,
-        "network_interface": bridge_name(&shown.id),
-        "created": shown.created.unwrap_or_default().to_string(),
-        "subnets": pools.iter().map(pool).collect::<Vec<Value>>(),
-        "ipv6_enabled": shown.ipv6,
-        "internal": shown.internal,
-        "dns_enabled": shown.kind == "custom",
-        "ipam_options": { "driver": "host-local" },
+        key("Name", "name"): shown.name,
+        key("ID", "id"): shown.id,
+        key("Driver", "driver"): shown.driver,
+        key("NetworkInterface", "network_interface"): "bridge0",
+        key("Created", "created"): shown.created.unwrap_or_default().to_string(),
+        key("Subnets", "subnets"): pools.iter().map(pool).collect::<Vec<Value>>(),
+        key("IPv6Enabled", "ipv6_enabled"): shown.ipv6,
+        key("Internal", "internal"): shown.internal,
+        key("DNSEnabled", "dns_enabled"): shown.kind == "custom",
+        key("IPAMOptions", "ipam_options"): { key("Driver", "driver"): "host-local" },
     });
-    if !shown.labels.is_empty() {
-        object["labels"] = json!(shown.labels);
+    if keys == Keys::Go || !shown.labels.is_empty() {
+        object[key("Labels", "labels")] = json!(shown.labels);
     }
     object
-}
-
-/// The bridge in the network's own namespace always has the same name; Docker's way to name it tells it apart.
-fn bridge_name(id: &str) -> String {
-    format!("br-{}", &Digest::of(id.as_bytes()).hex()[..12])
 }

@@ -2,7 +2,7 @@
 
 use super::sources_and_targets;
 use crate::cli::filter::{Filters, Patterns, refuse};
-use crate::cli::inspect::network_word;
+use crate::cli::inspect::network_words;
 use crate::container::plan::{RootSource, RunPlan};
 use crate::container::record::{self, Container, Status};
 use crate::error::Result;
@@ -107,7 +107,7 @@ impl Selection {
                 sources_and_targets(plan).any(|(source, target)| source == text || target == text)
                     || plan.mounts.iter().any(|mount| mount.target == text)
             })
-            && filters.any("network", |mode| network_word(plan.network.mode) == mode)
+            && filters.any("network", |asked| network_words(&plan.network).iter().any(|network| network == asked))
             && filters.any("expose", |text| {
                 Ports::parse(text).is_ok_and(|wanted| plan.exposed_ports.iter().any(|port| wanted.hold(port)))
             })
