@@ -26,9 +26,9 @@ fn a_network_is_made_shown_and_removed() {
     let listed: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(listed[0], ["NETWORK", "ID", "NAME", "DRIVER", "SCOPE"]);
     assert_eq!(listed[1][1..], ["bridge", "bridge", "local"]);
-    assert_eq!(listed[2][1..], ["host", "host", "local"]);
-    assert_eq!(listed[3][1..], ["none", "null", "local"]);
-    assert_eq!(listed[4], [&id[..12], "first", "bridge", "local"]);
+    assert_eq!(listed[3][1..], ["host", "host", "local"]);
+    assert_eq!(listed[4][1..], ["none", "null", "local"]);
+    assert_eq!(listed[2], [&id[..12], "first", "bridge", "local"]);
     assert_eq!(rr.run(["network", "ls", "-q", "-f", "type=custom"]).succeeds_quietly().line(), &id[..12]);
     assert_eq!(rr.run(["network", "ls", "-q", "--no-trunc", "-f", "name=first"]).succeeds_quietly().line(), id);
     let made = inspect(&rr, "first");

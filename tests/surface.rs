@@ -317,7 +317,7 @@ fn bad_values_and_wrong_states_have_one_clear_error() {
         (&["images", "--filter", "nope=1"], 1, "invalid filter 'nope'"),
         (&["images", "--filter", "before=nope"], 1, "no such image"),
         (&["inspect", "--format", "{{.Nope}}", "it"], 1, "Nope"),
-        (&["inspect", "--type", "network", "it"], 1, "No such network: it"),
+        (&["inspect", "--type", "network", "it"], 1, "network it not found"),
         (&["run", "--attach", "STDWAR", "alpine"], 125, "cannot use --attach STDWAR"),
         (&["run", "-d", "--attach", "STDOUT", "alpine"], 125, "conflicting options: -a and -d"),
     ] {
