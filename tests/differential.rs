@@ -188,7 +188,10 @@ const STEPS: &[Step] = &[
     step("image ls -q"),
     step("network ls --filter driver=nosuch"),
     step("network create n1"),
-    fails("network create n1", &["network with name n1 already exists", "network name n1 already used: network already exists"]),
+    fails(
+        "network create n1",
+        &["network with name n1 already exists", "network name n1 already used: network already exists"],
+    ),
     step("network create --label a=b --subnet 10.123.45.0/24 --gateway 10.123.45.9 --internal n2"),
     fails("network create --subnet 10.123.45.128/25 n3", &["Pool overlaps", "is already used"]),
     fails("network create -d nosuch n3", &["nosuch"]),

@@ -108,10 +108,12 @@ fn a_network_of_a_container_stays() {
     let id = create(&rr, &["--label", "n=1", "used"]);
     create(&rr, &["--label", "n=1", "unused"]);
     create(&rr, &["--label", "n=2", "other"]);
-    let make = [&["create", "--name", "user", "--network", &id[..12], "--network-alias", "db"], &Rr::ALPINE[..], &["true"]];
+    let make =
+        [&["create", "--name", "user", "--network", &id[..12], "--network-alias", "db"], &Rr::ALPINE[..], &["true"]];
     rr.run(make.concat()).succeeds_quietly();
     rr.run(["network", "rm", "used"]).fails_with(1, &format!("network used id {id} has active endpoints"));
-    let of = |filter: &str| rr.run(["ps", "-a", "-f", filter, "--format", "{{.Names}} {{.Networks}}"]).succeeds().stdout;
+    let of =
+        |filter: &str| rr.run(["ps", "-a", "-f", filter, "--format", "{{.Names}} {{.Networks}}"]).succeeds().stdout;
     assert_eq!((of("network=used"), of("network=unused")), ("user used\n".into(), String::new()));
     assert_eq!(names(&rr, &["-f", "dangling=true"]), ["other", "unused"]);
     let pruned = rr.run(["network", "prune", "--force", "--filter", "label=n=1"]).succeeds_quietly();

@@ -85,13 +85,9 @@ impl Verb for Remove {
         let store = store()?;
         // A `--rm` container whose processes were killed is removed on the way, and uses nothing any more.
         crate::container::record::list(&store)?;
-        Ok(each(&self.networks, |name| {
-            match networks::remove(&store, name) {
-                Err(failure) if self.force && matches!(failure.known.as_deref(), Some(Known::NoSuchNetwork(_))) => {
-                    Ok(())
-                }
-                removed => removed.and_then(|()| output::line(name)),
-            }
+        Ok(each(&self.networks, |name| match networks::remove(&store, name) {
+            Err(failure) if self.force && matches!(failure.known.as_deref(), Some(Known::NoSuchNetwork(_))) => Ok(()),
+            removed => removed.and_then(|()| output::line(name)),
         }))
     }
 }

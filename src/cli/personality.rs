@@ -119,10 +119,7 @@ fn docker(verb: &str, failure: &Failure) -> String {
             from_daemon(&format!("Cannot kill container: {name}: Container {id} is not running"))
         }
         Some(
-            Known::VolumeInUse { .. }
-            | Known::NoSuchNetwork(_)
-            | Known::NetworkInUse { .. }
-            | Known::NetworkExists(_),
+            Known::VolumeInUse { .. } | Known::NoSuchNetwork(_) | Known::NetworkInUse { .. } | Known::NetworkExists(_),
         )
         | None => from_daemon(&failure.to_string()),
     }

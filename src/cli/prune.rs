@@ -141,9 +141,8 @@ impl Verb for SystemPrune {
         let containers = prune::containers(&store, &|container| wanted.takes_container(container))?;
         tell("Deleted Containers:", &containers.ids)?;
         let mut bytes = containers.bytes;
-        let networks = networks::prune(&store, |network| {
-            wanted.takes(Some(network.metadata.created), &network.metadata.labels)
-        })?;
+        let networks =
+            networks::prune(&store, |network| wanted.takes(Some(network.metadata.created), &network.metadata.labels))?;
         tell("Deleted Networks:", &networks)?;
         if self.volumes {
             let pruned = volumes::prune(&store, |volume| {

@@ -76,7 +76,8 @@ pub fn create(store: &Store, wish: Wish) -> Result<Network> {
     if BUILT_IN.iter().any(|network| network.name == name) || RESERVED.contains(&name.as_str()) {
         return Err(general(format!("operation is not permitted on predefined {name} network"), ""));
     }
-    values::network_name(name).map_err(|why| general(format!("cannot make the network {}", name.escape_debug()), why))?;
+    values::network_name(name)
+        .map_err(|why| general(format!("cannot make the network {}", name.escape_debug()), why))?;
     match wish.driver.as_deref() {
         None | Some("" | "bridge") => {}
         Some(driver @ ("host" | "null")) => {
@@ -414,7 +415,10 @@ mod tests {
     fn ranges_and_gateways_belong_to_subnets() {
         let pool = |wish: Wish| pools(&wish).unwrap().remove(0);
         let made = pool(asked(&["10.1.0.0/16"], &["10.1.9.9"], &["10.1.2.0/24"]));
-        assert_eq!((made.gateway.to_string(), made.range.unwrap().to_string()), ("10.1.9.9".into(), "10.1.2.0/24".into()));
+        assert_eq!(
+            (made.gateway.to_string(), made.range.unwrap().to_string()),
+            ("10.1.9.9".into(), "10.1.2.0/24".into())
+        );
         assert_eq!(pool(asked(&["10.1.0.0/16"], &[], &[])).gateway.to_string(), "10.1.0.1");
         assert_eq!(pool(asked(&["fd00::/64"], &[], &[])).gateway.to_string(), "fd00::1");
         for (wish, cause) in [

@@ -215,7 +215,9 @@ mod tests {
         assert_eq!(subnet("fd00::1:2/64").to_string(), "fd00::/64");
         assert_eq!(subnet("0.0.0.0/0").last().to_string(), "255.255.255.255");
         assert_eq!(subnet("::/0").last().to_string(), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
-        for text in ["", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/+8", "::/129", "10.0.0/8", "x/8", "1.2.3.4/0x8"] {
+        for text in
+            ["", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/+8", "::/129", "10.0.0/8", "x/8", "1.2.3.4/0x8"]
+        {
             assert_eq!(text.parse::<Subnet>(), Err(format!("invalid CIDR address: {text}")));
         }
     }

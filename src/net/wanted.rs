@@ -130,7 +130,9 @@ mod tests {
     fn mac_addresses_are_read_and_shown() {
         let address: MacAddress = "02-42-0A:59:00:02".parse().unwrap();
         assert_eq!(address.to_string(), "02:42:0a:59:00:02");
-        for text in ["", "02:42:0a:59:00", "02:42:0a:59:00:02:03", "2:42:0a:59:00:02", "01:42:0a:59:00:02", "+2:42:0a:59:00:02"] {
+        for text in
+            ["", "02:42:0a:59:00", "02:42:0a:59:00:02:03", "2:42:0a:59:00:02", "01:42:0a:59:00:02", "+2:42:0a:59:00:02"]
+        {
             assert!(text.parse::<MacAddress>().is_err(), "{text}");
         }
     }
