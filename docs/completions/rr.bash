@@ -88,6 +88,9 @@ _rr() {
             rr,man)
                 cmd="rr__subcmd__man"
                 ;;
+            rr,network)
+                cmd="rr__subcmd__network"
+                ;;
             rr,pause)
                 cmd="rr__subcmd__pause"
                 ;;
@@ -274,6 +277,24 @@ _rr() {
             rr__subcmd__image,tag)
                 cmd="rr__subcmd__image__subcmd__tag"
                 ;;
+            rr__subcmd__network,create)
+                cmd="rr__subcmd__network__subcmd__create"
+                ;;
+            rr__subcmd__network,exists)
+                cmd="rr__subcmd__network__subcmd__exists"
+                ;;
+            rr__subcmd__network,inspect)
+                cmd="rr__subcmd__network__subcmd__inspect"
+                ;;
+            rr__subcmd__network,ls)
+                cmd="rr__subcmd__network__subcmd__ls"
+                ;;
+            rr__subcmd__network,prune)
+                cmd="rr__subcmd__network__subcmd__prune"
+                ;;
+            rr__subcmd__network,rm)
+                cmd="rr__subcmd__network__subcmd__rm"
+                ;;
             rr__subcmd__system,df)
                 cmd="rr__subcmd__system__subcmd__df"
                 ;;
@@ -323,7 +344,7 @@ _rr() {
 
     case "${cmd}" in
         rr)
-            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs pause unpause top stats rename diff commit export update ps port rm cp pull images push login logout history import save load rmi tag inspect events doctor info version unshare completion man container healthcheck image system volume"
+            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs pause unpause top stats rename diff commit export update ps port rm cp pull images push login logout history import save load rmi tag inspect events doctor info version unshare completion man container healthcheck image network system volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -547,7 +568,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__create)
-            opts="-a -e -h -i -l -q -t -u -v -w --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-a -e -h -i -l -q -t -u -v -w --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --net-alias --network-alias --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -722,6 +743,14 @@ _rr() {
                     return 0
                     ;;
                 --net)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network-alias)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --net-alias)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1169,7 +1198,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__run)
-            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --net-alias --network-alias --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1344,6 +1373,14 @@ _rr() {
                     return 0
                     ;;
                 --net)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network-alias)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --net-alias)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1619,7 +1656,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__create)
-            opts="-a -e -h -i -l -q -t -u -v -w --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-a -e -h -i -l -q -t -u -v -w --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --net-alias --network-alias --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1794,6 +1831,14 @@ _rr() {
                     return 0
                     ;;
                 --net)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network-alias)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --net-alias)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2630,6 +2675,160 @@ _rr() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rr__subcmd__network)
+            opts="create ls inspect rm prune exists"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__network__subcmd__create)
+            opts="-d -o -h --attachable --driver --gateway --internal --ip-range --ipv6 --label --opt --subnet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --driver)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gateway)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip-range)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --opt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --subnet)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__network__subcmd__exists)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__network__subcmd__inspect)
+            opts="-f -v -h --format --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__network__subcmd__ls)
+            opts="-f -q -h --filter --format --no-trunc --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__network__subcmd__prune)
+            opts="-f -h --filter --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__network__subcmd__rm)
+            opts="-f -h --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rr__subcmd__pause)
             opts="-a -h --all --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -2849,7 +3048,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__run)
-            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-d -a -e -h -i -l -q -t -u -v -w --detach --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --net-alias --network-alias --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3024,6 +3223,14 @@ _rr() {
                     return 0
                     ;;
                 --net)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network-alias)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --net-alias)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

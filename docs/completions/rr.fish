@@ -74,6 +74,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "man" -d 'Write the man pages 
 complete -c rr -n "__fish_rr_needs_command" -f -a "container" -d 'Manage containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "healthcheck" -d 'Check the health of containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "image" -d 'Manage images'
+complete -c rr -n "__fish_rr_needs_command" -f -a "network" -d 'Manage networks'
 complete -c rr -n "__fish_rr_needs_command" -f -a "system" -d 'Look at rr and this machine'
 complete -c rr -n "__fish_rr_needs_command" -f -a "volume" -d 'Manage volumes'
 complete -c rr -n "__fish_rr_using_subcommand run" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
@@ -112,7 +113,8 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l dns -d 'Ask this name serv
 complete -c rr -n "__fish_rr_using_subcommand run" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l dns-search -d 'Set a search domain' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l expose -d 'Note a port that the container listens on' -r
-complete -c rr -n "__fish_rr_using_subcommand run" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (pasta, else slirp4netns), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
@@ -178,7 +180,8 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l dns -d 'Ask this name s
 complete -c rr -n "__fish_rr_using_subcommand create" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l dns-search -d 'Set a search domain' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l expose -d 'Note a port that the container listens on' -r
-complete -c rr -n "__fish_rr_using_subcommand create" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (pasta, else slirp4netns), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
@@ -457,7 +460,8 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Set a search domain' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Note a port that the container listens on' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (pasta, else slirp4netns), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
@@ -523,7 +527,8 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Set a search domain' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Note a port that the container listens on' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l network -l net -d 'none, host, private (pasta, else slirp4netns), pasta or slirp4netns [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (pasta, else slirp4netns), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
@@ -738,6 +743,36 @@ complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all images that no container was made of, not only those without a name'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune exists" -f -a "create" -d 'Create a network'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune exists" -f -a "ls" -d 'List networks'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune exists" -f -a "inspect" -d 'Show everything about networks'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune exists" -f -a "rm" -d 'Remove one or more networks that no container uses'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune exists" -f -a "prune" -d 'Remove the networks that no container uses'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune exists" -f -a "exists" -d 'Tell by the exit status whether a network exists: 0 if it does, 1 if not, 125 where that cannot be told'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -s d -l driver -d 'The network\'s driver; rr has one [default: bridge]' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -l gateway -d 'Address by which containers reach the outside [default: the first of the subnet]' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -l ip-range -d 'Give containers addresses from this part of the subnet' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -l label -d 'Set a label' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -s o -l opt -d 'Set an option of the driver: mtu=…; Docker\'s others are kept and do nothing' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -l subnet -d 'The network\'s addresses [default: a free 10.89.N.0/24]' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -l attachable -d 'Note that containers may be attached by hand; with rr they always may'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -l internal -d 'No way out of the network'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -l ipv6 -d 'IPv6 addresses as well'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: dangling, driver, id, label, label!, name, scope, type, until' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from ls" -l format -d '`table`, `table TEMPLATE`, `json` or a Go template' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from ls" -l no-trunc -d 'Show ids in full'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show ids only'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from inspect" -s f -l format -d '`json` or a Go template, such as `{{range .IPAM.Config}}{{.Subnet}}{{end}}`' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from inspect" -s v -l verbose -d 'Accepted; rr shows all it knows in any case'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from rm" -s f -l force -d 'One that does not exist is no failure'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from prune" -l filter -d 'Remove only what matches: until, label, label!' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events doctor info prune df reset" -f -a "events" -d 'Print what happens to containers, images and volumes'
 complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events doctor info prune df reset" -f -a "doctor" -d 'Show what this machine offers, what rr will use of it, and what would mend what is missing'
 complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events doctor info prune df reset" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
