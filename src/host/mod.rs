@@ -5,6 +5,7 @@ pub mod helpers;
 pub mod ids;
 pub mod names;
 pub mod process;
+pub mod resolv_conf;
 pub mod subid;
 pub mod userns;
 pub mod users;

@@ -5,21 +5,12 @@
 //! resolv.conf(5) itself (RFC 1035, RFC 3596), and where that finds nothing it has getent(1) ask the
 //! host's name services, which know more (mDNS, LDAP, systemd-resolved).
 
+use super::resolv_conf::ResolvConf;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// What resolv.conf(5) says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Configuration {
-    servers: Vec<IpAddr>,
-    search: Vec<String>,
-    ndots: usize,
-    timeout: Duration,
-    attempts: u32,
-}
 
 /// Address records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +51,7 @@ pub fn resolve(host: &str, deadline: Instant) -> Result<Vec<IpAddr>, String> {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
     let resolv_conf = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    match ask_servers(bare, &parse_resolv_conf(&resolv_conf), deadline) {
+    match ask_servers(bare, &ResolvConf::parse(&resolv_conf), deadline) {
         Ok(addresses) if !addresses.is_empty() => Ok(addresses),
         outcome => {
             let found = ask_getent(bare);
@@ -80,66 +71,23 @@ fn in_hosts(text: &str, name: &str) -> Vec<IpAddr> {
         .collect()
 }
 
-/// Understands what of resolv.conf(5) matters here; lines it does not know are passed over, as the
-/// C library does. Limits are those of the manual.
-fn parse_resolv_conf(text: &str) -> Configuration {
-    let mut configuration = Configuration {
-        servers: Vec::new(),
-        search: Vec::new(),
-        ndots: 1,
-        timeout: Duration::from_secs(5),
-        attempts: 2,
-    };
-    for line in text.lines() {
-        let mut words = line.split_ascii_whitespace();
-        match words.next() {
-            Some("nameserver") => {
-                // A zone index (`fe80::1%eth0`) needs the interface's number; such servers are left out.
-                configuration.servers.extend(words.next().and_then(|word| word.parse::<IpAddr>().ok()));
-            }
-            Some("search" | "domain") => configuration.search = words.map(str::to_owned).collect(),
-            Some("options") => words.for_each(|word| configuration.option(word)),
-            _ => {}
-        }
+/// The full names to ask for, in order (resolv.conf(5), `ndots`).
+fn full_names(host: &str, resolv_conf: &ResolvConf) -> Vec<String> {
+    if let Some(absolute) = host.strip_suffix('.') {
+        return vec![absolute.to_owned()];
     }
-    configuration.servers.truncate(3);
-    if configuration.servers.is_empty() {
-        configuration.servers.push(Ipv4Addr::LOCALHOST.into());
-    }
-    configuration
-}
-
-impl Configuration {
-    fn option(&mut self, word: &str) {
-        let Some((name, Ok(number))) = word.split_once(':').map(|(name, number)| (name, number.parse::<u32>())) else {
-            return;
-        };
-        match name {
-            "ndots" => self.ndots = number.min(15) as usize,
-            "timeout" => self.timeout = Duration::from_secs(number.clamp(1, 30).into()),
-            "attempts" => self.attempts = number.clamp(1, 5),
-            _ => {}
-        }
-    }
-
-    /// The full names to ask for, in order (resolv.conf(5), `ndots`).
-    fn names(&self, host: &str) -> Vec<String> {
-        if let Some(absolute) = host.strip_suffix('.') {
-            return vec![absolute.to_owned()];
-        }
-        let mut names: Vec<String> = self.search.iter().map(|domain| format!("{host}.{domain}")).collect();
-        let dots = host.matches('.').count();
-        names.insert(if dots >= self.ndots { 0 } else { names.len() }, host.to_owned());
-        names
-    }
+    let mut names: Vec<String> = resolv_conf.search.iter().map(|domain| format!("{host}.{domain}")).collect();
+    let dots = host.matches('.').count();
+    names.insert(if dots >= resolv_conf.ndots() { 0 } else { names.len() }, host.to_owned());
+    names
 }
 
 /// Asks the name servers for IPv4 and IPv6 addresses.
-fn ask_servers(host: &str, configuration: &Configuration, deadline: Instant) -> Result<Vec<IpAddr>, String> {
-    for name in configuration.names(host) {
+fn ask_servers(host: &str, resolv_conf: &ResolvConf, deadline: Instant) -> Result<Vec<IpAddr>, String> {
+    for name in full_names(host, resolv_conf) {
         let mut found = Vec::new();
         for record in [RecordType::A, RecordType::Aaaa] {
-            match ask_in_turn(&name, record, configuration, deadline)? {
+            match ask_in_turn(&name, record, resolv_conf, deadline)? {
                 Answer::Addresses(addresses) => found.extend(addresses),
                 Answer::NoName | Answer::Truncated => break,
             }
@@ -155,16 +103,23 @@ fn ask_servers(host: &str, configuration: &Configuration, deadline: Instant) -> 
 fn ask_in_turn(
     name: &str,
     record: RecordType,
-    configuration: &Configuration,
+    resolv_conf: &ResolvConf,
     deadline: Instant,
 ) -> Result<Answer, String> {
     let mut trouble = String::new();
-    for server in (0..configuration.attempts).flat_map(|_| &configuration.servers) {
+    // A zone index (`fe80::1%eth0`) needs the interface's number; such servers are left out.
+    let asked: Vec<IpAddr> = resolv_conf
+        .name_servers()
+        .into_iter()
+        .filter(|server| server.interface.is_none())
+        .map(|server| server.address)
+        .collect();
+    for server in (0..resolv_conf.attempts()).flat_map(|_| &asked) {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
         }
-        match ask(name, record, SocketAddr::new(*server, 53), configuration.timeout.min(left)) {
+        match ask(name, record, SocketAddr::new(*server, 53), resolv_conf.timeout().min(left)) {
             Ok(answer) => return Ok(answer),
             Err(error) => trouble = format!("cannot look it up: name server {server}: {}", describe(error)),
         }
@@ -358,15 +313,11 @@ mod tests {
         let hosts = "127.0.0.1 localhost\n192.0.2.7 registry.test Reg # comment other\nbad line\n::7 reg\n";
         assert_eq!(in_hosts(hosts, "reg"), ["192.0.2.7", "::7"].map(|text| text.parse::<IpAddr>().unwrap()));
         assert!(in_hosts(hosts, "other").is_empty());
-        let text = "; c\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\nnameserver ::2\nsearch a.b c\n\
-                    options ndots:2 timeout:99 attempts:3 rotate x:y\n";
-        let configuration = parse_resolv_conf(text);
-        assert_eq!(configuration.servers.len(), 2);
-        assert_eq!((configuration.ndots, configuration.timeout.as_secs(), configuration.attempts), (2, 30, 3));
-        assert_eq!(configuration.names("x.y"), ["x.y.a.b", "x.y.c", "x.y"]);
-        assert_eq!(configuration.names("x.y.z"), ["x.y.z", "x.y.z.a.b", "x.y.z.c"]);
-        assert_eq!(configuration.names("x."), ["x"]);
-        assert_eq!(parse_resolv_conf("").servers, [IpAddr::from(Ipv4Addr::LOCALHOST)]);
+        let text = "nameserver 192.0.2.1\nsearch a.b c\noptions ndots:2\n";
+        let resolv_conf = ResolvConf::parse(text);
+        assert_eq!(full_names("x.y", &resolv_conf), ["x.y.a.b", "x.y.c", "x.y"]);
+        assert_eq!(full_names("x.y.z", &resolv_conf), ["x.y.z", "x.y.z.a.b", "x.y.z.c"]);
+        assert_eq!(full_names("x.", &resolv_conf), ["x"]);
         assert_eq!(parse_getent("192.0.2.1 STREAM h\n192.0.2.1 DGRAM\n::1 STREAM\nx\n").len(), 2);
     }
 
@@ -439,7 +390,7 @@ mod tests {
 
         #[test]
         fn no_file_panics(text in ".{0,100}") {
-            let _ = parse_resolv_conf(&text);
+            let _ = full_names("x", &ResolvConf::parse(&text));
             let _ = in_hosts(&text, "x");
             let _ = encode_query(1, &text, RecordType::A);
         }

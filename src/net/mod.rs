@@ -21,6 +21,7 @@
 //! program's start (14 ms for slirp4netns, 25 to 60 for pasta) passes while the root file system is built.
 
 mod attach;
+pub mod dns;
 mod files;
 mod names;
 mod namespace;

@@ -8,58 +8,12 @@
 
 use super::{NAME_SERVER, NetworkPlan, ResolvedNetwork};
 use crate::error::{Failure, Result};
+use crate::host::resolv_conf::{NameServer, ResolvConf};
 use std::net::IpAddr;
 
-/// The words of a resolv.conf that rr cares about (resolv.conf(5)).
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Resolver {
-    servers: Vec<String>,
-    search: Vec<String>,
-    options: Vec<String>,
-}
-
-impl Resolver {
-    /// Reads resolv.conf(5): the last `search` or `domain` line counts, `options` add up.
-    fn parse(text: &str) -> Resolver {
-        let mut resolver = Resolver::default();
-        for line in text.lines() {
-            let line = line.split(['#', ';']).next().unwrap_or_default();
-            let mut words = line.split_whitespace();
-            let keyword = words.next();
-            let words = words.map(str::to_owned);
-            match keyword {
-                Some("nameserver") => resolver.servers.extend(words.take(1)),
-                Some("search") => resolver.search = words.collect(),
-                Some("domain") => resolver.search = words.take(1).collect(),
-                Some("options") => resolver.options.extend(words),
-                _ => {}
-            }
-        }
-        resolver
-    }
-
-    fn to_text(&self) -> String {
-        let mut text: String = self.servers.iter().map(|server| format!("nameserver {server}\n")).collect();
-        if !self.search.is_empty() {
-            text += &format!("search {}\n", self.search.join(" "));
-        }
-        if !self.options.is_empty() {
-            text += &format!("options {}\n", self.options.join(" "));
-        }
-        text
-    }
-}
-
-/// Whether `server` is on the host's loopback; `%scope` behind an IPv6 address is left out.
+/// Whether `server` is on the host's loopback.
 fn is_loopback(server: &str) -> bool {
-    let address = server.split('%').next().unwrap_or_default();
-    match address.parse::<IpAddr>() {
-        Ok(IpAddr::V6(address)) => {
-            address.is_loopback() || address.to_ipv4_mapped().is_some_and(|mapped| mapped.is_loopback())
-        }
-        Ok(address) => address.is_loopback(),
-        Err(_) => false,
-    }
+    NameServer::parse(server).is_some_and(|server| server.is_loopback())
 }
 
 /// The host's servers as a namespace of its own can use them; None: only through [`NAME_SERVER`].
@@ -74,7 +28,7 @@ fn reachable(servers: &[String]) -> Option<Vec<String>> {
 
 /// Whether the container's only way to a name server leads through [`NAME_SERVER`].
 pub(super) fn needs_forwarding(host_text: &str, wanted: &NetworkPlan) -> bool {
-    wanted.dns.is_empty() && reachable(&Resolver::parse(host_text).servers).is_none()
+    wanted.dns.is_empty() && reachable(&ResolvConf::parse(host_text).servers).is_none()
 }
 
 /// The container's resolv.conf; `host_text` is the host's.
@@ -85,7 +39,7 @@ pub fn resolv_conf(host_text: &str, network: &ResolvedNetwork, wanted: &NetworkP
     if !network.is_carried() && !changed {
         return host_text.to_owned();
     }
-    let mut resolver = Resolver::parse(host_text);
+    let mut resolver = ResolvConf::parse(host_text);
     if !wanted.dns.is_empty() {
         resolver.servers = wanted.dns.clone();
     } else if network.is_carried() {
@@ -292,11 +246,11 @@ mod tests {
         #[test]
         fn a_carried_container_never_gets_a_server_on_loopback(text in "([a-z]{0,12}[ \t]?[0-9a-f:.%#;]{0,20}\n){0,6}") {
             let own = resolv_conf(&text, &carried(), &wanted());
-            let servers = Resolver::parse(&own).servers;
+            let servers = ResolvConf::parse(&own).servers;
             prop_assert!(!servers.is_empty());
             prop_assert!(servers.iter().all(|server| !is_loopback(server)));
             // What rr writes, rr reads.
-            prop_assert_eq!(Resolver::parse(&own).to_text(), own);
+            prop_assert_eq!(ResolvConf::parse(&own).to_text(), own);
         }
 
         #[test]
