@@ -100,12 +100,7 @@ fn ask_servers(host: &str, resolv_conf: &ResolvConf, deadline: Instant) -> Resul
 }
 
 /// Asks one server after the other, `attempts` times; an answer that there is no such name is final.
-fn ask_in_turn(
-    name: &str,
-    record: RecordType,
-    resolv_conf: &ResolvConf,
-    deadline: Instant,
-) -> Result<Answer, String> {
+fn ask_in_turn(name: &str, record: RecordType, resolv_conf: &ResolvConf, deadline: Instant) -> Result<Answer, String> {
     let mut trouble = String::new();
     // A zone index (`fe80::1%eth0`) needs the interface's number; such servers are left out.
     let asked: Vec<IpAddr> = resolv_conf

@@ -107,7 +107,9 @@ fn reversed(name: &str) -> Option<IpAddr> {
         return Some(Ipv4Addr::new(a, b, c, d).into());
     }
     let digits: Vec<&str> = name.strip_suffix(".ip6.arpa")?.split('.').collect();
-    if digits.len() != 32 || digits.iter().any(|digit| digit.len() != 1 || !digit.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+    if digits.len() != 32
+        || digits.iter().any(|digit| digit.len() != 1 || !digit.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    {
         return None;
     }
     let hexadecimal: String = digits.into_iter().rev().collect();

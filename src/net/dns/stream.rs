@@ -90,7 +90,12 @@ struct Gone;
 type Moved = Result<bool, Gone>;
 
 impl Conversation {
-    pub(super) fn new(address: IpAddr, client: OwnedFd, watch: &Watch<'_>, now: Instant) -> Result<Conversation, Errno> {
+    pub(super) fn new(
+        address: IpAddr,
+        client: OwnedFd,
+        watch: &Watch<'_>,
+        now: Instant,
+    ) -> Result<Conversation, Errno> {
         watch.add(&client, Part::Client, EventFlags::IN | EventFlags::OUT | EventFlags::ET)?;
         Ok(Conversation {
             address,

@@ -172,7 +172,8 @@ fn what_is_no_answer_is_waited_past() {
         let right = answer_to(query, Rcode::SUCCESS, 4);
         let mut other_id = right.clone();
         other_id[0] ^= 1;
-        let other_question = answer_to(&super::message::tests::query(message::id(query).unwrap(), "b.test", 1, None), Rcode::SUCCESS, 4);
+        let other_question =
+            answer_to(&super::message::tests::query(message::id(query).unwrap(), "b.test", 1, None), Rcode::SUCCESS, 4);
         let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
         stranger.send_to(&answer_to(query, Rcode::SUCCESS, 9), from).unwrap();
         for wrong in [&b"short"[..], query, &other_id, &other_question, &right] {
@@ -263,7 +264,8 @@ fn a_server_that_does_not_want_to_gives_way_and_is_quoted_where_no_other_does() 
     let second = sockets.pop().unwrap().0;
     behave(sockets.remove(0).0, with_code(Rcode::REFUSED));
     behave(second, |query, from, socket| {
-        let code = if query.windows(6).any(|part| part == b"\x05known") { Rcode::SUCCESS } else { Rcode::SERVER_FAILURE };
+        let code =
+            if query.windows(6).any(|part| part == b"\x05known") { Rcode::SUCCESS } else { Rcode::SERVER_FAILURE };
         socket.send_to(&answer_to(query, code, 4), from).unwrap();
     });
     let mut bench = Bench::new(port, "nameserver 127.0.0.1\nnameserver 127.0.0.2\noptions timeout:30\n");
@@ -358,7 +360,10 @@ fn connections_are_pipelined_and_half_closed() {
             queries.push(query);
             if queries.len() == 3 {
                 // Out of order, as a server may.
-                queries.drain(..).rev().for_each(|query| write_answer(&mut stream, &answer_to(&query, Rcode::SUCCESS, 60_000)));
+                queries
+                    .drain(..)
+                    .rev()
+                    .for_each(|query| write_answer(&mut stream, &answer_to(&query, Rcode::SUCCESS, 60_000)));
             }
         }
     });
@@ -531,7 +536,15 @@ impl Drop for Standing {
 
 fn dig(server: SocketAddr, words: &[&str]) -> String {
     let output = Command::new("dig")
-        .args([&format!("@{}", server.ip()), "-p", &server.port().to_string(), "+tries=1", "+time=8", "+nostats", "+qr"])
+        .args([
+            &format!("@{}", server.ip()),
+            "-p",
+            &server.port().to_string(),
+            "+tries=1",
+            "+time=8",
+            "+nostats",
+            "+qr",
+        ])
         .args(words)
         .output()
         .unwrap();
@@ -622,7 +635,8 @@ fn a_real_servers_answers_are_the_same_through_the_forwarder() {
         let (direct, forwarded) = (dig(server.address, words), standing.dig(words));
         assert!(forwarded.contains(expected), "{words:?}: {forwarded}");
         let sorted = |text: &str| {
-            let mut lines: Vec<String> = text.replace(&server.address.port().to_string(), "PORT").lines().map(str::to_owned).collect();
+            let mut lines: Vec<String> =
+                text.replace(&server.address.port().to_string(), "PORT").lines().map(str::to_owned).collect();
             lines.sort();
             lines
         };

@@ -58,8 +58,7 @@ fn socket_address(server: &NameServer, port: u16) -> Option<SocketAddr> {
 }
 
 fn index_of(interface: &str) -> Option<u32> {
-    let socket =
-        rustix::net::socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
+    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
     rustix::net::netdevice::name_to_index(&socket, interface).ok()
 }
 
@@ -258,12 +257,16 @@ mod tests {
     fn options_decide_the_order() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("resolv.conf");
-        std::fs::write(&path, "nameserver 192.0.2.1\nnameserver 192.0.2.2\noptions rotate timeout:2 attempts:3\n").unwrap();
+        std::fs::write(&path, "nameserver 192.0.2.1\nnameserver 192.0.2.2\noptions rotate timeout:2 attempts:3\n")
+            .unwrap();
         let mut upstream = Upstream::new(&path, 53);
         let first = [addresses(&mut upstream)[0].clone(), addresses(&mut upstream)[0].clone()];
         assert_ne!(first[0], first[1]);
         let servers = upstream.servers(CLIENT);
-        assert_eq!((servers.tries(), servers.patience(0), servers.patience(1)), (6, Duration::from_secs(2), Duration::from_secs(2)));
+        assert_eq!(
+            (servers.tries(), servers.patience(0), servers.patience(1)),
+            (6, Duration::from_secs(2), Duration::from_secs(2))
+        );
     }
 
     #[test]
