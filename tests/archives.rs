@@ -56,6 +56,46 @@ fn an_exported_container_becomes_an_image_again() {
 }
 
 #[test]
+fn a_name_without_a_tag_is_saved_with_all_its_tags() {
+    let rr = requires!(user());
+    rr.run(["run", "--name", "it", "--network", "none", "alpine", "touch", "/mine"]).succeeds();
+    rr.run(["commit", "-q", "it", "x/it:a"]).succeeds();
+    for name in ["x/it:b", "x/it", "x/other:c"] {
+        rr.run(["tag", "x/it:a", name]).succeeds();
+    }
+    rr.run(["commit", "-q", "--change", "ENV A=1", "it", "x/it:later"]).succeeds();
+    let saved = |program: Option<&str>, images: &[&str]| {
+        let file = rr.path("saved.tar");
+        let words = [&["save", "-o", text(&file)], images].concat();
+        match program {
+            Some(program) => rr.command_as(program, words).output().succeeds(),
+            None => rr.run(words).succeeds(),
+        };
+        let manifest = run("tar", &["-xOf", text(&file), "manifest.json"]);
+        std::fs::remove_file(&file).unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
+        let mut images: Vec<Vec<String>> = Vec::new();
+        for image in manifest.as_array().unwrap() {
+            let tags = image["RepoTags"].as_array().into_iter().flatten();
+            let mut tags: Vec<String> = tags.map(|tag| tag.as_str().unwrap().to_owned()).collect();
+            tags.sort();
+            images.push(tags);
+        }
+        images.sort();
+        images
+    };
+    for program in [None, Some("docker")] {
+        let all = saved(program, &["x/it"]);
+        assert_eq!(all, [&["x/it:a", "x/it:b", "x/it:latest"][..], &["x/it:later"]], "{program:?}");
+    }
+    assert_eq!(saved(Some("podman"), &["x/it"]).len(), 1);
+    assert_eq!(saved(None, &["x/it:b"]), [["x/it:b"]]);
+    let several = saved(None, &["x/it:later", "alpine", "x/it:a", "x/other"]);
+    assert_eq!(several, [&["alpine:latest"][..], &["x/it:a", "x/other:c"], &["x/it:later"]]);
+    rr.run(["save", "-o", "/dev/null", "x/nope"]).fails_with(1, "x/nope");
+}
+
+#[test]
 fn what_is_no_archive_is_not_imported() {
     let rr = Rr::new();
     let file = rr.path("text");

@@ -81,11 +81,62 @@ fn commands_and_volumes_are_told_as_well() {
     let actions = told(&rr, "{{.Action}}", &["event=exec_create", "event=exec_start", "event=exec_die"]);
     assert_eq!(actions, ["exec_create: sh -c exit 5", "exec_start: sh -c exit 5", "exec_die"]);
     assert_eq!(told(&rr, "{{.Actor.Attributes.exitCode}}", &["event=exec_die"]), ["5"]);
+    // The end of what nobody waits for, and of what could not be executed.
+    rr.run(["exec", "-d", "xx", "sh", "-c", "sleep 0.3; exit 6"]).succeeds();
+    let ids: Vec<String> =
+        serde_json::from_str(rr.run(["inspect", "-f", "{{json .ExecIDs}}", "xx"]).succeeds().line()).expect("a list");
+    let started = told(&rr, "{{.Actor.Attributes.execID}}", &["event=exec_start"]);
+    assert_eq!(ids, started[1..], "{started:?}");
+    assert!(wait_until(Duration::from_secs(20), || told(&rr, "{{.Action}}", &["event=exec_die"]).len() == 2));
+    rr.run(["exec", "xx", "surely-not"]).exits(127);
+    let ends = told(&rr, "{{.Actor.Attributes.execID}} {{.Actor.Attributes.exitCode}}", &["event=exec_die"]);
+    assert_eq!(ends[1], format!("{} 6", ids[0]));
+    assert!(ends[2].ends_with(" 127"), "{ends:?}");
+    assert!(wait_until(Duration::from_secs(10), || {
+        rr.run(["inspect", "-f", "{{json .ExecIDs}}", "xx"]).succeeds().line() == "null"
+    }));
+    // What the container takes along.
+    rr.run(["exec", "-d", "xx", "sleep", "1000"]).succeeds();
     rr.run(["rm", "-f", "xx"]).succeeds();
     rr.run(["volume", "create", "vv"]).succeeds();
     rr.run(["volume", "rm", "vv"]).succeeds();
     assert_eq!(told(&rr, "{{.Action}} {{.Actor.ID}}", &["volume=vv"]), ["create vv", "destroy vv"]);
     rr.nothing_is_left();
+}
+
+#[test]
+fn every_verb_is_told_by_dockers_name() {
+    let rr = requires!(Rr::with_alpine());
+    in_alpine(&rr, &["run", "-d", "--name", "xx"], "exec sleep 1000").output().succeeds();
+    std::fs::write(rr.path("file"), "x").unwrap();
+    let file = rr.path("file").display().to_string();
+    for words in [
+        &["pause", "xx"][..],
+        &["unpause", "xx"],
+        &["cp", &file, "xx:/file"],
+        &["cp", "xx:/file", &file],
+        &["top", "xx"],
+        &["export", "-o", &file, "xx"],
+        &["update", "--restart", "no", "xx"],
+        &["commit", "xx", "x/made:v"],
+        &["commit", "--pause=false", "xx"],
+    ] {
+        rr.run(words).succeeds();
+    }
+    let actions = told(&rr, "{{.Action}}", &["container=xx"]).split_off(2);
+    let pausing = ["pause", "unpause", "commit", "commit"];
+    let expected = ["pause", "unpause", "extract-to-dir", "archive-path", "top", "export", "update"];
+    assert_eq!(actions, [&expected[..], &pausing].concat());
+    assert_eq!(told(&rr, "{{.Actor.Attributes.imageRef}}", &["event=commit"]), ["x/made:v", ""]);
+    rr.run(["rm", "-f", "-t", "0", "xx"]).succeeds();
+    // Images are told of by their ids, or by their names.
+    rr.run(["save", "-o", &file, "x/made:v"]).succeeds();
+    rr.run(["load", "-q", "-i", &file]).succeeds();
+    rr.run(["tag", "x/made:v", "x/made:w"]).succeeds();
+    rr.run(["rmi", "x/made:v", "x/made:w"]).succeeds();
+    let images = told(&rr, "{{.Action}}", &["type=image"]);
+    assert_eq!(images, ["save", "load", "tag", "untag", "untag", "delete"]);
+    rr.no_process_is_left();
 }
 
 #[test]

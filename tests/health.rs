@@ -156,7 +156,7 @@ fn much_output_is_cut_and_does_not_hold_the_check_up() {
     let check = "yes x | head -c 300000; yes y | head -c 300000 >&2";
     detached(&rr, "hh", &["--health-cmd", check, "--health-interval=100ms"], "exec sleep 1000");
     until(&rr, "hh", "healthy");
-    assert_eq!(log(&rr, "hh")[0]["Output"], "x\n".repeat(2048));
+    assert_eq!(log(&rr, "hh")[0]["Output"], "x\n".repeat(2048) + "...");
     remove(&rr, &["hh"]);
 }
 
@@ -250,9 +250,18 @@ fn a_paused_container_is_not_checked() {
     detached(&rr, "hh", &flags, "exec sleep 1000");
     until(&rr, "hh", "healthy");
     rr.run(["exec", "hh", "touch", "/hang"]).succeeds();
-    let hangs = || rr.run(["exec", "hh", "pgrep", "-x", "sleep"]).stdout.lines().count() == 2;
-    assert!(wait_until(Duration::from_secs(20), hangs));
-    rr.run(["pause", "hh"]).succeeds();
+    // A pause that comes when the check was just killed met none: only one that stands still counts.
+    let met = wait_until(Duration::from_secs(20), || {
+        rr.run(["pause", "hh"]).succeeds();
+        let processes = rr.run(["top", "hh", "state", "pid", "args"]).succeeds().stdout;
+        let stand = |line: &&str| line.starts_with('T') && line.ends_with("sleep 1000");
+        let is_met = processes.lines().filter(stand).count() == 2;
+        if !is_met {
+            rr.run(["unpause", "hh"]).succeeds();
+        }
+        is_met
+    });
+    assert!(met);
     let before = log(&rr, "hh");
     let status = field(&rr, "hh", ".State.Health.Status");
     std::thread::sleep(Duration::from_millis(1500));
@@ -263,6 +272,57 @@ fn a_paused_container_is_not_checked() {
     // The file is still there: the checks go on, and find it.
     until(&rr, "hh", "unhealthy");
     remove(&rr, &["hh"]);
+}
+
+#[test]
+fn bad_health_kills_stops_or_restarts() {
+    let rr = requires!(Rr::with_alpine());
+    let bad = ["--health-cmd", "false", "--health-interval=100ms", "--health-retries=2", "--health-on-failure"];
+    let script = "trap 'echo asked; exit 5' TERM; while :; do sleep 0.1; done";
+    let status = |name: &str| field(&rr, name, ".State.Status}} {{.State.ExitCode");
+    // Neither comes back, whatever the restart policy says.
+    for (action, ended, said) in [("kill", "exited 137", ""), ("stop", "exited 5", "asked\n")] {
+        detached(&rr, action, &[&bad[..], &[action, "--restart", "always"]].concat(), script);
+        assert!(wait_until(Duration::from_secs(20), || status(action) == ended), "{}", status(action));
+        assert_eq!(rr.run(["logs", action]).succeeds().stdout, said);
+        assert_eq!(field(&rr, action, ".State.Health.Status}} {{.RestartCount"), "unhealthy 0");
+        assert_eq!(field(&rr, action, ".Config.HealthcheckOnFailureAction"), action);
+    }
+    // One that minds no signal is killed when its time is over.
+    let flags = [&bad[..], &["stop", "--stop-timeout", "1"]].concat();
+    detached(&rr, "deaf", &flags, "trap '' TERM; while :; do sleep 0.1; done");
+    assert!(wait_until(Duration::from_secs(20), || status("deaf") == "exited 137"), "{}", status("deaf"));
+    let signals = rr.run(
+        ["events", "--stream=false", "-f", "container=deaf", "-f", "event=kill", "--format"]
+            .into_iter()
+            .chain(["{{.Actor.Attributes.signal}}"]),
+    );
+    assert_eq!(signals.succeeds().stdout, "15\n9\n");
+    // This one comes back, with `--rm` as well, until it is healthy.
+    let check = "test $(wc -l < /runs) -ge 3";
+    for flags in [&[][..], &["--rm"]] {
+        let flags = [&["--health-cmd", check, "--health-interval=100ms", "--health-retries=1"], flags];
+        let flags = [&flags.concat()[..], &["--health-on-failure=restart"]].concat();
+        detached(&rr, "again", &flags, "trap 'exit 0' TERM; echo run >>/runs; while :; do sleep 0.1; done");
+        until(&rr, "again", "healthy");
+        assert_eq!(field(&rr, "again", ".RestartCount}} {{.State.Status"), "2 running");
+        rr.run(["stop", "again"]).succeeds();
+        if rr.run(["container", "exists", "again"]).status.success() {
+            assert_eq!(
+                status("again"),
+                "exited 0",
+                "{}",
+                rr.run(["events", "--stream=false", "-f", "container=again"])
+            );
+            rr.run(["rm", "again"]).succeeds();
+        }
+    }
+    // As podman, whose checks somebody else makes.
+    let flags = ["--health-cmd", "false", "--health-retries", "1", "--health-on-failure", "kill"];
+    detached(&rr, "asked", &flags, script);
+    rr.run(["healthcheck", "run", "asked"]).exits(1);
+    assert!(wait_until(Duration::from_secs(20), || status("asked") == "exited 137"), "{}", status("asked"));
+    remove(&rr, &["kill", "stop", "deaf", "asked"]);
 }
 
 #[test]
@@ -291,6 +351,9 @@ fn what_cannot_be_is_refused() {
         (&["--health-retries", "-1"], "cannot be negative"),
         (&["--health-retries", "many"], "cannot use --health-retries many"),
         (&["--health-cmd", "[]"], "no command"),
+        (&["--health-cmd", "true", "--health-on-failure", "pray"], "invalid on-failure action \"pray\""),
+        (&["--health-on-failure", "kill"], "cannot set on-failure action to kill without a health check"),
+        (&["--health-cmd", "none", "--health-on-failure", "stop"], "to stop without a health check"),
         (&["--no-healthcheck", "--health-cmd", "true"], "--no-healthcheck conflicts with --health-* options"),
     ] {
         let words = [&["create"], flags, &Rr::ALPINE, &["true"]].concat();

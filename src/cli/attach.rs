@@ -192,7 +192,16 @@ pub fn to_running(store: &Store, text: &str, attachment: &Attachment, input: Inp
         hang_up: HangUp::Leaves,
         relay: None,
     };
-    follow(running, &how, log)
+    match events(&running, &how, log)? {
+        End::Exited(code) => {
+            running.finish();
+            Ok(code)
+        }
+        End::Detached(code) => {
+            store.tell(&[crate::container::events::event(&container.plan, "detach")]);
+            running.detach().map(|()| code)
+        }
+    }
 }
 
 /// Follows until the end or until the user detaches.

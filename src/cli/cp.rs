@@ -5,6 +5,7 @@ use super::format::human;
 use super::verbs::Verb;
 use super::{report, store};
 use crate::container::copy::{self, Copying, Direction, Ownership};
+use crate::container::events;
 use crate::container::record;
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::rootfs::copy_paths::FinalLink;
@@ -95,6 +96,8 @@ impl Verb for Cp {
                 Direction::Into => copy::from_archive(&store, &container, &inside, &archive_input()?)?,
             },
         };
+        let action = if direction == Direction::Out { "archive-path" } else { "extract-to-dir" };
+        store.tell_and_bound(&[events::event(&container.plan, action)]);
         self.tell(&report);
         Ok(0)
     }

@@ -5,7 +5,6 @@ use super::relay::Relay;
 use super::verbs::Verb;
 use super::{run_flags, store};
 use crate::confine::capabilities::Privilege;
-use crate::container::create::new_id;
 use crate::container::events;
 use crate::container::exec::{self, ExecOptions};
 use crate::container::record::{self, Container};
@@ -88,12 +87,9 @@ impl Verb for Exec {
             (false, false, false) => (Streams::Output, &[out, err]),
         };
         let privilege = if self.privileged { Privilege::Privileged } else { Privilege::Confined };
-        let line = words.join(" ");
         let options = ExecOptions { command: words, env, workdir: self.workdir, user: self.user, privilege, streams };
         attach::hold_signals()?;
-        let executing = exec::execute(&container, options, given)?;
-        let id = new_id()?;
-        store.tell(&events::executed(&container.plan, &id, &line));
+        let (executing, id) = exec::execute(&store, &container, options, given)?;
         if self.detach {
             executing.wait_until_executed()?;
             return executing.detach().map(|()| 0);
@@ -107,11 +103,11 @@ impl Verb for Exec {
             hang_up: HangUp::Ends(Duration::from_secs(container.plan.stop_timeout.into())),
         };
         match attach::events(&executing, &how, None)? {
-            End::Exited(code) => {
-                store.tell_and_bound(&[events::execution_died(&container.plan, &id, code)]);
-                Ok(code)
+            End::Exited(code) => Ok(code),
+            End::Detached(code) => {
+                store.tell(&[events::event(&container.plan, "exec_detach").with("execID", id)]);
+                executing.detach().map(|()| code)
             }
-            End::Detached(code) => executing.detach().map(|()| code),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::commit::tell_about;
 use super::verbs::Verb;
 use super::{destination, store};
-use crate::container::{files, record};
+use crate::container::{events, files, record};
 use crate::error::Result;
 use std::path::PathBuf;
 
@@ -25,6 +25,7 @@ impl Verb for Export {
         let destination = destination::Destination::open(self.output.as_deref())?;
         let packed = files::export(&store, &container, destination.file())?;
         destination.publish()?;
+        store.tell_and_bound(&[events::event(&container.plan, "export")]);
         tell_about(&packed);
         Ok(0)
     }

@@ -1,7 +1,7 @@
 //! The options of `run` and `create` that say how the container's health is checked.
 
 use super::run_flags::one;
-use crate::container::plan::HealthPlan;
+use crate::container::plan::{HealthPlan, OnFailure};
 use crate::container::values::Parsed;
 use crate::container::{health, instructions};
 use crate::error::{Failure, Result};
@@ -16,6 +16,9 @@ pub struct HealthFlags {
     /// Time between two checks [default: 30s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     health_interval: Option<String>,
+    /// What to do when it is unhealthy: none, kill, restart or stop [default: none]
+    #[arg(long, value_name = "ACTION")]
+    health_on_failure: Option<String>,
     /// Failures in a row that make it unhealthy [default: 3]
     #[arg(long, value_name = "COUNT", allow_hyphen_values = true)]
     health_retries: Option<String>,
@@ -54,6 +57,10 @@ impl HealthFlags {
                 Some(typed) => one("--health-retries", typed, count)?,
                 None => 0,
             },
+            on_failure: match &self.health_on_failure {
+                Some(typed) => one("--health-on-failure", typed, on_failure)?,
+                None => OnFailure::None,
+            },
         };
         let nothing = plan == HealthPlan::default();
         match (self.no_healthcheck, nothing) {
@@ -84,6 +91,15 @@ fn test(typed: &str) -> Parsed<Vec<String>> {
         None | Some("CMD" | "CMD-SHELL") => Err("no command is given".into()),
         Some(_) => Ok(std::iter::once("CMD".to_owned()).chain(words).collect()),
     }
+}
+
+/// Podman's words and complaint.
+fn on_failure(typed: &str) -> Parsed<OnFailure> {
+    let all = [OnFailure::None, OnFailure::Kill, OnFailure::Restart, OnFailure::Stop];
+    let found = all.into_iter().find(|action| action.word() == typed);
+    found.ok_or_else(|| {
+        format!("invalid on-failure action \"{typed}\" for health check: supported actions are none,kill,restart,stop")
+    })
 }
 
 fn duration(typed: &str) -> Parsed<u64> {

@@ -8,6 +8,7 @@ use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::dirs::Dirs;
 use crate::image::config::ContainerConfig;
 use crate::image::{self, ImportOptions};
+use crate::store::{Event, Kind};
 use std::fs::File;
 use std::io::Read;
 
@@ -54,7 +55,10 @@ impl Verb for Import {
         let message = self.message.unwrap_or_else(|| format!("Imported from {}", self.source));
         let platform = pull::parse_platform(self.platform.as_deref())?;
         let options = ImportOptions { config, message, platform, name: name.as_ref() };
-        let image = image::import(&store()?, reader.as_mut(), options)?;
+        let store = store()?;
+        let image = image::import(&store, reader.as_mut(), options)?;
+        let id = image.id.to_string();
+        store.tell_and_bound(&[Event::now(Kind::Image, "import", &*id).with("name", &*id)]);
         output::line(&image.id.to_string()).map(|()| 0)
     }
 }

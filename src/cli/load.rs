@@ -9,7 +9,7 @@ use crate::host::userns::{UsernsRequest, plan_maps};
 use crate::image::archive::ImageArchive;
 use crate::image::unpack::UnmappedIds;
 use crate::image::{Image, PullPolicy};
-use crate::store::Store;
+use crate::store::{Event, Kind, Store};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -52,6 +52,8 @@ impl Verb for Load {
         };
         for archive in ImageArchive::open_all(&path, &fetch.wanted(), &store.tmp())? {
             let image = fetch.load(&archive, &path)?;
+            let id = image.id.to_string();
+            store.tell_and_bound(&[Event::now(Kind::Image, "load", &*id).with("name", &*id)]);
             tell(&archive, &image)?;
         }
         Ok(0)

@@ -23,7 +23,7 @@ impl Verb for Pause {
         let store = store()?;
         let names = names(&store, self.all, self.containers, Status::Running)?;
         Ok(each(&names, |text| {
-            pause::pause(&record::find(&store, text)?)?;
+            pause::pause(&store, &record::find(&store, text)?)?;
             output::line(text)
         }))
     }
@@ -45,7 +45,7 @@ impl Verb for Unpause {
         let store = store()?;
         let names = names(&store, self.all, self.containers, Status::Paused)?;
         Ok(each(&names, |text| {
-            pause::unpause(&record::find(&store, text)?)?;
+            pause::unpause(&store, &record::find(&store, text)?)?;
             output::line(text)
         }))
     }

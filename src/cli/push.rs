@@ -8,7 +8,7 @@ use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::dirs::Dirs;
 use crate::image::reference::{ArchiveKind, ImageName, Reference};
 use crate::image::{self, Access, ArchiveFormat, Credentials, Fate, Image};
-use crate::store::Store;
+use crate::store::{Event, Kind, Store};
 use std::path::PathBuf;
 
 /// Upload an image to a registry, or write it to an archive
@@ -52,7 +52,11 @@ impl Verb for Push {
         let typed = self.destination.as_ref().unwrap_or(&self.image);
         let doing = || format!("cannot push to {}", typed.escape_debug());
         match ImageName::parse(typed).doing(doing)? {
-            ImageName::Registry { reference, .. } => self.push_one(&store, &dirs, &image, &reference)?,
+            ImageName::Registry { reference, .. } => {
+                self.push_one(&store, &dirs, &image, &reference)?;
+                let event = Event::now(Kind::Image, "push", reference.familiar());
+                store.tell_and_bound(&[event.with("name", reference.familiar_repository())]);
+            }
             ImageName::Archive { kind, path, name } => {
                 let name = name.map(|name| name.parse::<Reference>()).transpose().doing(doing)?;
                 self.write(&store, &image, kind, &path, name)?;

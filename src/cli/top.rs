@@ -5,6 +5,7 @@ mod descriptors;
 use super::format::{human, table};
 use super::verbs::Verb;
 use super::{output, personality, store};
+use crate::container::events;
 use crate::container::processes::TICKS;
 use crate::container::record::{self, Container};
 use crate::container::top::{Process, Snapshot, host_ps};
@@ -45,6 +46,7 @@ impl Verb for Top {
             (None, _) => host_ps(&container, options)?,
         };
         let text: String = rows.iter().map(|row| row.join("\t") + "\n").collect();
+        store.tell_and_bound(&[events::event(&container.plan, "top")]);
         let layout = if personality::is_podman() { table::Layout::PODMAN } else { table::Layout::DOCKER_TOP };
         output::text(&table::align(&text, layout)).map(|()| 0)
     }

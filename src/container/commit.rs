@@ -3,11 +3,10 @@
 
 use super::files::{Extent, pack_layer};
 use super::health;
-use super::instructions;
 use super::plan::{MountKind, RootSource, RunPlan};
 use super::record::Container;
-use super::standstill::Standstill;
 use super::values::signal;
+use super::{events, instructions, pause};
 use crate::error::{ExitCode, Failure, Result};
 use crate::image::config::{ContainerConfig, History, ImageConfig};
 use crate::image::pack::tree::PackReport;
@@ -66,12 +65,11 @@ pub fn commit(store: &Store, container: &Container, options: &CommitOptions) -> 
         // Nothing below it is an image, so all of it is the layer.
         RootSource::Directory { .. } | RootSource::OverlaidDirectory { .. } => Extent::Everything,
     };
-    let standstill = match options.pause {
-        Pause::Yes => Some(Standstill::of(container)?),
-        Pause::No => None,
+    let pack = || pack_layer(store, container, extent);
+    let packed = match options.pause {
+        Pause::Yes => pause::during(store, container, pack),
+        Pause::No => pack(),
     };
-    let packed = pack_layer(store, container, extent);
-    drop(standstill);
     let (layer, report) = packed.map_err(|failure| failure.while_doing(doing()))?;
     let history = History {
         created: config.created.clone(),
@@ -88,7 +86,11 @@ pub fn commit(store: &Store, container: &Container, options: &CommitOptions) -> 
         format: options.format,
         name: options.name.as_ref(),
     };
-    image::add_image(store, new).map(|image| (image, report)).map_err(|failure| failure.while_doing(doing()))
+    let image = image::add_image(store, new).map_err(|failure| failure.while_doing(doing()))?;
+    let told = events::event(&container.plan, "commit").with("comment", &*options.message);
+    let name = options.name.as_ref().map(|name| name.familiar().to_string()).unwrap_or_default();
+    store.tell_and_bound(&[told.with("imageID", image.id.to_string()).with("imageRef", name)]);
+    Ok((image, report))
 }
 
 /// The image that the container was made from.

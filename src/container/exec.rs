@@ -1,6 +1,7 @@
 //! `exec`: what was asked for and the container's own plan become one [`Order`] to its monitor.
 
-use super::create::change_environment;
+use super::create::{change_environment, new_id};
+use super::events;
 use super::lifecycle::SOON;
 use super::options::EnvChange;
 use super::record::{Container, Status};
@@ -11,6 +12,7 @@ use crate::launch::exec::{Order, Streams};
 use crate::launch::executing::Executing;
 use crate::launch::open_pipes_to_all;
 use crate::launch::plan::Process;
+use crate::store::Store;
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -33,11 +35,16 @@ pub struct ExecOptions {
     pub streams: Streams,
 }
 
-/// Starts it; `given` are as many descriptors of this process's standard streams as `options.streams` says.
+/// Starts it, and says what it is called in the record and in events; `given` are as many descriptors of this process's standard streams as `options.streams` says.
 ///
 /// # Errors
 /// The container does not run (Docker's words); what the options ask for is not there in it.
-pub fn execute(container: &Container, options: ExecOptions, given: &[BorrowedFd<'_>]) -> Result<Executing> {
+pub fn execute(
+    store: &Store,
+    container: &Container,
+    options: ExecOptions,
+    given: &[BorrowedFd<'_>],
+) -> Result<(Executing, String)> {
     let order = Order { streams: options.streams, process: process(&container.plan.process, options)? };
     match container.state.status {
         Status::Running => {}
@@ -54,11 +61,15 @@ pub fn execute(container: &Container, options: ExecOptions, given: &[BorrowedFd<
     if !given.is_empty() && !root_reaches_own_files(&container.plan.ids) {
         open_pipes_to_all();
     }
+    let id = new_id()?;
+    // Told before: its end is told by the monitor, and may come at once.
+    store.tell(&events::executed(&container.plan, &id, &order.process.args.join(" ")));
     let not_running = || not_running(container);
-    by_the_monitor(container, &|| doing(container), &not_running, |directory| {
-        Executing::begin(directory, &order, given)
+    let executing = by_the_monitor(container, &|| doing(container), &not_running, |directory| {
+        Executing::begin(directory, &id, &order, given)
     })??
-    .ok_or_else(not_running)
+    .ok_or_else(not_running)?;
+    Ok((executing, id))
 }
 
 /// Calls `ask` with `containers/<id>`, again for a moment where the container's monitor does not listen yet.

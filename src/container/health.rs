@@ -2,7 +2,7 @@
 //! checks become a [`Health`] in the container's state. The rules are Docker's (moby, `daemon/health.go`).
 
 use super::exec;
-use super::plan::HealthPlan;
+use super::plan::{HealthPlan, OnFailure};
 use super::record::{Container, Status};
 use super::values::Parsed;
 use crate::error::{ExitCode, Failure, Result};
@@ -35,7 +35,7 @@ impl Health {
         plan.and_then(HealthPlan::command).map(|_| Health::default())
     }
 
-    /// Takes a result that came so long after the payload's start; true where the status is another then.
+    /// Takes the result of a check that began so long after the payload's start; true where the status is another then.
     pub fn take(&mut self, plan: &HealthPlan, checked: Checked, after: Duration) -> bool {
         let before = self.status;
         if checked.exit_code == 0 {
@@ -72,8 +72,12 @@ pub fn plan(asked: Option<HealthPlan>, image: Option<Healthcheck>, shell: &[Stri
             start_period: first(asked.start_period, image.start_period),
             start_interval: first(asked.start_interval, image.start_interval),
             retries: if asked.retries == 0 { image.retries } else { asked.retries },
+            on_failure: asked.on_failure,
         },
     };
+    if plan.on_failure != OnFailure::None && matches!(plan.test.first().map(String::as_str), None | Some("NONE")) {
+        return Err(format!("cannot set on-failure action to {} without a health check", plan.on_failure.word()));
+    }
     if plan.test.first().is_some_and(|kind| kind == "CMD-SHELL") {
         plan.shell = shell.to_vec();
     }
@@ -101,6 +105,7 @@ fn of_image(check: &Healthcheck) -> Parsed<HealthPlan> {
         start_period: time("StartPeriod in Healthcheck", check.start_period)?,
         start_interval: time("StartInterval in Healthcheck", check.start_interval)?,
         retries: u32::try_from(check.retries).map_err(|_| "Retries in Healthcheck cannot be negative")?,
+        on_failure: OnFailure::None,
     })
 }
 

@@ -4,7 +4,7 @@
 //! the payload's streams, asks the monitor over the socket in the container's directory.
 
 use super::events;
-use super::plan::RestartPolicy;
+use super::plan::{OnFailure, RestartPolicy};
 use super::record::{self, Container, Status};
 use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::launch::{Event, Interest, Running, asks_for_end};
@@ -94,7 +94,8 @@ pub fn end(container: &Container) -> Result<()> {
 /// container as it is from then on.
 fn stay_down(container: &Container) -> Result<Container> {
     let mut container = container.clone();
-    if container.plan.restart == RestartPolicy::No {
+    let by_health = container.plan.health.as_ref().is_some_and(|health| health.on_failure == OnFailure::Restart);
+    if container.plan.restart == RestartPolicy::No && !by_health {
         return Ok(container);
     }
     match attach(&container, Interest::StayDown) {

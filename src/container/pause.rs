@@ -5,10 +5,12 @@
 //! left there means nothing. The file is written before anybody is stopped, so that `unpause` finds a pause that was
 //! cut short.
 
+use super::events;
 use super::record::{Container, Status};
 use super::standstill::{self, Standstill};
 use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::host::process::ProcessName;
+use crate::store::Store;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -38,7 +40,7 @@ pub(super) fn is_paused(dir: &Path, init: Option<&ProcessName>) -> bool {
 ///
 /// # Errors
 /// It does not run, or is paused already (Docker's words), or the system's.
-pub fn pause(container: &Container) -> Result<()> {
+pub fn pause(store: &Store, container: &Container) -> Result<()> {
     let doing = || format!("cannot pause container {}", container.plan.name);
     let id = &container.plan.id;
     let init = match (container.state.status, &container.state.init) {
@@ -55,7 +57,11 @@ pub fn pause(container: &Container) -> Result<()> {
     };
     write(container, &Paused { init: init.clone(), stopped: None })?;
     match Standstill::of(container) {
-        Ok(standstill) => write(container, &Paused { init, stopped: Some(standstill.keep()) }),
+        Ok(standstill) => {
+            write(container, &Paused { init, stopped: Some(standstill.keep()) })?;
+            store.tell_and_bound(&[events::event(&container.plan, "pause")]);
+            Ok(())
+        }
         Err(failure) => {
             // Whoever was stopped was continued.
             let _ = std::fs::remove_file(path(&container.dir));
@@ -68,12 +74,34 @@ pub fn pause(container: &Container) -> Result<()> {
 ///
 /// # Errors
 /// It is not paused (Docker's words), or the system's.
-pub fn unpause(container: &Container) -> Result<()> {
+pub fn unpause(store: &Store, container: &Container) -> Result<()> {
     let doing = || format!("cannot unpause container {}", container.plan.name);
     if container.state.status != Status::Paused {
         return Err(refusal(doing(), format!("container {} is not paused", container.plan.id)));
     }
-    resume(container)
+    resume(container)?;
+    store.tell_and_bound(&[events::event(&container.plan, "unpause")]);
+    Ok(())
+}
+
+/// Does `work` while the processes of the container stand still, if it runs. Should this process be killed meanwhile, the
+/// container stays paused, as everybody sees.
+///
+/// # Errors
+/// Those of [`pause`], `work` and [`unpause`].
+pub(super) fn during<T>(store: &Store, container: &Container, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    if container.state.status != Status::Running {
+        return work();
+    }
+    pause(store, container)?;
+    let result = work();
+    let mut container = container.clone();
+    container.refresh()?;
+    // It may have ended meanwhile, or somebody else has let it go on.
+    match container.state.status {
+        Status::Paused => unpause(store, &container).and(result),
+        _ => result,
+    }
 }
 
 /// As [`unpause`]; does nothing with a container that is not paused.

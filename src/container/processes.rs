@@ -1,7 +1,7 @@
 //! The processes of a container, found in the host's /proc: for `pause`, `top` and `stats`.
 
 use super::record::Container;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A process of the container.
 #[derive(Debug, Clone)]
@@ -20,31 +20,82 @@ pub struct Member {
 /// in it. Their namespaces themselves are not asked, since a process that is not dumpable (process 1 under `--init`,
 /// ssh-agent) keeps them to itself.
 pub fn members(container: &Container) -> Vec<Member> {
-    match container.state.monitor.as_ref().filter(|monitor| monitor.lives()) {
-        Some(monitor) => members_below(monitor.pid),
-        None => Vec::new(),
+    Watch::of(container).members()
+}
+
+/// Looks for the processes of a container again and again.
+#[derive(Debug)]
+pub struct Watch {
+    monitor: Option<i32>,
+    /// Who was none of them and is not looked at again, so that whoever forks all the time does not outrun this.
+    strangers: BTreeSet<i32>,
+    /// Whether the last look passed over any.
+    has_skipped: bool,
+}
+
+impl Watch {
+    /// Has not looked yet.
+    pub fn of(container: &Container) -> Watch {
+        let monitor = container.state.monitor.as_ref().filter(|monitor| monitor.lives());
+        Watch { monitor: monitor.map(|monitor| monitor.pid), strangers: BTreeSet::new(), has_skipped: false }
+    }
+
+    /// Those there are now.
+    pub fn members(&mut self) -> Vec<Member> {
+        self.has_skipped = !self.strangers.is_empty();
+        self.monitor.map_or_else(Vec::new, |monitor| members_below(monitor, &mut self.strangers))
+    }
+
+    /// Has the next look be at everybody: a process may have got the id of a stranger that is gone. False where the last
+    /// one was.
+    pub fn look_anew(&mut self) -> bool {
+        self.strangers.clear();
+        self.has_skipped
     }
 }
 
-fn members_below(monitor: i32) -> Vec<Member> {
+fn members_below(monitor: i32, strangers: &mut BTreeSet<i32>) -> Vec<Member> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mut all: BTreeMap<i32, Status> = pids.filter_map(|pid| Some((pid, Status::of(pid)?))).collect();
-    let Some(outside) = all.get(&monitor).map(Status::depth) else { return Vec::new() };
+    let pids = pids.filter(|pid| !strangers.contains(pid));
+    let text =
+        |pid: i32| Some(String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/status")).ok()?).into_owned());
+    // Of most processes two numbers are enough.
+    let all: BTreeMap<i32, (Lineage, String)> =
+        pids.filter_map(|pid| text(pid).and_then(|text| Some((pid, (Lineage::parse(&text)?, text))))).collect();
+    let Some(outside) = all.get(&monitor).map(|(lineage, _)| lineage.depth) else { return Vec::new() };
     let descends = |pid: i32| {
         // The chain is no longer than there are processes, also where it was read while it changed.
-        let chain = std::iter::successors(Some(pid), |pid| all.get(pid).map(|status| status.parent));
+        let chain = std::iter::successors(Some(pid), |pid| all.get(pid).map(|(lineage, _)| lineage.parent));
         chain.take(all.len()).any(|ancestor| ancestor == monitor)
     };
-    let inside: Vec<i32> =
-        all.iter().filter(|(pid, status)| status.depth() > outside && descends(**pid)).map(|(pid, _)| *pid).collect();
-    let member = |pid: i32| {
-        let mut status = all.remove(&pid)?;
+    let is_inside = |pid: i32, lineage: &Lineage| lineage.depth > outside && descends(pid);
+    let (inside, others): (Vec<_>, Vec<_>) = all.iter().partition(|(pid, (lineage, _))| is_inside(**pid, lineage));
+    strangers.extend(others.into_iter().map(|(pid, _)| *pid).filter(|pid| *pid != monitor));
+    let member = |pid: i32, text: &str| {
+        let mut status = Status::parse(text)?;
         // From here on the first is the id in the container's own namespace.
         status.pids.drain(..outside);
         Some(Member { pid, is_stopped: status.state.starts_with(['T', 't', 'Z', 'X']), status })
     };
-    inside.into_iter().filter_map(member).collect()
+    inside.into_iter().filter_map(|(pid, (_, text))| member(*pid, text)).collect()
+}
+
+/// Where a process belongs.
+struct Lineage {
+    parent: i32,
+    /// In how many pid namespaces it has an id.
+    depth: usize,
+}
+
+impl Lineage {
+    fn parse(text: &str) -> Option<Lineage> {
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+        Some(Lineage {
+            parent: field("PPid:")?.trim().parse().ok()?,
+            depth: field("NSpid:")?.split_whitespace().count(),
+        })
+    }
 }
 
 /// What /proc/PID/status tells everybody (proc_pid_status(5)); ids are the host's.
@@ -71,11 +122,6 @@ pub struct Status {
 }
 
 impl Status {
-    /// None for one that is gone.
-    fn of(pid: i32) -> Option<Status> {
-        Status::parse(&String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/status")).ok()?))
-    }
-
     fn parse(text: &str) -> Option<Status> {
         let fields: BTreeMap<&str, &str> =
             text.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim())).collect();
@@ -97,11 +143,6 @@ impl Status {
             resident: number("VmRSS") * 1024,
             threads: number("Threads"),
         })
-    }
-
-    /// In how many pid namespaces it has an id.
-    fn depth(&self) -> usize {
-        self.pids.len()
     }
 }
 
@@ -176,7 +217,7 @@ mod tests {
     #[test]
     fn this_process_is_read() {
         let me = std::process::id() as i32;
-        let status = Status::of(me).unwrap();
+        let status = Status::parse(&std::fs::read_to_string("/proc/self/status").unwrap()).unwrap();
         assert_eq!(status.pids.first(), Some(&me));
         assert!(status.resident > 0 && status.threads > 0 && status.users.len() == 4, "{status:?}");
         let stat = Stat::of(me).unwrap();

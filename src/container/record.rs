@@ -270,6 +270,7 @@ impl Container {
             status: Status::Exited,
             init: None,
             monitor: None,
+            executions: Vec::new(),
             // One that was about to be started again has ended by itself.
             exit_code: match self.state.status {
                 Status::Restarting => self.state.exit_code,

@@ -24,6 +24,12 @@ pub struct Restarts {
 }
 
 impl Restarts {
+    /// Another start that the policy has no say in: at once.
+    pub fn asked_for(&mut self) -> Duration {
+        self.count += 1;
+        Duration::ZERO
+    }
+
     /// The payload has ended after `ran`: how long to wait before it is started again, or None where it is not.
     pub fn after(&mut self, policy: RestartPolicy, exit: Exit, ran: Duration) -> Option<Duration> {
         let again = match policy {

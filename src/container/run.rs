@@ -402,8 +402,24 @@ impl Keeper for Recorder<'_> {
         status
     }
 
+    fn remedied(&mut self, signal: i32) {
+        self.store.tell(&[events::killed(self.plan, signal)]);
+    }
+
+    fn execution_died(&mut self, id: &str, exit: Exit) {
+        self.store.tell_and_bound(&[events::execution_died(self.plan, id, exit.code())]);
+    }
+
+    fn executions(&mut self, ids: &mut dyn Iterator<Item = &str>) {
+        self.state.executions = ids.map(str::to_owned).collect();
+        if let Err(failure) = self.held.write_state(&self.state) {
+            // Whatever is written next says it, too.
+            log::debug!("{failure}");
+        }
+    }
+
     fn ended(&mut self, exit: Exit, wish: Wish) -> Result<Sequel> {
-        if self.plan.remove {
+        if self.plan.remove && wish != Wish::Restart {
             self.held.retire(self.store, self.plan)?;
             self.retired = true;
             let told = [events::died(self.plan, exit.code()), events::event(self.plan, "destroy")];
@@ -416,6 +432,7 @@ impl Keeper for Recorder<'_> {
         self.state = State { stopped_by_user: wish == Wish::StayDown, ..state.ended(exit) };
         let pause = match wish {
             Wish::StayDown => None,
+            Wish::Restart => Some(self.restarts.asked_for()),
             Wish::None => self.restarts.after(self.policy, exit, length(began, jiff::Timestamp::now())),
         };
         if pause.is_some() {

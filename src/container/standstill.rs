@@ -4,7 +4,7 @@
 //! meanwhile is found the next time. The user who made the container's user namespace may do that whatever ids its
 //! processes have (user_namespaces(7)). Those that were stopped before stay so afterwards.
 
-use super::processes::members;
+use super::processes::{Watch, members};
 use super::record::Container;
 use crate::error::{Doing, Result};
 use crate::host::process::ProcessName;
@@ -28,10 +28,11 @@ impl Standstill {
     pub fn of(container: &Container) -> Result<Standstill> {
         let mut standstill = Standstill(BTreeSet::new());
         let doing = || format!("cannot pause container {}", container.plan.name);
+        let mut watch = Watch::of(container);
         for _ in 0..MOST_PASSES {
-            let members = members(container).into_iter();
+            let members = watch.members().into_iter();
             let running: Vec<i32> = members.filter(|member| !member.is_stopped).map(|member| member.pid).collect();
-            if running.is_empty() {
+            if running.is_empty() && !watch.look_anew() {
                 break;
             }
             for pid in running {

@@ -7,5 +7,6 @@ pub mod names;
 pub mod process;
 pub mod resolv_conf;
 pub mod subid;
+pub mod time;
 pub mod userns;
 pub mod users;

@@ -131,10 +131,10 @@ impl Client {
     }
 
     /// Has a process started for it in the container, which has none between two runs of the payload.
-    fn execute(&self, executions: Option<&mut Executions<'_>>, descriptors: Vec<OwnedFd>) {
+    fn execute(&self, executions: Option<&mut Executions<'_>>, id: String, descriptors: Vec<OwnedFd>) {
         let channel = self.channel.again().doing(|| "cannot execute a command in the container");
         match (executions, channel) {
-            (Some(executions), Ok(channel)) => executions.begin(channel, descriptors),
+            (Some(executions), Ok(channel)) => executions.begin(id, channel, descriptors),
             (_, Err(failure)) => self.refuse(failure),
             (None, Ok(_)) => self.refuse(Failure::new(
                 "cannot execute a command in the container",
@@ -319,9 +319,9 @@ impl Audience {
                     Some(refusal) => return client.channel.send(&ToClient::Failed(refusal)).is_ok(),
                 },
                 Some(ToMonitor::IdsMapped) => {}
-                Some(ToMonitor::Exec) => {
+                Some(ToMonitor::Exec { id }) => {
                     // From here on it is not of this audience.
-                    client.execute(executions.as_deref_mut(), descriptors.unwrap_or_default());
+                    client.execute(executions.as_deref_mut(), id, descriptors.unwrap_or_default());
                     return false;
                 }
                 Some(ToMonitor::Check) => {

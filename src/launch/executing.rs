@@ -25,17 +25,18 @@ pub struct Executing {
 
 impl Executing {
     /// Gives the order to the monitor of the container at `directory` (`containers/<id>`), with the `streams` that the
-    /// order says. None where the container has ended meanwhile.
+    /// order says; the process is called `id`. None where the container has ended meanwhile.
     ///
     /// # Errors
     /// The outer: the monitor does not listen, with the errno of connect(2). The inner: what stands against it.
     pub fn begin(
         directory: BorrowedFd<'_>,
+        id: &str,
         order: &Order,
         streams: &[BorrowedFd<'_>],
     ) -> rustix::io::Result<Result<Option<Executing>>> {
         let channel = Channel::connect(directory, ATTACH_SOCKET)?;
-        Ok(give(channel, order, streams))
+        Ok(give(channel, id, order, streams))
     }
 
     /// Waits until the command is executed.
@@ -127,10 +128,15 @@ pub(super) fn outcome_so_far(outcome: &OwnedFd, command: &str) -> Result<()> {
 
 const DOING: &str = "cannot execute a command in the container";
 
-fn give(channel: Channel<ToMonitor, ToClient>, order: &Order, streams: &[BorrowedFd<'_>]) -> Result<Option<Executing>> {
+fn give(
+    channel: Channel<ToMonitor, ToClient>,
+    id: &str,
+    order: &Order,
+    streams: &[BorrowedFd<'_>],
+) -> Result<Option<Executing>> {
     let file = written(order)?;
     let along: Vec<BorrowedFd<'_>> = std::iter::once(file.as_fd()).chain(streams.iter().copied()).collect();
-    channel.send_all(&ToMonitor::Exec, &along)?;
+    channel.send_all(&ToMonitor::Exec { id: id.to_owned() }, &along)?;
     loop {
         let Some((message, descriptors)) = channel.receive_all()? else { return Ok(None) };
         match message {

@@ -1,10 +1,10 @@
 //! The processes that clients have started in the container beside its payload, as the monitor keeps them.
 
-use super::Keeper;
 use super::exec::{self, Job, Place};
 use super::health::{Checks, no_check};
 use super::monitor::{ToClientChannel, exit_of};
-use super::protocol::{ToClient, ToMonitor};
+use super::protocol::{Exit, ToClient, ToMonitor};
+use super::{Keeper, Wish};
 use crate::sys::process::{Child, signal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -16,11 +16,15 @@ use std::time::Duration;
 pub(super) struct Executions<'a> {
     place: Place<'a>,
     all: Vec<Execution>,
+    /// The record does not name the one that was started last.
+    has_new: bool,
     /// Of a container that has a health check.
     checks: Option<Checks<'a>>,
 }
 
 struct Execution {
+    /// What it is called.
+    id: String,
     child: Child,
     /// Who started it; None once it was left alone.
     client: Option<ToClientChannel>,
@@ -38,13 +42,16 @@ pub(super) enum Activity {
 impl<'p> Executions<'p> {
     pub(super) fn new(place: Place<'p>) -> Executions<'p> {
         let checks = Checks::new(place.plan.health.as_ref(), &place.plan.process);
-        Executions { place, all: Vec::new(), checks }
+        Executions { place, all: Vec::new(), has_new: false, checks }
     }
 
     /// Starts what `client` wants, which is told of a failure.
-    pub(super) fn begin(&mut self, client: ToClientChannel, descriptors: Vec<OwnedFd>) {
+    pub(super) fn begin(&mut self, id: String, client: ToClientChannel, descriptors: Vec<OwnedFd>) {
         match exec::spawn(&self.place, &client, || Job::read(descriptors)) {
-            Ok(child) => self.all.push(Execution { child, client: Some(client), terminal: None }),
+            Ok(child) => {
+                self.all.push(Execution { id, child, client: Some(client), terminal: None });
+                self.has_new = true;
+            }
             Err(failure) => {
                 // One that is gone needs to hear no more.
                 let _ = client.send(&ToClient::Failed(failure));
@@ -85,21 +92,31 @@ impl<'p> Executions<'p> {
         }
     }
 
-    /// Hears clients, reaps what has ended, and checks the container's health when its time has come.
-    pub(super) fn tend(&mut self, keeper: &mut dyn Keeper) -> Activity {
+    /// Hears clients, reaps what has ended, and checks the container's health when its time has come; `wish` is what is
+    /// to become of the container, which bad health may decide.
+    pub(super) fn tend(&mut self, keeper: &mut dyn Keeper, wish: &mut Wish) -> Activity {
         let mut activity = Activity::None;
+        let before = self.all.len();
         self.all.retain_mut(|execution| {
             let heard = execution.hear();
             execution.drain();
             let ended = execution.reap();
-            if heard == Activity::Some || ended {
+            if let Some(exit) = ended {
+                // Before its client knows, who may look for it.
+                keeper.execution_died(&execution.id, exit);
+                execution.tell(exit);
+            }
+            if heard == Activity::Some || ended.is_some() {
                 activity = Activity::Some;
             }
-            !ended
+            ended.is_none()
         });
+        if std::mem::take(&mut self.has_new) || self.all.len() != before {
+            keeper.executions(&mut self.all.iter().map(|execution| execution.id.as_str()));
+        }
         // Last: what of the others has ended with the container has been reaped.
         if let Some(checks) = &mut self.checks
-            && checks.tend(&self.place, keeper) == Activity::Some
+            && checks.tend(&self.place, keeper, wish) == Activity::Some
         {
             activity = Activity::Some;
         }
@@ -151,16 +168,17 @@ impl Execution {
         }
     }
 
-    /// True when it has ended; then its client knows how.
-    fn reap(&self) -> bool {
+    /// How it has ended, once it has.
+    fn reap(&self) -> Option<Exit> {
         let id = WaitId::PidFd(self.child.pidfd.as_fd());
-        let Ok(Some(status)) = rustix::process::waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG) else {
-            return false;
-        };
+        let status = rustix::process::waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG).ok()??;
+        Some(exit_of(&status))
+    }
+
+    fn tell(&self, exit: Exit) {
         if let Some(client) = &self.client {
             // One that is gone needs to hear no more.
-            let _ = client.send(&ToClient::Exited(exit_of(&status)));
+            let _ = client.send(&ToClient::Exited(exit));
         }
-        true
     }
 }

@@ -4,18 +4,19 @@
 //! record's to say ([`super::Keeper::checked`]). A container without a check has none of this: no timer, no
 //! descriptor, no system call.
 
-use super::ATTACH_SOCKET;
-use super::Keeper;
 use super::exec::{self, Job, Order, Place, Streams};
 use super::executing::outcome_so_far;
 use super::executions::Activity;
 use super::monitor::{ToClientChannel, exit_of};
 use super::plan::{HealthPlan, Process};
 use super::protocol::{Channel, Exit, ToClient, ToMonitor, channel_pair};
+use super::remedy::Remedy;
+use super::{ATTACH_SOCKET, Keeper, Wish};
 use crate::error::{Doing, Failure, Result};
+use crate::host::time::go_duration;
 use crate::sys::process::Child;
 use jiff::Timestamp;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::Mode;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
@@ -57,15 +58,16 @@ pub struct Checked {
     pub end: Timestamp,
     /// The command's status, 0 for good health; -1 where it took too long or could not be started.
     pub exit_code: i32,
-    /// What it has written, to 4096 bytes.
+    /// What it has written, to 4096 bytes; then with three dots.
     pub output: String,
 }
 
 /// The most bytes of a check's output that are kept (Docker's `maxOutputLen`).
 const LONGEST_OUTPUT: usize = 4096;
 
-/// How long a check that somebody killed is held back, until it is known whether the container has ended with it.
-const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// How long a bad result is held back, until it is known whether the container is at its end: then what went wrong with
+/// the check is no sign of bad health.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// The checks of one run of the payload.
 pub(super) struct Checks<'a> {
@@ -77,8 +79,22 @@ pub(super) struct Checks<'a> {
     /// When the next one begins, unless one is under way.
     next: Instant,
     current: Option<Check>,
+    held: Option<Outcome>,
     /// Clients who want a check now.
     asked: Vec<ToClientChannel>,
+    /// The container was found unhealthy, and is being ended.
+    remedy: Option<Remedy>,
+}
+
+/// A bad result.
+struct Outcome {
+    checked: Checked,
+    /// How long the payload had run when the check began.
+    after: Duration,
+    /// Who wants to know of it.
+    asked: Vec<ToClientChannel>,
+    /// When it counts.
+    due: Instant,
 }
 
 /// One check, under way.
@@ -88,7 +104,11 @@ struct Check {
     channel: Channel<ToMonitor, ToClient>,
     output: Option<OwnedFd>,
     text: Vec<u8>,
+    /// There was more than is kept.
+    cut: bool,
     start: Timestamp,
+    /// How long the payload had run by then.
+    after: Duration,
     deadline: Instant,
     overran: bool,
     /// It took so long because the container is paused, which says nothing of its health.
@@ -105,7 +125,17 @@ impl<'a> Checks<'a> {
         let begun = Instant::now();
         let process = Process { args, entrypoint_words: 0, ..payload.clone() };
         let status = HealthStatus::Starting;
-        let mut checks = Checks { plan, process, begun, status, next: begun, current: None, asked: Vec::new() };
+        let mut checks = Checks {
+            plan,
+            process,
+            begun,
+            status,
+            next: begun,
+            current: None,
+            held: None,
+            asked: Vec::new(),
+            remedy: None,
+        };
         checks.next = begun + checks.interval();
         Some(checks)
     }
@@ -129,6 +159,12 @@ impl<'a> Checks<'a> {
 
     /// How long nothing has to be done by itself; None: until a descriptor says so.
     pub(super) fn time_left(&self) -> Option<Duration> {
+        if let Some(remedy) = &self.remedy {
+            return remedy.time_left();
+        }
+        if let Some(outcome) = &self.held {
+            return Some(outcome.due.saturating_duration_since(Instant::now()));
+        }
         let until = match &self.current {
             // It was killed: its end is awaited.
             Some(check) if check.overran => return None,
@@ -140,7 +176,28 @@ impl<'a> Checks<'a> {
     }
 
     /// Goes on with the check that is under way, or begins one whose time has come.
-    pub(super) fn tend(&mut self, place: &Place<'_>, keeper: &mut dyn Keeper) -> Activity {
+    pub(super) fn tend(&mut self, place: &Place<'_>, keeper: &mut dyn Keeper, wish: &mut Wish) -> Activity {
+        if let Some(remedy) = &mut self.remedy {
+            // It is at its end: whoever asks now is told by the end of the channel.
+            self.asked.clear();
+            return remedy.tend(place, keeper);
+        }
+        let activity = self.check(place, keeper);
+        if activity == Activity::Some && self.status == HealthStatus::Unhealthy {
+            self.remedy = Remedy::begin(self.plan.on_failure, place, keeper, wish);
+        }
+        activity
+    }
+
+    fn check(&mut self, place: &Place<'_>, keeper: &mut dyn Keeper) -> Activity {
+        if let Some(outcome) = self.held.take() {
+            if Instant::now() < outcome.due {
+                self.held = Some(outcome);
+                return Activity::None;
+            }
+            self.conclude(outcome.checked, outcome.after, &outcome.asked, keeper);
+            return Activity::Some;
+        }
         if let Some(mut check) = self.current.take() {
             check.read_output();
             let Some(exit) = check.reap() else {
@@ -151,7 +208,7 @@ impl<'a> Checks<'a> {
             if check.stood_still {
                 // Whoever asked for it is told by the end of the channel.
                 self.next = Instant::now() + self.interval();
-            } else if exit != Exit::Signal(libc::SIGKILL) || check.overran || !ends_in_a_moment(place.init) {
+            } else {
                 self.finish(check, exit, keeper);
             }
             return Activity::Some;
@@ -170,7 +227,7 @@ impl<'a> Checks<'a> {
             Err(failure) => {
                 let asked = std::mem::take(&mut self.asked);
                 let checked = Checked { start, end: Timestamp::now(), exit_code: -1, output: failure.to_string() };
-                self.conclude(checked, &asked, keeper);
+                self.hold(checked, self.begun.elapsed(), asked);
             }
         }
         Activity::Some
@@ -191,7 +248,9 @@ impl<'a> Checks<'a> {
             channel,
             output: Some(output),
             text: Vec::new(),
+            cut: false,
             start,
+            after: self.begun.elapsed(),
             deadline: Instant::now() + self.plan.timeout(),
             overran: false,
             stood_still: false,
@@ -202,10 +261,13 @@ impl<'a> Checks<'a> {
     fn finish(&mut self, mut check: Check, exit: Exit, keeper: &mut dyn Keeper) {
         check.read_the_rest();
         let mut output = String::from_utf8_lossy(&check.text).into_owned();
+        if check.cut {
+            output.push_str("...");
+        }
         let exit_code = match check.outcome(&self.process.args[0]) {
             _ if check.overran => {
-                let timeout = self.plan.timeout();
-                output = format!("Health check exceeded timeout ({timeout:?}): {output}");
+                let colon = if output.is_empty() { "" } else { ": " };
+                output = format!("Health check exceeded timeout ({}){colon}{output}", go_duration(self.plan.timeout()));
                 -1
             }
             Ok(()) => exit.code(),
@@ -215,12 +277,20 @@ impl<'a> Checks<'a> {
             }
         };
         let checked = Checked { start: check.start, end: Timestamp::now(), exit_code, output };
-        self.conclude(checked, &check.asked, keeper);
+        match checked.exit_code == 0 || check.overran {
+            true => self.conclude(checked, check.after, &check.asked, keeper),
+            false => self.hold(checked, check.after, check.asked),
+        }
     }
 
-    fn conclude(&mut self, checked: Checked, asked: &[ToClientChannel], keeper: &mut dyn Keeper) {
+    fn hold(&mut self, checked: Checked, after: Duration, asked: Vec<ToClientChannel>) {
+        self.held = Some(Outcome { checked, after, asked, due: Instant::now() + MOMENT });
+    }
+
+    /// `after` is how long the payload had run when the check began.
+    fn conclude(&mut self, checked: Checked, after: Duration, asked: &[ToClientChannel], keeper: &mut dyn Keeper) {
         let exit = Exit::Status(checked.exit_code);
-        self.status = keeper.checked(checked, self.begun.elapsed());
+        self.status = keeper.checked(checked, after);
         // Docker's interval is from the end of a check to the beginning of the next.
         self.next = Instant::now() + self.interval();
         for client in asked {
@@ -239,6 +309,7 @@ impl Check {
             Ok(0) => self.output = None,
             Ok(count) => {
                 let room = LONGEST_OUTPUT - self.text.len();
+                self.cut |= count > room;
                 self.text.extend(&bytes[..count.min(room)]);
             }
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
@@ -289,11 +360,6 @@ impl Check {
         }
         Ok(())
     }
-}
-
-/// Whether the container is at its end: then what it has killed is no sign of bad health.
-fn ends_in_a_moment(init: &Child) -> bool {
-    poll(&mut [PollFd::new(&init.pidfd, PollFlags::IN)], Some(&MOMENT)) == Ok(1)
 }
 
 /// Has the monitor of the container at `directory` (`containers/<id>`) make a check now, and waits for it: how its

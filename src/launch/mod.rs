@@ -37,6 +37,7 @@ pub mod plan;
 pub mod protocol;
 mod pump;
 mod reaper;
+mod remedy;
 pub mod standing;
 pub mod stdio;
 pub mod user_namespace;
@@ -132,6 +133,15 @@ pub trait Keeper {
     /// A health check has ended, so long after the payload's start: how the container is now.
     fn checked(&mut self, checked: Checked, after: Duration) -> HealthStatus;
 
+    /// The payload is sent a signal since the container is unhealthy.
+    fn remedied(&mut self, signal: i32);
+
+    /// A process that a client had started in the container has ended.
+    fn execution_died(&mut self, id: &str, exit: Exit);
+
+    /// These are the processes that clients have started and that have not ended.
+    fn executions(&mut self, ids: &mut dyn Iterator<Item = &str>);
+
     /// The payload has ended and no process of it is left: what comes then. At the end the clients are told next.
     ///
     /// # Errors
@@ -148,13 +158,15 @@ pub trait Keeper {
     fn clean_up(&mut self) -> Result<()>;
 }
 
-/// Whether somebody wants the container to stay down, whatever its restart policy says.
+/// What somebody wants to become of the container, whatever its restart policy says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
     /// Nobody has said so.
     None,
-    /// The user has asked for its end.
+    /// The user has asked for its end, or its health check was to bring that about.
     StayDown,
+    /// Its health check was to bring about another run.
+    Restart,
 }
 
 /// What comes after the end of the payload.

@@ -13,7 +13,7 @@ use super::logfile::Log;
 use super::plan::RootSource;
 use super::protocol::{Channel, Exit, FromInit, Listener, ToClient, ToInit, ToMonitor};
 use super::stdio::{self, MonitorEnds, Output, PayloadEnds};
-use super::{ATTACH_SOCKET, Keeper, Launch, Presence, Sequel, init, pump};
+use super::{ATTACH_SOCKET, Keeper, Launch, Presence, Sequel, Wish, init, pump};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
 use crate::net;
@@ -88,7 +88,11 @@ fn supervise(
         if std::mem::take(&mut audience.plan) == PlanOnDisk::Changed {
             keeper.plan_changed();
         }
-        let pause = match keeper.ended(exit, audience.wish) {
+        let wish = audience.wish;
+        if wish == Wish::Restart {
+            audience.wish = Wish::None;
+        }
+        let pause = match keeper.ended(exit, wish) {
             Ok(Sequel::End) => return Ok(exit),
             Ok(Sequel::Again { after }) => after,
             Err(failure) => {

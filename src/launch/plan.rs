@@ -114,6 +114,36 @@ pub struct HealthPlan {
     pub start_interval: u64,
     /// Failures in a row that make the container unhealthy.
     pub retries: u32,
+    /// What is done when it is.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+}
+
+/// `--health-on-failure`: what is done about a container that is found unhealthy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// Nothing.
+    #[default]
+    None,
+    /// Its payload is killed; that is the end, whatever its restart policy says.
+    Kill,
+    /// It is stopped and started again, whatever its restart policy says.
+    Restart,
+    /// It is stopped, and stays down.
+    Stop,
+}
+
+impl OnFailure {
+    /// Podman's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            OnFailure::None => "none",
+            OnFailure::Kill => "kill",
+            OnFailure::Restart => "restart",
+            OnFailure::Stop => "stop",
+        }
+    }
 }
 
 impl HealthPlan {

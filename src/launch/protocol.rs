@@ -46,7 +46,10 @@ pub enum ToMonitor {
     /// A later client wants one more process in the container, as its first message. Beside it come the
     /// [`super::exec::Order`], in a file, and the standard streams that the order has. [`ToClient::Executing`]
     /// answers; signals of this client are that process's then, and the end that it is told of.
-    Exec,
+    Exec {
+        /// What the process is called, in the record and in events: 64 hexadecimal digits.
+        id: String,
+    },
     /// A later client wants the container's health to be checked now, as its first message; [`ToClient::Exited`]
     /// answers with the end of the check.
     Check,

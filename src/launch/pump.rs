@@ -197,7 +197,7 @@ impl<'a> Pump<'a> {
             if ended {
                 self.executions.end_checks();
             }
-            if self.executions.tend(keeper) == Activity::Some {
+            if self.executions.tend(keeper, &mut audience.wish) == Activity::Some {
                 // The pages of the program that this took are given back when all is quiet again.
                 self.settled = false;
             }

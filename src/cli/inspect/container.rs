@@ -3,7 +3,7 @@
 use crate::cli::personality;
 use crate::container::health;
 use crate::container::plan::{
-    Device, HealthPlan, Ipc, Isolation, Mount, MountKind, NetworkMode, NetworkPlan, Propagation, RestartPolicy,
+    Device, HealthPlan, Ipc, Isolation, Mount, MountKind, NetworkMode, NetworkPlan, OnFailure, Propagation, RestartPolicy,
     RootSource, RunPlan, Sharing,
 };
 use crate::container::record::{Container, Status};
@@ -42,7 +42,7 @@ pub fn object(store: &Store, container: &Container, measure: bool) -> Result<Val
         "MountLabel": "",
         "ProcessLabel": "",
         "AppArmorProfile": "",
-        "ExecIDs": null,
+        "ExecIDs": exec_ids(container),
         "HostConfig": host_config(plan),
         "GraphDriver": graph_driver(store, container),
         "Mounts": plan.mounts.iter().filter_map(|mount| mount_point(store, mount)).collect::<Vec<_>>(),
@@ -164,8 +164,20 @@ fn config(plan: &RunPlan) -> Value {
     });
     if let Some(health) = &plan.health {
         object["Healthcheck"] = healthcheck(health);
+        if health.on_failure != OnFailure::None {
+            // Podman's.
+            object["HealthcheckOnFailureAction"] = health.on_failure.word().into();
+        }
     }
     object
+}
+
+/// Docker has null for none, Podman an empty list.
+fn exec_ids(container: &Container) -> Value {
+    match container.state.executions.as_slice() {
+        [] if !personality::is_podman() => Value::Null,
+        ids => json!(ids),
+    }
 }
 
 /// Docker leaves out what nobody has said.
