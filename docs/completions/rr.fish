@@ -89,6 +89,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l gidmap -d 'Map group ids (
 complete -c rr -n "__fish_rr_using_subcommand run" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l health-cmd -d 'Check the container\'s health by this command: of a shell, a JSON array of words, or none' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l health-interval -d 'Time between two checks [default: 30s]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l health-on-failure -d 'What to do when it is unhealthy: none, kill, restart or stop [default: none]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l health-retries -d 'Failures in a row that make it unhealthy [default: 3]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
@@ -156,6 +157,7 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l gidmap -d 'Map group id
 complete -c rr -n "__fish_rr_using_subcommand create" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l health-cmd -d 'Check the container\'s health by this command: of a shell, a JSON array of words, or none' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l health-interval -d 'Time between two checks [default: 30s]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l health-on-failure -d 'What to do when it is unhealthy: none, kill, restart or stop [default: none]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l health-retries -d 'Failures in a row that make it unhealthy [default: 3]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
@@ -436,6 +438,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-cmd -d 'Check the container\'s health by this command: of a shell, a JSON array of words, or none' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-interval -d 'Time between two checks [default: 30s]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-on-failure -d 'What to do when it is unhealthy: none, kill, restart or stop [default: none]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-retries -d 'Failures in a row that make it unhealthy [default: 3]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
@@ -503,6 +506,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l group-add -d 'Add a supplementary group; keep-groups keeps the user\'s own' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-cmd -d 'Check the container\'s health by this command: of a shell, a JSON array of words, or none' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-interval -d 'Time between two checks [default: 30s]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-on-failure -d 'What to do when it is unhealthy: none, kill, restart or stop [default: none]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-retries -d 'Failures in a row that make it unhealthy [default: 3]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r

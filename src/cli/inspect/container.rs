@@ -3,8 +3,8 @@
 use crate::cli::personality;
 use crate::container::health;
 use crate::container::plan::{
-    Device, HealthPlan, Ipc, Isolation, Mount, MountKind, NetworkMode, NetworkPlan, OnFailure, Propagation, RestartPolicy,
-    RootSource, RunPlan, Sharing,
+    Device, HealthPlan, Ipc, Isolation, Mount, MountKind, NetworkMode, NetworkPlan, OnFailure, Propagation,
+    RestartPolicy, RootSource, RunPlan, Sharing,
 };
 use crate::container::record::{Container, Status};
 use crate::container::{usage, values};
