@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let entries: Vec<_> = numbered.iter().map(abi::NumberedTable::entries).collect();
     let tables: Vec<_> = numbered.iter().zip(&entries).map(|(table, entries)| table.with_entries(entries)).collect();
     let out = std::path::Path::new(&std::env::var("OUT_DIR")?).join("seccomp.rs");
-    std::fs::write(out, source(&tables)?)?;
+    std::fs::write(out, source(&tables)? + &names(machine)?)?;
     Ok(())
 }
 
@@ -43,6 +43,25 @@ fn link_at_a_fixed_address() {
         println!("cargo::rustc-link-arg-bins=-no-pie");
         println!("cargo::rustc-link-arg-bins=-static");
     }
+}
+
+/// What a profile that is given at run time needs: the architectures' names, and the numbers of all calls.
+fn names(machine: &abi::Machine) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let count = machine.abis.len();
+    writeln!(text, "pub const MACHINE: &str = {:?};", machine.go)?;
+    writeln!(text, "pub static ABIS: [(&str, u32); {count}] = [")?;
+    for abi in machine.abis {
+        writeln!(text, "({:?}, {:#x}),", abi.name, abi.private_from)?;
+    }
+    let all: std::collections::BTreeSet<&str> = machine.abis.iter().flat_map(|abi| (abi.names)()).collect();
+    writeln!(text, "];\npub static NAMES: [(&str, [u32; {count}]); {}] = [", all.len())?;
+    for name in all {
+        let numbers: Vec<u32> = machine.abis.iter().map(|abi| (abi.number)(name).unwrap_or(u32::MAX)).collect();
+        writeln!(text, "({name:?}, {numbers:?}),")?;
+    }
+    writeln!(text, "];")?;
+    Ok(text)
 }
 
 /// The generated file. Derived `Debug` of the compiler's types is Rust where their names are in scope.

@@ -104,6 +104,42 @@ fn the_filter_is_on_and_follows_the_capabilities() {
     container.run(&["--user", "1000"], &["unshare", "-U", "id"]).exits(1);
 }
 
+#[test]
+fn a_profile_of_the_users_own_is_the_filter() {
+    let container = requires!(Confined::new());
+    let file = container.rr.path("profile.json");
+    let write = |text: &str| fs::write(&file, text).expect("the directory is ours");
+    let option = format!("seccomp={}", file.display());
+    let run = |script: &str| container.run(&["--security-opt", &option], &["sh", "-c", script]);
+    write(
+        r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+            {"names": ["mkdir", "mkdirat", "of-a-later-kernel"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28, "args": null},
+            {"name": "chroot", "action": "SCMP_ACT_ERRNO", "includes": {"caps": ["CAP_SYS_CHROOT"]}},
+            {"names": ["uname"], "action": "SCMP_ACT_KILL_PROCESS"}]}"#,
+    );
+    let outcome = run("mkdir /tmp/x; chroot / true; uname; echo $?").succeeds();
+    assert!(outcome.stderr.contains("No space left on device"), "{outcome}");
+    assert!(outcome.stderr.contains("can't change root directory"), "{outcome}");
+    // SIGSYS is 31 (signal(7)).
+    assert!(outcome.stdout.ends_with("159\n"), "{outcome}");
+    // Processes that come later have it too.
+    let root = container.root.to_str().expect("UTF-8");
+    let start = ["run", "-d", "--name", "profile", "--network", "none", "--security-opt", &option, "--rootfs", root];
+    container.rr.run([&start[..], &["sleep", "1000"]].concat()).succeeds();
+    fs::remove_file(&file).expect("it was read when the container was made");
+    let outcome = container.rr.run(["exec", "profile", "mkdir", "/tmp/x"]).exits(1);
+    assert!(outcome.stderr.contains("No space left on device"), "{outcome}");
+    container.rr.run(["rm", "-f", "-t", "0", "profile"]).succeeds();
+
+    run("true").fails_with(125, "no such file or directory (ENOENT)");
+    write("{");
+    run("true").fails_with(125, "it is no profile: ");
+    write(r#"{"defaultAction": "SCMP_ACT_ERRNO"}"#);
+    // Nothing can be executed under it, and that is an error like others.
+    assert!(!run("true").status.success());
+    container.rr.nothing_is_left();
+}
+
 /// A program of 32 bits numbers its calls differently, and must not pass by the filter for it.
 #[test]
 #[cfg(target_arch = "x86_64")]

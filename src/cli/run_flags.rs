@@ -13,10 +13,11 @@ use super::pull;
 use crate::container::isolation_options;
 use crate::container::mount_options;
 use crate::container::options::{CreateOptions, EnvChange, Privileges, Source};
-use crate::container::plan::{KernelPaths, LogPlan, Mount, RestartPolicy, SeccompChoice};
+use crate::container::plan::{KernelPaths, LogPlan, Mount, RestartPolicy, SeccompWish};
 use crate::container::restart;
 use crate::container::values::{self, Parsed};
-use crate::error::{Doing, Failure, Notice, Result};
+use crate::confine::seccomp::Profile;
+use crate::error::{Doing, Failure, IntoCause, Notice, Result};
 use crate::host::userns::UsernsRequest;
 use crate::image::PullPolicy;
 use crate::image::platform::Platform;
@@ -122,7 +123,7 @@ pub struct RunFlags {
     /// Use a directory instead of an image; with `:O`, below an overlay that is thrown away
     #[arg(long, value_name = "DIR[:O]")]
     rootfs: Option<PathBuf>,
-    /// no-new-privileges, seccomp=unconfined, systempaths=unconfined, mask=PATHS, unmask=PATHS|ALL, label=…, apparmor=…
+    /// no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATHS, unmask=PATHS|ALL, label=…, apparmor=…
     #[arg(long, value_name = "OPTION")]
     security_opt: Vec<String>,
     /// Size of /dev/shm [default: 64m]
@@ -476,9 +477,9 @@ fn apply_security_option(option: &str, privileges: &mut Privileges) -> Parsed<()
     match (name, value) {
         ("no-new-privileges", "") => privileges.no_new_privileges = true,
         ("no-new-privileges", value) => privileges.no_new_privileges = values::boolean(value)?,
-        ("seccomp", "unconfined") => privileges.seccomp = SeccompChoice::Unconfined,
-        ("seccomp", "builtin") => privileges.seccomp = SeccompChoice::Default,
-        ("seccomp", _) => return Err("profiles from files come later; there is builtin and unconfined".into()),
+        ("seccomp", "unconfined") => privileges.seccomp = SeccompWish::Unconfined,
+        ("seccomp", "builtin") => privileges.seccomp = SeccompWish::Default,
+        ("seccomp", file) => privileges.seccomp = SeccompWish::Profile(seccomp_profile(Path::new(file))?),
         ("mask", paths) => privileges.masks.more.extend(isolation_options::paths(paths)?),
         ("unmask", "ALL" | "all") => privileges.kernel_paths = KernelPaths::Unmasked,
         ("unmask", paths) => privileges.masks.fewer.extend(isolation_options::paths(paths)?),
@@ -489,6 +490,21 @@ fn apply_security_option(option: &str, privileges: &mut Privileges) -> Parsed<()
         _ => return Err("there is no such security option".into()),
     }
     Ok(())
+}
+
+/// Far more than any profile has: Docker's is 15 kB.
+const LARGEST_PROFILE: u64 = 1 << 20;
+
+fn seccomp_profile(path: &Path) -> Parsed<Profile> {
+    use std::io::Read;
+    let told = |error: std::io::Error| error.into_cause();
+    let mut text = Vec::new();
+    let file = std::fs::File::open(path).map_err(told)?;
+    file.take(LARGEST_PROFILE + 1).read_to_end(&mut text).map_err(told)?;
+    match text.len() as u64 > LARGEST_PROFILE {
+        true => Err("it is larger than any profile".into()),
+        false => Profile::read(&text),
+    }
 }
 
 /// The files first, then `-e`, each in order. A name without a value takes rr's own; without
@@ -672,7 +688,7 @@ mod tests {
             (&["--privileged", "alpine"], |o| o.privileges.privileged = true),
             (&["--security-opt", "no-new-privileges", "--security-opt=seccomp=unconfined", "alpine"], |o| {
                 o.privileges.no_new_privileges = true;
-                o.privileges.seccomp = SeccompChoice::Unconfined;
+                o.privileges.seccomp = SeccompWish::Unconfined;
                 o.privileges.security_options = texts(&["no-new-privileges", "seccomp=unconfined"]);
             }),
             (&["--log-driver", "none", "alpine"], |o| o.log = None),

@@ -84,6 +84,11 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
     exposed_ports.extend(options.expose);
     exposed_ports.sort();
     exposed_ports.dedup();
+    let capabilities = granted(&options.privileges)?;
+    let seccomp = match options.privileges.privileged {
+        true => SeccompChoice::Unconfined,
+        false => options.privileges.seccomp.choose(capabilities.bounding)?,
+    };
     Ok(RunPlan {
         name: match options.name {
             Some(name) => name,
@@ -104,9 +109,9 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
                 .unwrap_or_default(),
             additional_groups: options.groups,
             keep_groups: options.keep_groups,
-            capabilities: granted(&options.privileges)?,
+            capabilities,
             no_new_privileges: options.privileges.no_new_privileges,
-            seccomp: if options.privileges.privileged { SeccompChoice::Unconfined } else { options.privileges.seccomp },
+            seccomp,
             rlimits: options.rlimits,
         },
         kernel_paths: if options.privileges.privileged {

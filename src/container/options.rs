@@ -7,7 +7,7 @@
 
 use super::plan::{
     HealthPlan, Isolation, KernelPaths, LogPlan, Masks, Mount, NetworkMode, NetworkPlan, RestartPolicy, Rlimit,
-    SeccompChoice,
+    SeccompWish,
 };
 use crate::host::userns::UsernsRequest;
 use std::collections::BTreeMap;
@@ -126,7 +126,7 @@ pub struct Privileges {
     /// `--security-opt no-new-privileges`
     pub no_new_privileges: bool,
     /// `--security-opt seccomp=…`
-    pub seccomp: SeccompChoice,
+    pub seccomp: SeccompWish,
     /// `--security-opt systempaths=unconfined`
     pub kernel_paths: KernelPaths,
     /// `--security-opt mask=…` and `unmask=…`
@@ -180,7 +180,7 @@ impl Default for Privileges {
             privileged: false,
             security_options: Vec::new(),
             no_new_privileges: false,
-            seccomp: SeccompChoice::Default,
+            seccomp: SeccompWish::Default,
             kernel_paths: KernelPaths::Masked,
             masks: Masks::default(),
         }

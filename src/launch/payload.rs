@@ -28,7 +28,7 @@ pub(super) fn confine(process: &Process, identity: &Identity) -> Result<()> {
         capabilities::set_no_new_privileges()?;
     }
     // While CAP_SYS_ADMIN is still held, which a filter needs where no_new_privs is off (seccomp(2)).
-    seccomp::install_seccomp(process.seccomp, process.capabilities.bounding)?;
+    seccomp::install_seccomp(&process.seccomp, process.capabilities.bounding)?;
     // While CAP_SETPCAP is still held, and before the change of user that takes it.
     capabilities::drop_caps(process.capabilities.bounding)?;
     capabilities::set_identity(&credentials(identity, process), &process.capabilities)?;

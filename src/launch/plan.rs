@@ -8,7 +8,7 @@
 pub use super::isolation::{Device, Ipc, Isolation, Masks, Sharing, Sysctl};
 use crate::confine::capabilities::Granted;
 pub use crate::confine::rlimits::Rlimit;
-pub use crate::confine::seccomp::SeccompChoice;
+pub use crate::confine::seccomp::{SeccompChoice, SeccompWish};
 use crate::host::ids::IdMaps;
 pub use crate::net::{Membership, NetworkMode, NetworkPlan};
 pub use crate::rootfs::mount::{Mount, MountFlags, MountKind, Propagation, Relabel};

@@ -20,7 +20,9 @@ pub struct Abi {
     words: Words,
     /// Numbers from here on, counted from `from`, are the architecture's own, out of the order in
     /// which calls were added to Linux.
-    private_from: u32,
+    pub private_from: u32,
+    /// The names of its calls, and perhaps some that it does not have.
+    pub names: fn() -> Vec<&'static str>,
     /// The number of a name; None where the architecture has no such call.
     pub number: fn(&str) -> Option<u32>,
 }
@@ -31,12 +33,13 @@ const X86_64: Abi = Abi {
     from: 0,
     words: Words::Wide,
     private_from: u32::MAX,
+    names: || syscalls::x86_64::Sysno::iter().map(|call| call.name()).collect(),
     number: |name| name.parse::<syscalls::x86_64::Sysno>().ok().map(|call| call.id() as u32),
 };
 
 /// x86-64 with 32-bit pointers: numbers with bit 30 set (`__X32_SYSCALL_BIT`).
 const X32: Abi =
-    Abi { name: "X32", audit: X86_64.audit, from: 1 << 30, words: Words::Narrow, private_from: 512, number: x32 };
+    Abi { name: "X32", audit: X86_64.audit, from: 1 << 30, words: Words::Narrow, private_from: 512, names: X86_64.names, number: x32 };
 
 const X86: Abi = Abi {
     name: "X86",
@@ -44,14 +47,15 @@ const X86: Abi = Abi {
     from: 0,
     words: Words::Narrow,
     private_from: u32::MAX,
+    names: || syscalls::x86::Sysno::iter().map(|call| call.name()).collect(),
     number: |name| name.parse::<syscalls::x86::Sysno>().ok().map(|call| call.id() as u32),
 };
 
 const AARCH64: Abi =
-    Abi { name: "AARCH64", audit: 0xc000_00b7, from: 0, words: Words::Wide, private_from: u32::MAX, number: aarch64 };
+    Abi { name: "AARCH64", audit: 0xc000_00b7, from: 0, words: Words::Wide, private_from: u32::MAX, names: aarch64_names, number: aarch64 };
 
 const ARM: Abi =
-    Abi { name: "ARM", audit: 0x4000_0028, from: 0, words: Words::Narrow, private_from: 0x0f_0000, number: arm };
+    Abi { name: "ARM", audit: 0x4000_0028, from: 0, words: Words::Narrow, private_from: 0x0f_0000, names: arm_names, number: arm };
 
 const RISCV64: Abi = Abi {
     name: "RISCV64",
@@ -59,6 +63,7 @@ const RISCV64: Abi = Abi {
     from: 0,
     words: Words::Wide,
     private_from: u32::MAX,
+    names: || syscalls::riscv64::Sysno::iter().map(|call| call.name()).collect(),
     number: |name| name.parse::<syscalls::riscv64::Sysno>().ok().map(|call| call.id() as u32),
 };
 
@@ -159,10 +164,19 @@ fn aarch64(name: &str) -> Option<u32> {
     (!(403..=423).contains(&number)).then_some(number)
 }
 
+fn aarch64_names() -> Vec<&'static str> {
+    syscalls::aarch64::Sysno::iter().map(|call| call.name()).chain(["newfstatat"]).collect()
+}
+
+/// From `__ARM_NR_BASE` + 1 on (arch/arm/include/uapi/asm/unistd.h).
+const ARM_OWN: [&str; 6] = ["breakpoint", "cacheflush", "usr26", "usr32", "set_tls", "get_tls"];
+
+fn arm_names() -> Vec<&'static str> {
+    syscalls::arm::Sysno::iter().map(|call| call.name()).chain(ARM_OWN).collect()
+}
+
 fn arm(name: &str) -> Option<u32> {
-    // __ARM_NR_BASE (arch/arm/include/uapi/asm/unistd.h)
-    let own = ["breakpoint", "cacheflush", "usr26", "usr32", "set_tls", "get_tls"];
-    match own.iter().position(|own| *own == name) {
+    match ARM_OWN.iter().position(|own| *own == name) {
         Some(at) => Some(ARM.private_from + 1 + at as u32),
         None => name.parse::<syscalls::arm::Sysno>().ok().map(|call| call.id() as u32),
     }

@@ -36,6 +36,14 @@ pub enum Action {
     Errno(u16),
     /// The process is killed by SIGSYS.
     KillProcess,
+    /// The thread is.
+    KillThread,
+    /// The thread gets a SIGSYS that it can handle.
+    Trap,
+    /// A tracer decides, and is told this number; without one the call fails with ENOSYS.
+    Trace(u16),
+    /// It is made, and the kernel's log says so.
+    Log,
 }
 
 impl Action {
@@ -45,6 +53,10 @@ impl Action {
             Action::Allow => 0x7fff_0000,
             Action::Errno(errno) => 0x0005_0000 | u32::from(errno),
             Action::KillProcess => 0x8000_0000,
+            Action::KillThread => 0,
+            Action::Trap => 0x0003_0000,
+            Action::Trace(message) => 0x7ff0_0000 | u32::from(message),
+            Action::Log => 0x7ffc_0000,
         }
     }
 }

@@ -13,6 +13,7 @@
 #[cfg(test)]
 mod abi;
 pub mod compile;
+pub mod given;
 #[cfg(test)]
 mod profile;
 #[cfg(test)]
@@ -28,16 +29,48 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// The choice of system-call filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SeccompChoice {
     /// The profile compiled into rr.
     Default,
     /// No filter: `--security-opt seccomp=unconfined`, `--privileged`.
     Unconfined,
+    /// `--security-opt seccomp=FILE`, compiled for the container's capabilities.
+    Given(Program),
 }
 
-/// What build.rs made of the profile.
+pub use given::{Profile, Program};
+
+/// What is asked for, before the container's capabilities are known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SeccompWish {
+    /// See [`SeccompChoice::Default`].
+    #[default]
+    Default,
+    /// See [`SeccompChoice::Unconfined`].
+    Unconfined,
+    /// `--security-opt seccomp=FILE`
+    Profile(Profile),
+}
+
+impl SeccompWish {
+    /// For a payload with this bounding set.
+    ///
+    /// # Errors
+    /// The profile becomes too long a program.
+    pub fn choose(self, bounding: CapabilitySet) -> Result<SeccompChoice> {
+        Ok(match self {
+            SeccompWish::Default => SeccompChoice::Default,
+            SeccompWish::Unconfined => SeccompChoice::Unconfined,
+            SeccompWish::Profile(profile) => SeccompChoice::Given(
+                profile.compile(bounding).map_err(|why| Failure::new("cannot use the system-call profile", why))?,
+            ),
+        })
+    }
+}
+
+/// What build.rs made of the profile, and the numbers of all calls.
 mod built {
     use super::compile::{Action::*, Comparison::*, Condition, Defaults, Entry, Table, Words::*};
     use super::sock_filter;
@@ -62,11 +95,13 @@ pub fn program(bounding: CapabilitySet) -> Cow<'static, [sock_filter]> {
 /// - may assume: CAP_SYS_ADMIN is effective, or `no_new_privs` is set: one of them must be (seccomp(2))
 /// - must do: nothing that needs a call outside the profile afterwards. The rest of the start
 ///   sequence (prctl, capset, setgroups, setresgid, setresuid, close_range, write, execve) is inside
-pub fn install_seccomp(choice: SeccompChoice, bounding: CapabilitySet) -> Result<()> {
-    if choice == SeccompChoice::Unconfined {
-        return Ok(());
-    }
-    seccomp::install(&program(bounding)).map_err(|error| {
+pub fn install_seccomp(choice: &SeccompChoice, bounding: CapabilitySet) -> Result<()> {
+    let program = match choice {
+        SeccompChoice::Unconfined => return Ok(()),
+        SeccompChoice::Default => program(bounding),
+        SeccompChoice::Given(program) => Cow::Borrowed(program.instructions()),
+    };
+    seccomp::install(&program).map_err(|error| {
         let failure = Failure::new("cannot install the system-call filter", error.into_cause());
         if seccomp::is_supported() {
             failure

@@ -90,6 +90,17 @@ fn compare(
     capabilities: CapabilitySet,
 ) -> usize {
     let compiled = Compiled::new(machine, rules, defaults, capabilities);
+    compare_program(exporter, machine, rules, &compiled, capabilities)
+}
+
+fn compare_program(
+    exporter: &Path,
+    machine: &Machine,
+    rules: fn() -> Vec<Rule>,
+    compiled: &Compiled,
+    capabilities: CapabilitySet,
+) -> usize {
+    let defaults = compiled.defaults;
     let reference = Reference::new(exporter, machine, &rules(), defaults, capabilities);
     let mut compared = 0;
     for table in &compiled.numbered {
@@ -154,6 +165,30 @@ fn libseccomp_makes_the_same_of_podmans_profile() {
             let compared = compare(&exporter, machine, podmans_rules, defaults, capabilities);
             assert!(compared > 1000, "{compared}");
         }
+    }
+}
+
+/// The same text, read as a user's own profile is.
+#[test]
+fn libseccomp_makes_the_same_of_a_profile_that_is_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let exporter = match exporter(directory.path()) {
+        Ok(exporter) => exporter,
+        Err(reason) => return skip(&reason),
+    };
+    let text = match std::fs::read(PODMANS) {
+        Ok(text) => text,
+        Err(error) => return skip(&format!("{PODMANS}: {error}")),
+    };
+    let machine = MACHINES.iter().find(|machine| machine.rust == std::env::consts::ARCH).unwrap();
+    let profile = super::super::Profile::read(&text).unwrap();
+    let defaults = Defaults { known: Action::Errno(ENOSYS), unknown: Action::Errno(ENOSYS) };
+    for capabilities in [CapabilitySet::DEFAULT, CapabilitySet::EMPTY, CapabilitySet::ALL] {
+        let program = profile.compile(capabilities).unwrap();
+        let program = program.instructions().iter().map(|i| (i.code, i.jt, i.jf, i.k)).collect();
+        let compiled = Compiled { program, ..Compiled::new(machine, podmans_rules, defaults, capabilities) };
+        let compared = compare_program(&exporter, machine, podmans_rules, &compiled, capabilities);
+        assert!(compared > 1000, "{compared}");
     }
 }
 
