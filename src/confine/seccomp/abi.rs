@@ -38,8 +38,15 @@ const X86_64: Abi = Abi {
 };
 
 /// x86-64 with 32-bit pointers: numbers with bit 30 set (`__X32_SYSCALL_BIT`).
-const X32: Abi =
-    Abi { name: "X32", audit: X86_64.audit, from: 1 << 30, words: Words::Narrow, private_from: 512, names: X86_64.names, number: x32 };
+const X32: Abi = Abi {
+    name: "X32",
+    audit: X86_64.audit,
+    from: 1 << 30,
+    words: Words::Narrow,
+    private_from: 512,
+    names: X86_64.names,
+    number: x32,
+};
 
 const X86: Abi = Abi {
     name: "X86",
@@ -51,11 +58,25 @@ const X86: Abi = Abi {
     number: |name| name.parse::<syscalls::x86::Sysno>().ok().map(|call| call.id() as u32),
 };
 
-const AARCH64: Abi =
-    Abi { name: "AARCH64", audit: 0xc000_00b7, from: 0, words: Words::Wide, private_from: u32::MAX, names: aarch64_names, number: aarch64 };
+const AARCH64: Abi = Abi {
+    name: "AARCH64",
+    audit: 0xc000_00b7,
+    from: 0,
+    words: Words::Wide,
+    private_from: u32::MAX,
+    names: aarch64_names,
+    number: aarch64,
+};
 
-const ARM: Abi =
-    Abi { name: "ARM", audit: 0x4000_0028, from: 0, words: Words::Narrow, private_from: 0x0f_0000, names: arm_names, number: arm };
+const ARM: Abi = Abi {
+    name: "ARM",
+    audit: 0x4000_0028,
+    from: 0,
+    words: Words::Narrow,
+    private_from: 0x0f_0000,
+    names: arm_names,
+    number: arm,
+};
 
 const RISCV64: Abi = Abi {
     name: "RISCV64",

@@ -99,7 +99,8 @@ impl Profile {
     /// It is none, or asks for what cannot be had, as a sentence without a full stop.
     pub fn read(text: &[u8]) -> Result<Profile, String> {
         let written: Written = serde_json::from_slice(text).map_err(|error| format!("it is no profile: {error}"))?;
-        let from_map = written.arch_map.into_iter().filter(|one| one.architecture == format!("SCMP_ARCH_{}", ABIS[0].0));
+        let from_map =
+            written.arch_map.into_iter().filter(|one| one.architecture == format!("SCMP_ARCH_{}", ABIS[0].0));
         let architectures =
             written.architectures.into_iter().chain(from_map.flat_map(|one| one.sub_architectures)).collect();
         Ok(Profile {
@@ -132,8 +133,12 @@ impl Profile {
         if program.len() > 4096 {
             return Err(format!("it becomes {} instructions, and the kernel takes 4096", program.len()));
         }
-        let filter =
-            |i: super::compile::Instruction| sock_filter { code: i.code, jt: i.jump_true, jf: i.jump_false, k: i.operand };
+        let filter = |i: super::compile::Instruction| sock_filter {
+            code: i.code,
+            jt: i.jump_true,
+            jf: i.jump_false,
+            k: i.operand,
+        };
         Ok(Program(program.into_iter().map(filter).collect()))
     }
 
@@ -218,9 +223,10 @@ fn rule(written: WrittenRule) -> Result<Rule, String> {
     let named = || names.first().cloned().unwrap_or_default();
     let conditions: Vec<Condition> =
         written.args.iter().map(condition).collect::<Result<_, _>>().map_err(|why| format!("{}: {why}", named()))?;
-    let repeats = conditions.iter().enumerate().any(|(at, one)| {
-        conditions[..at].iter().any(|before| before.argument == one.argument)
-    });
+    let repeats = conditions
+        .iter()
+        .enumerate()
+        .any(|(at, one)| conditions[..at].iter().any(|before| before.argument == one.argument));
     Ok(Rule {
         action: action(&written.action, written.errno_ret).map_err(|why| format!("{}: {why}", named()))?,
         // Two conditions on one argument are alternatives: libseccomp takes one an argument, and runc makes rules of them.
@@ -332,7 +338,10 @@ mod tests {
             ("{}", "missing field `defaultAction`"),
             (r#"{"defaultAction":"SCMP_ACT_MAYBE"}"#, "there is no action `SCMP_ACT_MAYBE`"),
             (r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":5000}"#, "at most 4095"),
-            (r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_NOTIFY"}]}"#, "read: SCMP_ACT_NOTIFY"),
+            (
+                r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_NOTIFY"}]}"#,
+                "read: SCMP_ACT_NOTIFY",
+            ),
             (
                 r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_KILL","args":[{"index":6,"value":1,"op":"SCMP_CMP_EQ"}]}]}"#,
                 "read: there is no argument 6",
