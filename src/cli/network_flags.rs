@@ -25,7 +25,7 @@ pub struct NetworkFlags {
     /// Note a port that the container listens on
     #[arg(long, value_name = "PORT[/PROTOCOL]")]
     expose: Vec<String>,
-    /// A network by its name (and again for further ones), none, host, private (pasta, else slirp4netns), pasta,
+    /// A network by its name (and again for further ones), none, host, private (rr's own), pasta,
     /// slirp4netns, or container:NAME for the namespace of another container [default: private]
     #[arg(long, visible_alias = "net", value_name = "NETWORK")]
     network: Vec<String>,

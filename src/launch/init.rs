@@ -96,6 +96,16 @@ struct Isolated<'a> {
     mounts: Cow<'a, [Mount]>,
     sources: volumes::Sources,
     streams: PayloadEnds,
+    network: Network,
+}
+
+/// Whether the payload has to wait for its network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Network {
+    /// It is as it will be.
+    Ready,
+    /// Until [`ToInit::NetworkAttached`].
+    Awaited,
 }
 
 impl<'a> Isolated<'a> {
@@ -104,6 +114,7 @@ impl<'a> Isolated<'a> {
         // it also where the two are not nested.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
             .doing(|| "cannot tie init to its monitor")?;
+        let network = raise_interfaces(launch, monitor)?;
         let layers = match &launch.plan.root {
             RootSource::Layers { .. } => Some(Layers::open(&launch.layers, launch.dir)?),
             RootSource::OverlaidDirectory { path } => Some(Layers::open(std::slice::from_ref(path), launch.dir)?),
@@ -120,7 +131,7 @@ impl<'a> Isolated<'a> {
             mounts.to_mut().extend(launch.plan.isolation.devices.iter().map(Device::mount));
         }
         let sources = volumes::Sources::open(&mounts, launch.volumes);
-        Ok(Isolated { launch, monitor, container, layers, directory, mounts, sources, streams })
+        Ok(Isolated { launch, monitor, container, layers, directory, mounts, sources, streams, network })
     }
 
     /// Waits until the client has written the maps, then takes id 0.
@@ -137,13 +148,35 @@ impl<'a> Isolated<'a> {
         rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).doing(|| "cannot become root")?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
         if *self.launch.network != ResolvedNetwork::Host {
-            crate::net::prepare_namespace(&self.launch.plan.ids.groups)?;
+            crate::net::prepare_namespace(&self.launch.plan.ids.groups);
         }
         for notice in self.launch.plan.isolation.apply()? {
             self.monitor.send(&FromInit::Notice(notice.0))?;
         }
-        let Isolated { launch, monitor, container, layers, directory, mounts, sources, streams } = self;
-        Ok(Mapped { launch, monitor, container, layers, directory, mounts, sources, streams })
+        let Isolated { launch, monitor, container, layers, directory, mounts, sources, streams, network } = self;
+        Ok(Mapped { launch, monitor, container, layers, directory, mounts, sources, streams, network })
+    }
+}
+
+/// Brings up what interfaces a new network namespace has: it needs no id.
+fn raise_interfaces(launch: &Launch<'_>, monitor: &ToMonitor) -> Result<Network> {
+    let link = match launch.network {
+        ResolvedNetwork::Host => return Ok(Network::Ready),
+        network => crate::net::raise_interfaces(network),
+    };
+    match (launch.network, link) {
+        (ResolvedNetwork::BuiltIn(_), Ok(link)) => {
+            monitor.send_with(&FromInit::LinkMade(Ok(())), link.as_ref().map(AsFd::as_fd))?;
+            Ok(Network::Ready)
+        }
+        (ResolvedNetwork::BuiltIn(_), Err(failure)) => {
+            // Others may be able to: loopback is all that must work.
+            crate::net::raise_interfaces(&ResolvedNetwork::Loopback)?;
+            monitor.send(&FromInit::LinkMade(Err(failure)))?;
+            Ok(Network::Awaited)
+        }
+        (ResolvedNetwork::Carried { .. }, link) => link.map(|_| Network::Awaited),
+        (_, link) => link.map(|_| Network::Ready),
     }
 }
 
@@ -163,6 +196,7 @@ struct Mapped<'a> {
     mounts: Cow<'a, [Mount]>,
     sources: volumes::Sources,
     streams: PayloadEnds,
+    network: Network,
 }
 
 /// The group of terminals on every distribution (`tty`).
@@ -382,7 +416,8 @@ impl<'a> Mapped<'a> {
         if plan.read_only {
             pivot::make_root_read_only(tree.as_fd())?;
         }
-        Ok(Rooted { launch: self.launch, monitor: self.monitor, terminal, streams: self.streams, identity })
+        let Mapped { launch, monitor, streams, network, .. } = self;
+        Ok(Rooted { launch, monitor, terminal, streams, identity, network })
     }
 }
 
@@ -407,6 +442,7 @@ struct Rooted<'a> {
     terminal: PayloadTerminal,
     streams: PayloadEnds,
     identity: Identity,
+    network: Network,
 }
 
 impl<'a> Rooted<'a> {
@@ -414,7 +450,7 @@ impl<'a> Rooted<'a> {
         let plan = self.launch.plan;
         self.take_stdio()?;
         let command = Command::prepare(&plan.process, &self.identity)?;
-        if self.launch.waits_for_network() {
+        if self.network == Network::Awaited {
             self.monitor.send(&FromInit::ReadyToExec)?;
             match self.monitor.receive()? {
                 Some(ToInit::NetworkAttached) => {}
@@ -422,7 +458,7 @@ impl<'a> Rooted<'a> {
             }
         }
         payload::confine(&plan.process, &self.identity)?;
-        Ok(Confined { launch: self.launch, monitor: self.monitor, command })
+        Ok(Confined { launch: self.launch, monitor: self.monitor, command, network: self.network })
     }
 
     /// Standard input, output and error: the terminal, the monitor's pipes, or what the client had;
@@ -467,11 +503,12 @@ struct Confined<'a> {
     launch: &'a Launch<'a>,
     monitor: &'a ToMonitor,
     command: Command,
+    network: Network,
 }
 
 impl Confined<'_> {
     fn exec_payload(self) -> Result<Infallible> {
-        if !self.launch.waits_for_network() {
+        if self.network == Network::Ready {
             self.monitor.send(&FromInit::ReadyToExec)?;
         }
         if self.launch.plan.init {

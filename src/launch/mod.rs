@@ -4,7 +4,8 @@
 //! client                      monitor                       init
 //!   spawn_child ────────────► (user and pid namespace)
 //!   write_id_maps             unshare_rest ───────────────► (mount, pid, uts, ipc, net, cgroup)
-//!        │                         │                             opens layers and sources
+//!        │                         │                             raise_interfaces
+//!        │                         │◄──────── LinkMade ────────  opens layers and sources
 //!        └──── IdsMapped ─────────►└──────── IdsMapped ─────────► become_ns_root
 //!                              start_attach (network)            make_mounts_private
 //!                                                                write_names
@@ -108,13 +109,6 @@ const ANSWER_SECONDS: i64 = 30;
 
 /// The socket in a container's directory where its monitor listens for later clients.
 pub const ATTACH_SOCKET: &str = "attach";
-
-impl Launch<'_> {
-    /// Whether init must wait before the payload starts until a helper has attached the network.
-    fn waits_for_network(&self) -> bool {
-        self.network.is_carried()
-    }
-}
 
 /// Whoever keeps the container's record; called in the monitor.
 pub trait Keeper {

@@ -194,6 +194,15 @@ struct Starting {
     doors: Doors,
 }
 
+/// Who will carry the container's packets, and by what.
+enum Connection<'a> {
+    None,
+    Stack(&'a net::stack::Layout, OwnedFd),
+    Program(&'a net::ResolvedNetwork, OwnedFd),
+    /// Of the stack, which has failed.
+    StandIn(Failure, OwnedFd),
+}
+
 impl Starting {
     /// Makes the container's namespaces and, in them, its init. The maps need not be written yet: the
     /// kernel builds the namespaces while newuidmap and newgidmap run.
@@ -233,13 +242,14 @@ impl Starting {
                 _ => exit_now(ExitCode::Runner.number()),
             }
         }
-        // Opened before init changes its ids: a process that has is not dumpable for a moment (proc(5)).
-        let namespace = self.network_namespace(launch)?;
+        // Before init changes its ids: a process that has is not dumpable for a moment (proc(5)), and its namespace cannot be
+        // opened then.
+        let connection = self.prepare_network(launch.network)?;
         if launch.plan.init {
             self.doors = Doors::open(&self.init)?;
         }
         self.channel.send(&ToInit::IdsMapped)?;
-        self.network = namespace.and_then(|namespace| net::start_attach(launch.network, namespace));
+        self.connect(connection)?;
         while let Some((message, descriptor)) = self.channel.receive_with()? {
             match message {
                 FromInit::Notice(text) => audience.tell(&ToClient::Notice(text)),
@@ -251,6 +261,7 @@ impl Starting {
                 }
                 FromInit::FuseMounted => self.fuse = Some(serve_fuse(launch, descriptor)?),
                 FromInit::Failed(failure) => return Err(failure),
+                FromInit::LinkMade(_) => {}
                 FromInit::ReadyToExec => {
                     self.wait_for_network(audience)?;
                     return self.wait_for_exec(audience);
@@ -260,14 +271,41 @@ impl Starting {
         Err(self.death_of_init("before it was ready"))
     }
 
-    /// The namespace that a program must be attached to; None where none is needed.
-    fn network_namespace(&self, launch: &Launch<'_>) -> Result<Option<OwnedFd>> {
-        if !launch.waits_for_network() {
-            return Ok(None);
+    /// What the network is to be made of, from init's namespace.
+    fn prepare_network<'a>(&self, network: &'a net::ResolvedNetwork) -> Result<Connection<'a>> {
+        match network {
+            net::ResolvedNetwork::Host | net::ResolvedNetwork::Loopback => Ok(Connection::None),
+            net::ResolvedNetwork::Carried { .. } => Ok(Connection::Program(network, self.network_namespace()?)),
+            net::ResolvedNetwork::BuiltIn(layout) => match self.channel.receive_with()? {
+                Some((FromInit::LinkMade(Ok(())), Some(link))) => Ok(Connection::Stack(layout, link)),
+                Some((FromInit::LinkMade(Err(failure)), _)) => {
+                    Ok(Connection::StandIn(failure, self.network_namespace()?))
+                }
+                Some((FromInit::Failed(failure), _)) => Err(failure),
+                Some((other, _)) => {
+                    Err(Failure::new("cannot connect the container's network", format!("unexpected message {other:?}")))
+                }
+                None => exit_now(ExitCode::Runner.number()),
+            },
         }
+    }
+
+    /// Starts whoever carries packets.
+    fn connect(&mut self, connection: Connection<'_>) -> Result<()> {
+        match connection {
+            Connection::None => {}
+            // It ends with this process.
+            Connection::Stack(layout, link) => drop(net::stack::start(link, layout)?),
+            Connection::Program(network, namespace) => self.network = net::start_attach(network, namespace),
+            Connection::StandIn(failure, namespace) => self.network = Some(net::fall_back(failure, namespace)),
+        }
+        Ok(())
+    }
+
+    fn network_namespace(&self) -> Result<OwnedFd> {
         let path = format!("/proc/{}/ns/net", host_pid(&self.init)?);
         let namespace = std::fs::File::open(&path).doing(|| format!("cannot open {path}"))?;
-        Ok(Some(namespace.into()))
+        Ok(namespace.into())
     }
 
     /// Holds init back until the network is there.

@@ -88,6 +88,9 @@ pub enum ToInit {
 pub enum FromInit {
     /// One line for the user.
     Notice(String),
+    /// With rr's own network: its interface is there, and the descriptor that carries its frames comes along; or why not.
+    /// The first message, before the ids are mapped.
+    LinkMade(Result<()>),
     /// The pseudo-terminal is open; its master side comes along.
     TerminalOpened,
     /// The root file system wants fuse-overlayfs; the mounted /dev/fuse descriptor comes along.

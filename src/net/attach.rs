@@ -11,8 +11,10 @@
 //! Where the user's id inside is not 0 (`--userns keep-id`), execve(2) would take the monitor's
 //! capabilities away; they are made ambient around the start (capabilities(7)).
 
-use super::resolve::loopback_only;
-use super::{CONTAINER, Carrier, ForwardDns, GATEWAY, NAME_SERVER, Otherwise, ResolvedNetwork, Tool};
+use super::resolve::{loopback_only, stand_ins};
+use super::{
+    CONTAINER, Carrier, ForwardDns, GATEWAY, INTERFACE, MTU, NAME_SERVER, Otherwise, ResolvedNetwork, Tool,
+};
 use crate::error::{Doing, Failure, IntoCause, Notice, Result};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -27,10 +29,6 @@ use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// The interface's name in the container: Docker's.
-const INTERFACE: &str = "eth0";
-/// The largest MTU both programs take; with 1500, throughput falls to a tenth.
-const MTU: &str = "65520";
 /// How long a program may take to get ready; they need some hundredths of a second.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -61,6 +59,14 @@ pub fn start_attach(network: &ResolvedNetwork, namespace: OwnedFd) -> Option<Att
         forward_dns: *forward_dns,
         namespace,
     })
+}
+
+/// As [`start_attach`], in place of rr's own stack, which cannot work because of `failure`: what is installed is tried,
+/// and without anything there is loopback only. The container's files are as they are: queries go to [`NAME_SERVER`].
+pub fn fall_back(failure: Failure, namespace: OwnedFd) -> Attaching {
+    let forward_dns = ForwardDns::Yes;
+    let others = stand_ins();
+    Attaching { first: Err(failure), others, otherwise: Otherwise::LoopbackOnly, forward_dns, namespace }
 }
 
 impl Attaching {
@@ -138,7 +144,7 @@ fn pasta_arguments(forward_dns: ForwardDns) -> Vec<String> {
         "--ns-ifname",
         INTERFACE,
         "--mtu",
-        MTU,
+        &MTU.to_string(),
         "--address",
         &CONTAINER.to_string(),
         "--netmask",
@@ -174,7 +180,7 @@ fn slirp4netns_arguments(ready: i32) -> Vec<String> {
     [
         "--configure",
         "--mtu",
-        MTU,
+        &MTU.to_string(),
         "--disable-host-loopback",
         "--enable-sandbox",
         "--enable-seccomp",

@@ -1,12 +1,12 @@
 //! The container's network: who carries its packets, and the files that name things.
 //!
 //! `none` is a network namespace with loopback alone, `host` is no namespace at all. For `private`,
-//! the default, a user-mode network program moves packets between a tap device in the container's
-//! namespace and ordinary sockets of the user: pasta(1) where it is there, else slirp4netns(1), and
-//! where neither works loopback alone, which is said in one line. Asked for by name, a program that
-//! does not work is an error.
+//! the default, packets move between a tap device in the container's namespace and ordinary sockets of
+//! the user: by rr's own [`stack`]; where its device cannot be made by pasta(1), else by slirp4netns(1); and
+//! where nothing works there is loopback alone, which is said in one line. Asked for by name, a program
+//! that does not work is an error.
 //!
-//! Both programs are told to lay out the same small network, slirp4netns's own default, so that the
+//! All three lay out the same small network, slirp4netns's own default, so that the
 //! container's files do not depend on which of them runs:
 //!
 //! ```text
@@ -16,21 +16,25 @@
 //! The container's address differs from the host's, so the host's own address reaches the host, as in
 //! Docker; the host's loopback cannot be reached.
 //!
-//! Three calls, in order: [`plan`] and [`files`] in the client, [`start_attach`] in the monitor as soon
-//! as the namespace exists, [`Attaching::wait_ready`] right before the payload is executed, so that a
+//! The calls, in order: [`plan`] and [`files`] in the client; [`raise_interfaces`] in init, while others write the id
+//! maps; then in the monitor either [`stack::start`], for which nobody waits, or [`start_attach`], and
+//! [`Attaching::wait_ready`] right before the payload is executed, so that a
 //! program's start (14 ms for slirp4netns, 25 to 60 for pasta) passes while the root file system is built.
 
 mod attach;
 pub mod dns;
 mod files;
+mod interfaces;
 mod names;
 mod namespace;
 mod resolve;
+pub mod stack;
 pub mod subnet;
 mod wanted;
 
-pub use attach::{Attaching, start_attach};
+pub use attach::{Attaching, fall_back, start_attach};
 pub use files::files;
+pub use interfaces::raise_interfaces;
 pub use names::{HostNames, hosts, resolv_conf};
 pub use namespace::prepare_namespace;
 pub use resolve::{Carrier, ForwardDns, Otherwise, ResolvedNetwork, Tool, check, plan};
@@ -44,3 +48,8 @@ pub const CONTAINER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 100);
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 /// Queries sent here go to the host's name server.
 pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
+
+/// The interface's name in the container: Docker's.
+pub const INTERFACE: &str = "eth0";
+/// Its MTU, the largest that all of the programs take; with 1500, throughput falls to a tenth.
+pub const MTU: u32 = 65520;

@@ -36,13 +36,15 @@ pub(super) fn needs_forwarding(host_text: &str, wanted: &NetworkPlan) -> bool {
 /// With `--network host` and `none` the host's is taken as it is, unless an option changes it.
 pub fn resolv_conf(host_text: &str, network: &ResolvedNetwork, wanted: &NetworkPlan) -> String {
     let changed = !(wanted.dns.is_empty() && wanted.dns_search.is_empty() && wanted.dns_options.is_empty());
-    if !network.is_carried() && !changed {
+    if !network.is_connected() && !changed {
         return host_text.to_owned();
     }
     let mut resolver = ResolvConf::parse(host_text);
     if !wanted.dns.is_empty() {
         resolver.servers = wanted.dns.clone();
-    } else if network.is_carried() {
+    } else if let ResolvedNetwork::BuiltIn(layout) = network {
+        resolver.servers = vec![layout.v4.name_server.to_string()];
+    } else if network.is_connected() {
         resolver.servers = reachable(&resolver.servers).unwrap_or_else(|| vec![NAME_SERVER.to_string()]);
     }
     match &wanted.dns_search[..] {

@@ -1,17 +1,12 @@
 //! The container's network namespace, from inside.
 
-use crate::error::{Doing, Result};
 use crate::host::ids::{IdMap, InsideId};
 
-/// Readies a new network namespace from inside: loopback goes up, and what Docker allows is allowed,
-/// ports below 1024 and ICMP echo without privilege. Runs in init, as root of the user namespace,
-/// while /proc is the host's still (its sys/net shows the reader's namespace).
+/// Allows in a new network namespace what Docker allows, ports below 1024 and ICMP echo without privilege. Runs in
+/// init, as root of the user namespace, while /proc is the host's still (its sys/net shows the reader's namespace).
 ///
-/// # Errors
-/// Loopback cannot be brought up. The two settings are only convenient: where /proc/sys is read-only,
-/// as inside another container, they are left out.
-pub fn prepare_namespace(groups: &IdMap) -> Result<()> {
-    crate::sys::net::loopback_up().doing(|| "cannot bring up the container's loopback interface")?;
+/// The two settings are only convenient: where /proc/sys is read-only, as inside another container, they are left out.
+pub fn prepare_namespace(groups: &IdMap) {
     let last = last_group(groups);
     for (path, value) in [
         ("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0".to_owned()),
@@ -22,7 +17,6 @@ pub fn prepare_namespace(groups: &IdMap) -> Result<()> {
             log::debug!("cannot set {path}: {error}");
         }
     }
-    Ok(())
 }
 
 /// The last of the group ids that are mapped without a gap from 0 on; 0 where 0 itself is not.

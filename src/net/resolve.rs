@@ -1,6 +1,7 @@
 //! What a network comes to on this machine: which of the programs is here, and whether it can work.
 
 use super::names;
+use super::stack::Layout;
 use super::wanted::{NetworkMode, NetworkPlan};
 use crate::error::{Failure, Notice, Result, errno_text};
 use crate::host::helpers::{self, Package};
@@ -41,6 +42,8 @@ pub enum ResolvedNetwork {
     Host,
     /// A namespace with loopback only.
     Loopback,
+    /// A namespace and rr's own stack.
+    BuiltIn(Layout),
     /// A namespace and a program that connects it.
     Carried {
         /// The programs to try, in this order; at least one.
@@ -58,6 +61,11 @@ impl ResolvedNetwork {
     pub fn is_carried(&self) -> bool {
         matches!(self, ResolvedNetwork::Carried { .. })
     }
+
+    /// Whether it is a namespace that others are reached from.
+    pub fn is_connected(&self) -> bool {
+        matches!(self, ResolvedNetwork::BuiltIn(_) | ResolvedNetwork::Carried { .. })
+    }
 }
 
 /// Who carries the packets, in a few words.
@@ -66,6 +74,7 @@ impl fmt::Display for ResolvedNetwork {
         match self {
             ResolvedNetwork::Host => f.write_str("the host's own"),
             ResolvedNetwork::Loopback => f.write_str("loopback only"),
+            ResolvedNetwork::BuiltIn(_) => f.write_str("by rr itself"),
             ResolvedNetwork::Carried { carriers, .. } => {
                 let names: Vec<&str> = carriers.iter().map(|carrier| carrier.tool.name()).collect();
                 write!(f, "by {}", names.join(", else "))
@@ -114,9 +123,13 @@ pub fn plan(wanted: &NetworkPlan) -> Result<(ResolvedNetwork, Vec<Notice>)> {
             let cause = "starting a container there comes later";
             return Err(Failure::new("cannot use --network", cause));
         }
-        NetworkMode::Private => match private(wanted) {
-            Ok(decided) => decided,
-            Err(why) => return Ok((ResolvedNetwork::Loopback, vec![loopback_only(&why)])),
+        NetworkMode::Private => match open_tun() {
+            Ok(()) => ResolvedNetwork::BuiltIn(Layout::default()),
+            // No program does without it.
+            Err(why) => {
+                let why = format!("{}; {}", why.cause, why.remedy);
+                return Ok((ResolvedNetwork::Loopback, vec![loopback_only(&why)]));
+            }
         },
     };
     Ok((decided, Vec::new()))
@@ -157,21 +170,15 @@ fn usable(tool: Tool) -> Result<Carrier> {
     Ok(Carrier { tool, path })
 }
 
-/// The programs for `private`, or why there are none and what would help.
-fn private(wanted: &NetworkPlan) -> std::result::Result<ResolvedNetwork, String> {
+/// The programs that can stand in for the stack.
+pub(super) fn stand_ins() -> Vec<Carrier> {
     // Without a default route, pasta before version 2024_10_30 ends with "External interface not usable".
     let order = match has_default_route() {
         true => [Tool::Pasta, Tool::Slirp4netns],
         false => [Tool::Slirp4netns, Tool::Pasta],
     };
     let found = |tool: Tool| Some(Carrier { tool, path: helpers::find(tool.name())? });
-    let carriers: Vec<Carrier> = order.into_iter().filter_map(found).collect();
-    if carriers.is_empty() {
-        return Err(format!("neither pasta nor slirp4netns is installed; {}", Package::Passt.remedy()));
-    }
-    open_tun().map_err(|why| format!("{}; {}", why.cause, why.remedy))?;
-    let forward_dns = forward_dns(wanted).map_err(|failure| failure.to_string())?;
-    Ok(ResolvedNetwork::Carried { carriers, otherwise: Otherwise::LoopbackOnly, forward_dns })
+    order.into_iter().filter_map(found).collect()
 }
 
 fn forward_dns(wanted: &NetworkPlan) -> Result<ForwardDns> {

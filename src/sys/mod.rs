@@ -8,9 +8,11 @@ pub mod env;
 pub mod memory;
 pub mod mount;
 pub mod net;
+pub mod netlink;
 pub mod process;
 pub mod rlimit;
 pub mod seccomp;
 #[cfg(test)]
 pub mod testing;
 pub mod trampoline;
+pub mod tun;

@@ -160,6 +160,22 @@ pub fn close_all_from(first: RawFd) {
     unsafe { libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, 0) };
 }
 
+/// Closes every descriptor but `kept` and the three standard streams, whoever owns it. Only for a process that from
+/// here on uses no other and returns to no caller that would.
+pub fn close_all_but(kept: &[BorrowedFd<'_>]) {
+    let mut kept: Vec<RawFd> = kept.iter().map(AsRawFd::as_raw_fd).collect();
+    kept.sort_unstable();
+    let mut first = libc::STDERR_FILENO + 1;
+    for fd in kept {
+        if fd > first {
+            // SAFETY: as for `close_all_from`.
+            unsafe { libc::syscall(libc::SYS_close_range, first as libc::c_uint, (fd - 1) as libc::c_uint, 0) };
+        }
+        first = first.max(fd + 1);
+    }
+    close_all_from(first);
+}
+
 /// Closes what this process was started with beyond the three standard streams: rr's own descriptors
 /// are close-on-exec, so what is not has come through execve(2) from whoever started it, and nobody
 /// here owns it.

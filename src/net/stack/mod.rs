@@ -1,0 +1,312 @@
+//! rr's own user-mode network: what a container sends as frames goes out by ordinary sockets of the user's.
+//!
+//! The link to the container is a TAP device that loses nothing, so the stack is no second TCP: it moves the kernel's
+//! two along. No byte of a flow is kept here.
+//!
+//! - From the container: a segment is written into the host's socket at once, and what the socket takes is acknowledged.
+//!   The window that the container is told is what the socket has room for, so that backpressure is the kernel's.
+//! - To the container: what the host's socket has received is looked at (MSG_PEEK) and sent as frames, up to the
+//!   container's window; it leaves the socket when the container has acknowledged it.
+//!
+//! A connection is accepted only when the host's connect(2) has succeeded: one that is refused outside is refused inside.
+//!
+//! ```text
+//! process    the process: what it keeps, what it gives up
+//! mod        the loop: events → frames in, sockets, timers
+//! layout     who is where; which way a packet goes
+//! link       frames, ARP and neighbour discovery
+//! tcp/       flows of TCP     udp, echo     the same of datagrams and pings
+//! table, timers               flows by number; deadlines
+//! wire/      bytes ↔ headers, pure
+//! ```
+//!
+//! Everything in a frame is the container's claim. Whatever it says, the stack answers or drops it, in bounded memory.
+
+mod echo;
+mod layout;
+mod link;
+mod process;
+mod table;
+mod tcp;
+mod timers;
+mod udp;
+pub mod wire;
+
+pub use layout::{HostLoopback, Layout, Subnet};
+pub use process::start;
+
+use crate::sys::tun::VIRTIO_HEADER;
+use echo::Echoes;
+use layout::Way;
+use link::Link;
+use rustix::event::{Timespec, epoll};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+use table::Id;
+use tcp::Tcp;
+use timers::{Moment, Timers};
+use udp::Udp;
+use wire::ip::{Packet, protocol};
+use wire::tcp::Segment;
+use wire::udp::Datagram;
+use wire::{ARP, ETHERNET, Ethernet, IPV4, IPV6, Mac};
+
+/// The largest frame: 64 KiB behind Ethernet's header and virtio's.
+const LARGEST_FRAME: usize = VIRTIO_HEADER + ETHERNET + 65536;
+/// How many frames are read before the sockets have their turn.
+const FRAMES_AT_ONCE: usize = 64;
+/// How many events are fetched at once.
+const EVENTS_AT_ONCE: usize = 256;
+
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Device,
+    Tcp(Id),
+    Udp(Id),
+    Echo(Id),
+}
+
+impl Source {
+    /// As epoll carries it.
+    fn to_bits(self) -> u64 {
+        let (kind, bits) = match self {
+            Source::Device => (0, 0),
+            Source::Tcp(id) => (1, id.to_bits()),
+            Source::Udp(id) => (2, id.to_bits()),
+            Source::Echo(id) => (3, id.to_bits()),
+        };
+        kind << 56 | bits
+    }
+
+    fn from_bits(bits: u64) -> Source {
+        let id = Id::from_bits(bits & ((1 << 56) - 1));
+        match bits >> 56 {
+            1 => Source::Tcp(id),
+            2 => Source::Udp(id),
+            3 => Source::Echo(id),
+            _ => Source::Device,
+        }
+    }
+}
+
+/// What all protocols share.
+struct Core {
+    link: Link,
+    layout: Layout,
+    /// Where queries to the name server's address go.
+    name_server: Option<SocketAddr>,
+    epoll: OwnedFd,
+    timers: Timers,
+    /// Flows that have more to do than was their share.
+    ready: Vec<Source>,
+    /// Since `began`.
+    now: Moment,
+    began: Instant,
+    /// Bytes on their way from a socket to a frame.
+    buffer: Vec<u8>,
+}
+
+impl Core {
+    /// Watches a socket for as long as it is open.
+    fn watch(&self, socket: &OwnedFd, source: Source, events: epoll::EventFlags) -> rustix::io::Result<()> {
+        epoll::add(&self.epoll, socket, epoll::EventData::new_u64(source.to_bits()), events)
+    }
+
+    /// Has an event sent for what is the case already.
+    fn watch_again(&self, socket: &OwnedFd, source: Source, events: epoll::EventFlags) {
+        // EBADF and ENOENT cannot be: the socket is open and watched.
+        let _ = epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(source.to_bits()), events);
+    }
+
+    /// The socket's address for what the container calls `to`.
+    fn way_out(&self, to: SocketAddr) -> Way {
+        match (self.layout.way(to), self.name_server) {
+            (Way::NameServer, Some(server)) => Way::Out(server),
+            (Way::NameServer, None) => Way::Own,
+            (way, _) => way,
+        }
+    }
+}
+
+/// The stack, serving one link.
+pub struct Stack {
+    core: Core,
+    tcp: Tcp,
+    udp: Udp,
+    echoes: Echoes,
+    /// Where frames are read into.
+    frame: Vec<u8>,
+}
+
+impl Stack {
+    /// Serves `device`: a TAP device as [`crate::sys::tun::open_tap`] makes it, or a socket that keeps datagrams apart.
+    ///
+    /// # Errors
+    /// There is no epoll instance to be had.
+    pub fn new(device: OwnedFd, layout: Layout, name_server: Option<SocketAddr>) -> rustix::io::Result<Stack> {
+        let core = Core {
+            link: Link::new(device),
+            layout,
+            name_server,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            timers: Timers::default(),
+            ready: Vec::new(),
+            now: 1,
+            began: Instant::now(),
+            buffer: vec![0; tcp::PEEK_AT_ONCE],
+        };
+        core.watch(core.link.device(), Source::Device, epoll::EventFlags::IN)?;
+        Ok(Stack {
+            core,
+            tcp: Tcp::default(),
+            udp: Udp::default(),
+            echoes: Echoes::default(),
+            frame: vec![0; LARGEST_FRAME],
+        })
+    }
+
+    /// Serves until the device is gone.
+    ///
+    /// # Errors
+    /// The device's, or epoll's.
+    pub fn run(&mut self) -> rustix::io::Result<()> {
+        loop {
+            self.turn(None)?;
+        }
+    }
+
+    /// One turn of the loop: waits for events, but no longer than `limit` milliseconds, and serves them.
+    ///
+    /// # Errors
+    /// As [`Stack::run`].
+    pub fn turn(&mut self, limit: Option<u64>) -> rustix::io::Result<()> {
+        let mut events = [const { std::mem::MaybeUninit::uninit() }; EVENTS_AT_ONCE];
+        let patience = self.patience(limit);
+        let (events, _) = match epoll::wait(&self.core.epoll, &mut events, patience.as_ref()) {
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            result => result?,
+        };
+        self.core.now = self.core.began.elapsed().as_millis() as Moment + 1;
+        for source in std::mem::take(&mut self.core.ready) {
+            self.serve(source, epoll::EventFlags::IN)?;
+        }
+        for event in events.iter() {
+            self.serve(Source::from_bits(event.data.u64()), event.flags)?;
+        }
+        self.tcp.acknowledge(&mut self.core);
+        while let Some(entry) = self.core.timers.pop(self.core.now) {
+            match entry.1 {
+                Source::Tcp(_) => self.tcp.expire(&mut self.core, entry),
+                Source::Udp(_) => self.udp.expire(&mut self.core, entry),
+                Source::Echo(_) => self.echoes.expire(&mut self.core, entry),
+                Source::Device => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// How long nothing has to be done of itself.
+    fn patience(&self, limit: Option<u64>) -> Option<Timespec> {
+        let until = |moment: Moment| moment.saturating_sub(self.core.began.elapsed().as_millis() as Moment + 1);
+        let next = match self.core.ready.is_empty() {
+            true => self.core.timers.next().map(until),
+            false => Some(0),
+        };
+        let wait = [next, limit].into_iter().flatten().min()?;
+        Some(Timespec { tv_sec: (wait / 1000) as i64, tv_nsec: (wait % 1000) as i64 * 1_000_000 })
+    }
+
+    fn serve(&mut self, source: Source, flags: epoll::EventFlags) -> rustix::io::Result<()> {
+        match source {
+            Source::Device => self.read_frames()?,
+            Source::Tcp(id) => self.tcp.event(&mut self.core, id, flags),
+            Source::Udp(id) => self.udp.event(&mut self.core, id, flags),
+            Source::Echo(id) => self.echoes.event(&mut self.core, id, flags),
+        }
+        Ok(())
+    }
+
+    fn read_frames(&mut self) -> rustix::io::Result<()> {
+        for _ in 0..FRAMES_AT_ONCE {
+            match self.core.link.receive(&mut self.frame) {
+                Ok(length) => self.take_frame(length),
+                Err(rustix::io::Errno::AGAIN) => break,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+
+    /// The frame in `self.frame`, of this length.
+    fn take_frame(&mut self, length: usize) {
+        let Stack { core, tcp, udp, echoes, frame } = self;
+        let Some(frame) = frame[..length].get(VIRTIO_HEADER..).and_then(Ethernet::parse) else { return };
+        match frame.kind {
+            ARP => core.link.arp(&frame, &core.layout),
+            IPV4 | IPV6 => {
+                let Some(packet) = Packet::parse(frame.kind, frame.payload) else { return };
+                if frame.kind == IPV6 && packet.protocol == protocol::ICMPV6 {
+                    core.link.neighbour_message(frame.from, &packet, &core.layout);
+                }
+                if !core.layout.is_inside(packet.source) || frame.from.is_group() {
+                    return;
+                }
+                core.link.learn(packet.source, frame.from);
+                take_packet(core, (tcp, udp, echoes), frame.from, &packet);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A packet of the container's with a source address that it may have.
+fn take_packet(core: &mut Core, flows: (&mut Tcp, &mut Udp, &mut Echoes), from: Mac, packet: &Packet<'_>) {
+    let (tcp, udp, echoes) = flows;
+    match packet.protocol {
+        protocol::TCP => {
+            if let Some(segment) = Segment::parse(packet.payload) {
+                tcp.segment(core, from, packet, &segment);
+            }
+        }
+        protocol::UDP => {
+            if let Some(datagram) = Datagram::parse(packet.payload) {
+                udp.datagram(core, from, packet, &datagram);
+            }
+        }
+        protocol::ICMP if packet.source.is_ipv4() => echoes.message(core, from, packet),
+        protocol::ICMPV6 if packet.source.is_ipv6() => echoes.message(core, from, packet),
+        _ => {}
+    }
+}
+
+/// A non-blocking socket of the host's, for datagrams or streams to `to`.
+fn socket_to(
+    to: std::net::IpAddr,
+    kind: rustix::net::SocketType,
+    protocol: Option<rustix::net::Protocol>,
+) -> rustix::io::Result<OwnedFd> {
+    use rustix::net::{AddressFamily, SocketFlags};
+    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, protocol)?;
+    if to.is_ipv6() {
+        // IPv4 in disguise would have escaped the look at the address.
+        rustix::net::sockopt::set_ipv6_v6only(socket.as_fd(), true)?;
+    }
+    Ok(socket)
+}
+
+/// Both ends of a flow as the container sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Ends {
+    inside: SocketAddr,
+    outside: SocketAddr,
+}
+
+/// Who tells a container of an error: who has told the host, where that is known, else the gateway.
+fn speaker(core: &Core, inside: std::net::IpAddr, offender: Option<std::net::IpAddr>) -> std::net::IpAddr {
+    let own = core.layout.subnet(inside).gateway;
+    offender.filter(|other| other.is_ipv4() == inside.is_ipv4() && !other.is_loopback()).unwrap_or(own)
+}

@@ -1,0 +1,77 @@
+//! The process that the stack runs in: a child of the monitor, which the kernel ends with it (pid_namespaces(7)). It
+//! stays in the host's network namespace, where its sockets are the user's own, and gives up everything else.
+
+use super::{Layout, Stack};
+use crate::error::{Doing, Result};
+use crate::host::resolv_conf::ResolvConf;
+use crate::sys::caps;
+use crate::sys::process::{Child, Cloned, Namespaces, clone_into, close_all_but, exit_now};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// The process's name, as ps(1) shows it.
+const NAME: &std::ffi::CStr = c"rr-net";
+
+/// Starts the process that serves `device`, and does not wait for it: what the container sends meanwhile lies in the
+/// device's queue. The calling process must be single-threaded.
+///
+/// # Errors
+/// There can be no further process.
+pub fn start(device: OwnedFd, layout: &Layout) -> Result<Child> {
+    match clone_into(Namespaces::NONE).doing(|| "cannot start the network's process")? {
+        Cloned::Parent(child) => Ok(child),
+        Cloned::Child => {
+            let result = serve(device, layout);
+            log::debug!("the network's process ends: {result:?}");
+            exit_now(1)
+        }
+    }
+}
+
+/// Runs in: the child. Returns only on failure.
+fn serve(device: OwnedFd, layout: &Layout) -> Result<()> {
+    let doing = || "cannot serve the container's network";
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).doing(doing)?;
+    rustix::thread::set_name(NAME).doing(doing)?;
+    let name_server = first_name_server();
+    keep_only(&device)?;
+    raise_file_limit();
+    let mut stack = Stack::new(device, layout.clone(), name_server).doing(doing)?;
+    give_up_privileges()?;
+    stack.run().doing(doing)
+}
+
+/// Where queries go: the first server that the host itself asks.
+fn first_name_server() -> Option<SocketAddr> {
+    let text = std::fs::read_to_string("/etc/resolv.conf").ok()?;
+    let servers = ResolvConf::parse(&text).name_servers();
+    servers.iter().find(|server| server.interface.is_none()).map(|server| SocketAddr::new(server.address, 53))
+}
+
+/// Closes what the monitor has open; whoever waits for the end of a pipe must not wait for this process.
+fn keep_only(device: &OwnedFd) -> Result<()> {
+    let doing = || "cannot let go of the standard streams";
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).doing(doing)?;
+    rustix::stdio::dup2_stdin(&null).doing(doing)?;
+    rustix::stdio::dup2_stdout(&null).doing(doing)?;
+    rustix::stdio::dup2_stderr(&null).doing(doing)?;
+    close_all_but(&[null.as_fd(), device.as_fd()]);
+    Ok(())
+}
+
+/// Each flow has a descriptor.
+fn raise_file_limit() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    // Up to the hard limit everybody may go (getrlimit(2)).
+    let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+fn give_up_privileges() -> Result<()> {
+    let doing = || "cannot give up the network process's privileges";
+    caps::set_no_new_privileges().doing(doing)?;
+    caps::set_sets(0, 0).doing(doing)?;
+    // Nobody of this user reads its memory or takes it over (ptrace(2)).
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing(doing)
+}

@@ -1,0 +1,159 @@
+//! How a flow begins: no side hears of the other before the other is there.
+
+use super::super::layout::Way;
+use super::super::link::OWN;
+use super::super::wire::Mac;
+use super::super::wire::head::Head;
+use super::super::wire::icmp::{About, Unreachable};
+use super::super::wire::ip::{Packet, protocol};
+use super::super::wire::tcp::{self as wire, Flags, Segment, Seq};
+use super::super::{Core, Ends, Source, speaker};
+use super::flow::{Flow, Peek, State};
+use super::{EVENTS, MOST_FLOWS, Tcp};
+use crate::sys::net::set_peek_offset;
+use rustix::io::Errno;
+use rustix::net::{SocketType, sockopt};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+impl Tcp {
+    /// The container's SYN: connects a socket of the host's, and lets the container wait.
+    pub(super) fn open_outward(&mut self, core: &mut Core, mac: Mac, ends: Ends, segment: &Segment<'_>) {
+        let to = match core.way_out(ends.outside) {
+            Way::Out(to) => to,
+            // Nothing listens there.
+            Way::Own | Way::NameServer => return refuse(core, mac, ends, segment),
+            Way::Nowhere => return,
+        };
+        if self.flows.len() >= MOST_FLOWS {
+            return refuse(core, mac, ends, segment);
+        }
+        let socket = match connect(to) {
+            Ok(socket) => socket,
+            Err(Errno::CONNREFUSED) => return refuse(core, mac, ends, segment),
+            Err(errno) => return report(core, mac, ends, segment.sequence, errno),
+        };
+        let mut flow = Flow::new(socket, ends, mac, State::Connecting, self.first_number());
+        flow.meet(segment);
+        self.take_in(core, flow);
+    }
+
+    /// Opens a flow to the container: `socket` is connected to somebody who is shown as `from`, and wants to talk to `to`.
+    #[expect(dead_code, reason = "published ports will be its callers")]
+    pub(in crate::net::stack) fn open_inward(&mut self, core: &mut Core, socket: OwnedFd, from: SocketAddr, to: SocketAddr) {
+        let ends = Ends { inside: to, outside: from };
+        if self.flows.len() >= MOST_FLOWS || self.by_ends.contains_key(&ends) {
+            return;
+        }
+        // Unknown: everybody on the link, of whom one takes it.
+        let mac = core.link.neighbour(to.ip()).unwrap_or(Mac::BROADCAST);
+        let mut flow = Flow::new(socket, ends, mac, State::Calling, self.first_number());
+        prepare(&mut flow);
+        if let Some(id) = self.take_in(core, flow) {
+            self.call(core, id);
+        }
+    }
+
+    fn take_in(&mut self, core: &mut Core, flow: Flow) -> Option<super::Id> {
+        let ends = flow.ends;
+        let id = self.flows.insert(flow);
+        let flow = self.flows.get_mut(id)?;
+        if core.watch(&flow.socket, Source::Tcp(id), EVENTS).is_err() {
+            self.flows.remove(id);
+            return None;
+        }
+        self.by_ends.insert(ends, id);
+        Some(id)
+    }
+
+    /// The host's connect(2) has come to an end.
+    pub(super) fn connected(&mut self, core: &mut Core, id: super::Id) {
+        let Some(flow) = self.flows.get_mut(id) else { return };
+        let failure = match sockopt::socket_error(&flow.socket) {
+            Ok(Ok(())) => None,
+            Ok(Err(errno)) | Err(errno) => Some(errno),
+        };
+        let Some(errno) = failure else {
+            flow.state = State::Answered;
+            prepare(flow);
+            return self.call(core, id);
+        };
+        match errno {
+            // The container's own attempts end at the same time, and say the same.
+            Errno::TIMEDOUT => {}
+            Errno::CONNREFUSED | Errno::CONNRESET => {
+                let head = flow.head(Flags::RST.and(Flags::ACK), Seq(0), &[], 0);
+                core.link.send(&head, &[]);
+            }
+            errno => report(core, flow.mac, flow.ends, flow.expected - 1, errno),
+        }
+        self.forget(id);
+    }
+}
+
+/// A socket on its way to `to`.
+fn connect(to: SocketAddr) -> Result<OwnedFd, Errno> {
+    let socket = super::super::socket_to(to.ip(), SocketType::STREAM, None)?;
+    match rustix::net::connect(&socket, &to) {
+        Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Makes a connected socket a mirror of the container's stream.
+fn prepare(flow: &mut Flow) {
+    // Both are refused by a socket that is no TCP socket, which needs neither: what is held back is held back by the
+    // container's TCP, and an urgent byte is one like the others.
+    let _ = sockopt::set_tcp_nodelay(&flow.socket, true);
+    let _ = sockopt::set_socket_oobinline(&flow.socket, true);
+    let _ = sockopt::set_socket_keepalive(&flow.socket, true);
+    if set_peek_offset(&flow.socket, 0).is_ok() {
+        flow.peek = Peek::Offset;
+    }
+}
+
+/// Answers a segment that belongs to no flow (RFC 9293, section 3.10.7.1).
+pub(super) fn refuse(core: &mut Core, mac: Mac, ends: Ends, segment: &Segment<'_>) {
+    if segment.flags.has(Flags::RST) {
+        return;
+    }
+    let (sequence, flags) = match segment.flags.has(Flags::ACK) {
+        true => (segment.acknowledged, Flags::RST),
+        false => (Seq(0), Flags::RST.and(Flags::ACK)),
+    };
+    let answer = Segment {
+        from: ends.outside.port(),
+        to: ends.inside.port(),
+        sequence,
+        acknowledged: segment.sequence + segment.length(),
+        flags,
+        window: 0,
+        options: &[],
+        payload: &[],
+    };
+    let mut head = Head::ip((OWN, mac), (ends.outside.ip(), ends.inside.ip()), protocol::TCP, 20);
+    head.push(&wire::header(&answer, 0));
+    head.leave_checksum(16);
+    core.link.send(&head, &[]);
+}
+
+/// Tells the container why its SYN has got nowhere.
+fn report(core: &mut Core, mac: Mac, ends: Ends, sequence: Seq, errno: Errno) {
+    let why = Unreachable::from_errno(errno.raw_os_error()).unwrap_or(Unreachable::Host);
+    let mut transport = [0; 8];
+    transport[..2].copy_from_slice(&ends.inside.port().to_be_bytes());
+    transport[2..4].copy_from_slice(&ends.outside.port().to_be_bytes());
+    transport[4..].copy_from_slice(&sequence.0.to_be_bytes());
+    let addresses = (ends.inside.ip(), ends.outside.ip());
+    let about = About { addresses, protocol: protocol::TCP, transport: &transport };
+    let speaker = speaker(core, ends.inside.ip(), None);
+    core.link.report(mac, speaker, &about, why.numbers(ends.inside.is_ipv4()), 0);
+}
+
+/// The ends of a segment from the container.
+pub(super) fn ends_of(packet: &Packet<'_>, segment: &Segment<'_>) -> Ends {
+    Ends {
+        inside: SocketAddr::new(packet.source, segment.from),
+        outside: SocketAddr::new(packet.destination, segment.to),
+    }
+}
