@@ -320,7 +320,8 @@ fn programs_stand_in_for_rrs_own_network() {
         let directory = helpers(&rr, &[tool]);
         without_own_network(|| {
             let mut running = rr.command(words(&root, &["-i"], "cat")).env("RR_HELPER_PATH", &directory).spawn();
-            let there = |name: &str| rr.processes().iter().any(|process| process.command.contains(&format!("/{name} ")));
+            let there =
+                |name: &str| rr.processes().iter().any(|process| process.command.contains(&format!("/{name} ")));
             assert!(wait_until(Duration::from_secs(20), || there(tool)), "{tool}: {:?}", rr.processes());
             assert!(!there(if tool == "pasta" { "slirp4netns" } else { "pasta" }), "{:?}", rr.processes());
             running.close_stdin();

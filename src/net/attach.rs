@@ -12,9 +12,7 @@
 //! capabilities away; they are made ambient around the start (capabilities(7)).
 
 use super::resolve::{loopback_only, stand_ins};
-use super::{
-    CONTAINER, Carrier, ForwardDns, GATEWAY, INTERFACE, MTU, NAME_SERVER, Otherwise, ResolvedNetwork, Tool,
-};
+use super::{CONTAINER, Carrier, ForwardDns, GATEWAY, INTERFACE, MTU, NAME_SERVER, Otherwise, ResolvedNetwork, Tool};
 use crate::error::{Doing, Failure, IntoCause, Notice, Result};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{MemfdFlags, SealFlags};

@@ -157,10 +157,8 @@ pub fn next_error(socket: impl AsFd) -> io::Result<Option<NetworkError>> {
     while !header.is_null() {
         // SAFETY: `header` is a cmsghdr within the buffer, aligned as the buffer is.
         let (level, kind, length) = unsafe { ((*header).cmsg_level, (*header).cmsg_type, (*header).cmsg_len as usize) };
-        let wanted = matches!(
-            (level, kind),
-            (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
-        );
+        let wanted =
+            matches!((level, kind), (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR));
         // SAFETY: CMSG_LEN computes from its argument alone.
         let head = unsafe { libc::CMSG_LEN(0) } as usize;
         if wanted && length >= head {

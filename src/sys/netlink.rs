@@ -149,7 +149,8 @@ fn octets(address: IpAddr) -> Vec<u8> {
 /// The NLMSG_ERROR messages of an answer: a header, an errno below zero, and the header of the request (netlink(7)).
 fn refusals_in(mut bytes: &[u8]) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    let word = |bytes: &[u8], at: usize| -> Option<u32> { Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?)) };
+    let word =
+        |bytes: &[u8], at: usize| -> Option<u32> { Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?)) };
     while let Some(length) = word(bytes, 0).map(|length| length as usize).filter(|length| *length >= 16) {
         let kind = u16::from_ne_bytes([bytes[4], bytes[5]]);
         if let (true, Some(error), Some(sequence)) =

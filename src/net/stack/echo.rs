@@ -64,7 +64,9 @@ impl Echoes {
                     }
                 }
                 Way::Nowhere => return,
-                Way::Out(_) | Way::Own | Way::NameServer => return answer(core, mac, ping, &echo.message[icmp::HEADER - 2..]),
+                Way::Out(_) | Way::Own | Way::NameServer => {
+                    return answer(core, mac, ping, &echo.message[icmp::HEADER - 2..]);
+                }
             },
         };
         let Some(flow) = self.flows.get_mut(id) else { return };

@@ -108,8 +108,7 @@ impl Layout {
             return Way::NameServer;
         }
         if to.ip() == subnet.gateway && self.host_loopback == HostLoopback::Reachable {
-            let loopback: IpAddr =
-                if to.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+            let loopback: IpAddr = if to.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
             return Way::Out(SocketAddr::new(loopback, to.port()));
         }
         if subnet.is_own(to.ip()) {
@@ -184,7 +183,9 @@ mod tests {
     #[test]
     fn everything_else_is_outside() {
         let layout = Layout::default();
-        for outside in ["192.0.2.1:80", "10.0.3.1:80", "169.254.169.254:80", "[2001:db8::1]:80", "[64:ff9b::c000:201]:80"] {
+        for outside in
+            ["192.0.2.1:80", "10.0.3.1:80", "169.254.169.254:80", "[2001:db8::1]:80", "[64:ff9b::c000:201]:80"]
+        {
             assert_eq!(way(&layout, outside), Way::Out(outside.parse().unwrap()), "{outside}");
         }
         for name_server in ["10.0.2.3:53", "[fd5e:1c3b:72d4::3]:53"] {

@@ -1,12 +1,12 @@
 //! One connection between the container's TCP and a socket of the host's: what each side may send next.
 
+use super::super::Ends;
 use super::super::link::{Link, OWN};
 use super::super::timers::Deadline;
 use super::super::wire::Mac;
 use super::super::wire::head::Head;
 use super::super::wire::ip::protocol;
 use super::super::wire::tcp::{self, Flags, Options, Segment, Seq};
-use super::super::Ends;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
@@ -132,7 +132,8 @@ impl Flow {
         let options = Options::parse(segment.options);
         self.shift = options.window_shift;
         // RFC 9293, section 3.7.1: what is assumed without the option; and no useful size is below it.
-        self.segment_size = u32::from(options.segment_size.unwrap_or(536)).clamp(64, largest_segment(self.ends.inside.ip()));
+        self.segment_size =
+            u32::from(options.segment_size.unwrap_or(536)).clamp(64, largest_segment(self.ends.inside.ip()));
         self.window = segment.window.into();
         self.expected = segment.sequence + 1;
         // No more than one that is not scaled can say.

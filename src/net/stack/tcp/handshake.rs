@@ -40,7 +40,13 @@ impl Tcp {
 
     /// Opens a flow to the container: `socket` is connected to somebody who is shown as `from`, and wants to talk to `to`.
     #[expect(dead_code, reason = "published ports will be its callers")]
-    pub(in crate::net::stack) fn open_inward(&mut self, core: &mut Core, socket: OwnedFd, from: SocketAddr, to: SocketAddr) {
+    pub(in crate::net::stack) fn open_inward(
+        &mut self,
+        core: &mut Core,
+        socket: OwnedFd,
+        from: SocketAddr,
+        to: SocketAddr,
+    ) {
         let ends = Ends { inside: to, outside: from };
         if self.flows.len() >= MOST_FLOWS || self.by_ends.contains_key(&ends) {
             return;

@@ -151,4 +151,3 @@ fn peek(core: &mut Core, flow: &Flow, wanted: usize) -> rustix::io::Result<Optio
 pub(super) fn is_blocked(flow: &Flow) -> bool {
     flow.readable && flow.window == 0
 }
-

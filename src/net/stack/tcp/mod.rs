@@ -22,8 +22,7 @@ const MOST_FLOWS: usize = 16_384;
 /// How much of a socket's data is looked at at once: some of the largest segments.
 pub(super) const PEEK_AT_ONCE: usize = 4 * 65536;
 /// Only what is new is an event: what lies in a socket for want of a window is none.
-const EVENTS: EventFlags =
-    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+const EVENTS: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
 
 /// How long the container may leave a segment unanswered before it is sent again, in milliseconds. The link loses nothing
 /// but for want of memory, so this is no estimate of anything.

@@ -40,7 +40,8 @@ impl Head {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 let total = ((20 + length) as u16).to_be_bytes();
                 // Not to be fragmented, which spares it an identification (RFC 6864).
-                let mut header = [0x45, 0, total[0], total[1], 0, 0, 0x40, 0, HOPS, protocol, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+                let mut header =
+                    [0x45, 0, total[0], total[1], 0, 0, 0x40, 0, HOPS, protocol, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
                 header[12..16].copy_from_slice(&source.octets());
                 header[16..20].copy_from_slice(&destination.octets());
                 let sum = checksum(add_up(0, &header));

@@ -88,7 +88,10 @@ mod tests {
         for message in [Neighbour::Solicitation(target, mac), Neighbour::Advertisement(target, mac)] {
             assert_eq!(read(&message.to_bytes()), Some(message));
         }
-        assert_eq!(read(&Neighbour::Solicitation(target, mac).to_bytes()[..24]), Some(Neighbour::Solicitation(target, None)));
+        assert_eq!(
+            read(&Neighbour::Solicitation(target, mac).to_bytes()[..24]),
+            Some(Neighbour::Solicitation(target, None))
+        );
     }
 
     proptest! {

@@ -97,9 +97,7 @@ impl<'a> Segment<'a> {
 
     /// The room it takes in the stream.
     pub fn length(&self) -> u32 {
-        self.payload.len() as u32
-            + u32::from(self.flags.has(Flags::SYN))
-            + u32::from(self.flags.has(Flags::FIN))
+        self.payload.len() as u32 + u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN))
     }
 }
 
