@@ -1,10 +1,17 @@
 //! Held state: whatever is killed, however much happens at once, and over a reboot, no container's record is lost and
 //! nothing is left behind.
 
-use crate::support::{Rr, images, requires, wait_until};
+use crate::support::{Registry, Rr, images, requires, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// A user with alpine in the store, as `alpine`, who has a registry to pull busybox from.
+fn user_of_a_registry() -> Result<Rr, String> {
+    let registry = Registry::shared()?;
+    Ok(user()?.with_mirror(registry))
+}
 
 /// A user with alpine in the store, as `alpine`.
 fn user() -> Result<Rr, String> {
@@ -54,50 +61,101 @@ enum Loses {
     Nothing,
     /// The one that it names.
     Target,
+    /// Those that do not run.
+    Stopped,
 }
 
+/// Every verb that changes something, and some that do not; FILE is a file of the user's, SAVED an archive with an image.
+const LINES: &[&str] = &[
+    "run -d --network none --name NAME alpine sleep 1000",
+    "run -d --network none --name NAME --restart always alpine sh -c 'sleep 0.1;exit 1'",
+    "run -d --network none --name NAME alpine sleep 1000",
+    "run -d --rm --network none alpine sleep 0.2",
+    "run --rm --network none alpine true",
+    "run --network none --name NAME alpine echo hello",
+    "run -d --replace --network none --name NAME alpine sleep 1000",
+    "create --network none --name NAME -v /data alpine sleep 1000",
+    "start NAME",
+    "start -a NAME",
+    "stop -t 0 NAME",
+    "restart -t 0 NAME",
+    "kill NAME",
+    "wait NAME",
+    "rm NAME",
+    "rm -f NAME",
+    "rename NAME OTHER",
+    "update --restart on-failure:2 NAME",
+    "logs NAME",
+    "inspect NAME",
+    "ps -a",
+    "events --stream=false",
+    "tag alpine other",
+    "rmi other",
+    "run -d --network none --health-cmd true --health-interval 50ms --name NAME alpine sleep 1000",
+    "exec NAME true",
+    "exec NAME sh -c 'sleep 0.1;exit 1'",
+    "exec -d NAME sleep 0.2",
+    "cp FILE NAME:/file",
+    "cp NAME:/etc FILE.out",
+    "pause NAME",
+    "unpause NAME",
+    "top NAME",
+    "stats --no-stream NAME",
+    "diff NAME",
+    "export -o FILE.tar NAME",
+    "commit -q NAME x/made:NAME",
+    "rmi x/made:NAME",
+    "volume create vol-NAME",
+    "volume rm vol-NAME",
+    "run --rm --network none -v vol-NAME:/data alpine touch /data/x",
+    "volume prune -f",
+    "network create net-NAME",
+    "network rm net-NAME",
+    "network ls",
+    "pull -q busybox",
+    "rmi busybox",
+    "save -o FILE.saved alpine",
+    "load -q -i SAVED",
+    "images",
+    "system df",
+    "system prune -f",
+];
+
 /// One command line with its effect.
-fn verb(random: &mut Random, name: &str, other: &str) -> (Vec<String>, Loses) {
-    let line = random.of(&[
-        "run -d --network none --name NAME alpine sleep 1000",
-        "run -d --network none --name NAME --restart always alpine sh -c 'sleep 0.1;exit 1'",
-        "run -d --network none --name NAME alpine sleep 1000",
-        "run -d --rm --network none alpine sleep 0.2",
-        "run --rm --network none alpine true",
-        "run --network none --name NAME alpine echo hello",
-        "run -d --replace --network none --name NAME alpine sleep 1000",
-        "create --network none --name NAME -v /data alpine sleep 1000",
-        "start NAME",
-        "start -a NAME",
-        "stop -t 0 NAME",
-        "restart -t 0 NAME",
-        "kill NAME",
-        "wait NAME",
-        "rm NAME",
-        "rm -f NAME",
-        "rename NAME OTHER",
-        "update --restart on-failure:2 NAME",
-        "logs NAME",
-        "inspect NAME",
-        "ps -a",
-        "events --stream=false",
-        "tag alpine other",
-        "rmi other",
-    ]);
-    let loses = match line.starts_with("rm ") || line.contains("--replace") {
-        true => Loses::Target,
-        false => Loses::Nothing,
+fn verb(rr: &Rr, random: &mut Random, name: &str, other: &str) -> (Vec<String>, Loses) {
+    let line = random.of(LINES);
+    let loses = match line.split(' ').next() {
+        _ if line.starts_with("rm ") || line.contains("--replace") => Loses::Target,
+        // It removes what does not run.
+        Some("system") => Loses::Stopped,
+        _ => Loses::Nothing,
     };
     let script = "sleep 0.1;exit 1";
     let words = line.replace("NAME", name).replace("OTHER", other).replace(&format!("'{script}'"), "SCRIPT");
-    (words.split(' ').map(|word| word.replace("SCRIPT", script)).collect(), loses)
+    let file = rr.path("files").join("file").display().to_string();
+    let saved = rr.path("files").join("given.tar").display().to_string();
+    let word = |word: &str| word.replace("SCRIPT", script).replace("FILE", &file).replace("SAVED", &saved);
+    (words.split(' ').map(word).collect(), loses)
+}
+
+/// The names of all files below a directory.
+fn files_below(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = |entry: std::fs::DirEntry| match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        true => files_below(&entry.path()),
+        false => vec![entry.file_name().to_string_lossy().into_owned()],
+    };
+    entries.flat_map(names).collect()
 }
 
 /// `RR_TEST_KILLS` is how often something is killed (by default as often as a minute allows), `RR_TEST_SEED` what
 /// determines when and what; it is printed with a failure.
 #[test]
 fn kill_at_any_point_loses_no_container_and_leaves_nothing() {
-    let rr = requires!(user());
+    let rr = requires!(user_of_a_registry());
+    std::fs::create_dir(rr.path("files")).expect("a directory of the test's own");
+    std::fs::write(rr.path("files").join("file"), "content").expect("likewise");
+    rr.run(["save", "-o", &rr.path("files").join("given.tar").display().to_string(), "alpine"]).succeeds();
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let kills = number("RR_TEST_KILLS");
     let seed = number("RR_TEST_SEED").unwrap_or_else(|| {
@@ -113,7 +171,7 @@ fn kill_at_any_point_loses_no_container_and_leaves_nothing() {
     let mut known: BTreeMap<String, (String, String)> = BTreeMap::new();
     while kills.map_or(begun.elapsed() < Duration::from_secs(60), |kills| done < kills) {
         let (name, other) = (random.of(&names), random.of(&["n4", "n5", "n0"]));
-        let (words, loses) = verb(&mut random, name, other);
+        let (words, loses) = verb(&rr, &mut random, name, other);
         let mut running = rr.command(&words).spawn();
         // Most commands take 5 to 100 ms; the beginning is as likely as the end of one of them.
         let most = random.of(&[&4_000, &20_000, &100_000]);
@@ -137,8 +195,13 @@ fn kill_at_any_point_loses_no_container_and_leaves_nothing() {
         }
         drop(running.wait());
         let now = listed(&rr);
-        for (id, (old_name, _)) in &known {
-            let may_go = loses == Loses::Target && old_name == name;
+        for (id, (old_name, old_state)) in &known {
+            let may_go = match loses {
+                Loses::Nothing => false,
+                Loses::Target => old_name == name,
+                // What was about to run when it was looked at may have ended since.
+                Loses::Stopped => old_state != "paused",
+            };
             assert!(
                 may_go || now.contains_key(id),
                 "seed {seed}, kill {done}: {words:?} lost {old_name} ({id})\n{now:#?}"
@@ -152,6 +215,9 @@ fn kill_at_any_point_loses_no_container_and_leaves_nothing() {
     println!("{done} kills in {:?}: {killed:?}", begun.elapsed());
     // Every container that is left can be started, or runs, and goes.
     for (id, (name, state)) in listed(&rr) {
+        if state == "paused" {
+            rr.run(["unpause", &id]).succeeds();
+        }
         let start = rr.run(["start", &id]);
         assert!(start.status.success(), "seed {seed}: {name}, {state}: {start}");
         rr.run(["rm", "-f", &id]).succeeds();
@@ -160,14 +226,24 @@ fn kill_at_any_point_loses_no_container_and_leaves_nothing() {
     assert!(left.is_empty(), "seed {seed}: {left:#?}");
     rr.nothing_is_left();
     // What was killed between making a volume and the container that names it is found here.
-    rr.run(["volume", "prune", "-f"]).succeeds();
-    for directory in ["names", "volumes"] {
-        let left: Vec<_> = std::fs::read_dir(rr.store().join(directory)).expect("a store").flatten().collect();
-        // A name that is still claimed is taken over by whoever wants it; a volume would stay for ever.
-        assert!(directory == "names" || left.is_empty(), "seed {seed}: {directory}: {left:?}");
-    }
+    rr.run(["volume", "prune", "-f", "--filter", "all=1"]).succeeds();
+    rr.run(["network", "prune", "-f"]).succeeds();
+    // The images are whole: what a command was killed at is finished, or made anew.
+    assert!(rr.run(["images", "--format", "{{.Repository}}"]).succeeds().stdout.contains("alpine"), "seed {seed}");
     let fresh = ["run", "--rm", "--network", "none", "--name", "n0", "alpine", "echo", "well"];
     assert_eq!(rr.run(fresh).succeeds().stdout, "well\n");
+    rr.run(["pull", "-q", "busybox"]).succeeds();
+    rr.run(["run", "--rm", "--network", "none", "busybox", "true"]).succeeds();
+    rr.run(["load", "-q", "-i", &rr.path("files").join("given.tar").display().to_string()]).succeeds();
+    // And everything else is found.
+    rr.run(["system", "prune", "-a", "-f", "--volumes"]).succeeds();
+    for directory in ["names", "volumes", "tmp", "layers", "oci/blobs/sha256"] {
+        let left = files_below(&rr.store().join(directory));
+        assert!(left.is_empty(), "seed {seed}: {directory}: {left:?}");
+    }
+    let files: BTreeSet<String> = files_below(&rr.path("files")).into_iter().collect();
+    let odd: Vec<&String> = files.iter().filter(|name| name.starts_with('.')).collect();
+    assert!(odd.is_empty(), "seed {seed}: {files:?}");
 }
 
 #[test]
