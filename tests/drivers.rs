@@ -133,8 +133,6 @@ fn what_githubs_runner_asks_for_and_is_missing_is_named() {
     for (words, status, text) in [
         // Building images is missing.
         (&["build", "-t", "0a1b2c:ee55", "-f", "/work/Dockerfile", "/work"][..], 1, "'build' is not a docker command"),
-        // Published ports are missing.
-        (&["create", "-p", "8080:80", "alpine:3.20.3"], 125, "-p is an option of Docker's that rr does not have yet"),
     ] {
         docker(&rr, words).exits(status).says(text);
     }

@@ -32,6 +32,7 @@ mod networks;
 mod old_kernels;
 mod overlay;
 mod pause;
+mod ports;
 mod prune;
 mod pull;
 mod push;
