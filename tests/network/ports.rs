@@ -163,7 +163,7 @@ fn ranges_and_exposed_ports_are_listed_as_docker_lists_them() {
         let other = format!("127.0.0.1:{}:80", first + 3);
         let options = ["--name", "web", "--network", mode, "-p", &range, "-p", &other, "--expose", "443", "--expose=53/udp"];
         detached(&rr, &options, &image, HTTP_SERVER).succeeds_quietly();
-        assert_eq!(get(LOOPBACK, SocketAddr::new(LOOPBACK, first + 3)).is_some(), true, "{mode}");
+        assert!(get(LOOPBACK, SocketAddr::new(LOOPBACK, first + 3)).is_some(), "{mode}");
         let last = first + 2;
         let column = rr.run(["ps", "--format={{.Ports}}"]).succeeds_quietly();
         let expected = format!(
