@@ -90,6 +90,10 @@ impl NetworkFlags {
         for membership in &mut found.networks {
             membership.aliases.extend(aliases.iter().cloned());
         }
+        if found.mode == NetworkMode::Container && (self.publish_all || !self.publish.is_empty()) {
+            let cause = "conflicting options: port publishing and the container type network mode";
+            return Err(Failure::new("cannot use --publish", cause));
+        }
         Ok(found)
     }
 

@@ -276,7 +276,7 @@ fn ports(container: &Container) -> String {
 /// Whether it has a network of its own now.
 pub fn shows_ports(container: &Container) -> bool {
     container.state.status.is_alive()
-        && !matches!(container.plan.network.mode, NetworkMode::Host | NetworkMode::None)
+        && !matches!(container.plan.network.mode, NetworkMode::Host | NetworkMode::None | NetworkMode::Container)
 }
 
 /// `12.3kB (virtual 7.81MB)`: what was written, and that with the image.

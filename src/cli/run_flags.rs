@@ -813,6 +813,7 @@ mod tests {
             (&["--rm=maybe", "x"], "cannot understand the arguments of `rr run`", "neither true nor false"),
             (&["--nope", "x"], "cannot understand the arguments of `rr run`", "there is no option --nope"),
             (&["-p", "80:http", "x"], "cannot use --publish 80:http", "invalid containerPort: http"),
+            (&["--network=container:a", "-p80", "x"], "cannot use --publish", "conflicting options: port publishing"),
             (&["-p", "80:80", "-p127.0.0.1:80:81", "x"], "cannot use --publish", "port is already allocated"),
             (&["--log-opt", "max-size=x", "x"], "cannot use --log-opt max-size=x", "invalid size"),
             (&["--log-opt", "max-file=0", "x"], "cannot use --log-opt max-file=0", "1 to 1000"),

@@ -20,7 +20,7 @@ pub fn check(store: &Store, network: &NetworkPlan) -> Result<()> {
 
 /// Whether a network of this kind is the container's own and leads outside.
 fn carries_ports(mode: NetworkMode) -> bool {
-    !matches!(mode, NetworkMode::Host | NetworkMode::None)
+    !matches!(mode, NetworkMode::Host | NetworkMode::None | NetworkMode::Container)
 }
 
 /// The line that says that ports were asked for in vain.
