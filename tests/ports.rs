@@ -69,13 +69,15 @@ fn a_privileged_port_is_refused_with_the_remedy() {
 fn networks_that_have_no_ports_discard_them_and_say_so() {
     let rr = requires!(Rr::with_alpine());
     for mode in ["host", "none"] {
-        let words = [&["run", "-d", "--name", "it", "--network", mode, "-p", "18080:80"], &Rr::ALPINE[..], &["sleep", "60"]];
+        let words =
+            [&["run", "-d", "--name", "it", "--network", mode, "-p", "18080:80"], &Rr::ALPINE[..], &["sleep", "60"]];
         let outcome = rr.run(words.concat()).succeeds();
         let warning = format!("rr: WARNING: Published ports are discarded when using {mode} network mode\n");
         assert_eq!(outcome.stderr, warning);
         assert_eq!(rr.run(["port", "it"]).succeeds_quietly().stdout, "");
         assert_eq!(rr.run(["ps", "--format", "{{.Ports}}"]).succeeds_quietly().line(), "");
-        let asked = rr.run(["inspect", "-f", "{{json .NetworkSettings.Ports}} {{json .HostConfig.PortBindings}}", "it"]);
+        let asked =
+            rr.run(["inspect", "-f", "{{json .NetworkSettings.Ports}} {{json .HostConfig.PortBindings}}", "it"]);
         assert_eq!(asked.succeeds_quietly().line(), "{} {\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"18080\"}]}");
         rr.run(["rm", "-f", "it"]).succeeds();
     }

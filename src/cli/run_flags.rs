@@ -677,7 +677,9 @@ mod tests {
             (&["-l", "a=1", "--label", "b", "-l", "a=2", "alpine"], |o| {
                 o.labels = BTreeMap::from([("a".into(), "2".into()), ("b".into(), String::new())]);
             }),
-            (&["--expose", "80", "--expose=53-54/udp", "alpine"], |o| o.expose = texts(&["80/tcp", "53/udp", "54/udp"])),
+            (&["--expose", "80", "--expose=53-54/udp", "alpine"], |o| {
+                o.expose = texts(&["80/tcp", "53/udp", "54/udp"])
+            }),
             (&["--cap-drop=ALL", "--cap-add", "CHOWN", "alpine"], |o| {
                 (o.privileges.cap_drop, o.privileges.cap_add) = (texts(&["ALL"]), texts(&["CHOWN"]));
             }),

@@ -85,8 +85,8 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
     exposed_ports.extend(options.expose);
     let mut network = options.network;
     if network.ports.publish_all {
-        network.ports.by_exposure = port_options::of_exposed(&exposed_ports, &network.ports.published)
-            .doing(|| "cannot use --publish-all")?;
+        network.ports.by_exposure =
+            port_options::of_exposed(&exposed_ports, &network.ports.published).doing(|| "cannot use --publish-all")?;
     }
     let published = network.ports.published.iter();
     exposed_ports.extend(published.map(|port| format!("{}/{}", port.container, port.protocol)));

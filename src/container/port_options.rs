@@ -60,14 +60,20 @@ fn short(text: &str) -> Parsed<Vec<Published>> {
     if last - first != host_last - host_first {
         return Err(format!("invalid ranges specified for container and host Ports: {container} and {host}"));
     }
-    Ok((first..=last).zip(host_first..).map(|(container, host)| published(container, HostPort::exactly(host))).collect())
+    Ok((first..=last)
+        .zip(host_first..)
+        .map(|(container, host)| published(container, HostPort::exactly(host)))
+        .collect())
 }
 
 fn transport(text: &str) -> Parsed<Protocol> {
     match text.to_ascii_lowercase().as_str() {
         "tcp" => Ok(Protocol::Tcp),
         "udp" => Ok(Protocol::Udp),
-        "sctp" => Err("invalid proto: sctp cannot be published, since nothing carries it without root; there is tcp and udp".into()),
+        "sctp" => {
+            Err("invalid proto: sctp cannot be published, since nothing carries it without root; there is tcp and udp"
+                .into())
+        }
         _ => Err(format!("invalid proto: {text}")),
     }
 }

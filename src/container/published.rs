@@ -13,7 +13,9 @@ use crate::store::Store;
 /// One is taken, privileged, or of an address that is not the host's.
 pub fn check(store: &Store, network: &NetworkPlan) -> Result<()> {
     match carries_ports(network.mode) {
-        true => ports::check_free(&network.ports.published).map_err(|failure| name_owner(store, &network.ports, failure)),
+        true => {
+            ports::check_free(&network.ports.published).map_err(|failure| name_owner(store, &network.ports, failure))
+        }
         false => Ok(()),
     }
 }
@@ -40,7 +42,8 @@ pub fn discarded(network: &NetworkPlan) -> Option<Notice> {
 /// # Errors
 /// One cannot be had.
 pub fn open(store: &Store, plan: &RunPlan, network: &ResolvedNetwork) -> Result<OpenPorts> {
-    ports::open_for(network, &plan.network.ports.all()).map_err(|failure| name_owner(store, &plan.network.ports, failure))
+    ports::open_for(network, &plan.network.ports.all())
+        .map_err(|failure| name_owner(store, &plan.network.ports, failure))
 }
 
 /// Adds which container has the port, where it is one of this user's.
@@ -54,7 +57,9 @@ fn name_owner(store: &Store, wanted: &PortsPlan, failure: Failure) -> Failure {
     };
     let containers = record::list(store).unwrap_or_default();
     match containers.iter().find(|container| container.state.ports.iter().any(has)) {
-        Some(owner) => failure.hint(format!("container {} has it; publish another port, or stop that one", owner.plan.name)),
+        Some(owner) => {
+            failure.hint(format!("container {} has it; publish another port, or stop that one", owner.plan.name))
+        }
         None => failure.hint("another program listens there: publish another port, or see who it is with `ss -lntup`"),
     }
 }

@@ -312,8 +312,12 @@ impl Starting {
             Connection::None => {}
             // It ends with this process.
             Connection::Stack(layout, link) => drop(net::stack::start(link, layout)?),
-            Connection::Program(network, namespace) => self.network = net::start_attach(network, namespace, ports, directory),
-            Connection::StandIn(failure, namespace) => self.network = Some(net::fall_back(failure, namespace, ports, directory)),
+            Connection::Program(network, namespace) => {
+                self.network = net::start_attach(network, namespace, ports, directory)
+            }
+            Connection::StandIn(failure, namespace) => {
+                self.network = Some(net::fall_back(failure, namespace, ports, directory))
+            }
         }
         Ok(())
     }

@@ -161,11 +161,8 @@ fn start(carrier: &Carrier, carriage: &Carriage) -> Result<Starting> {
         }
     };
     // Inherited by this one child: the process is single-threaded.
-    let inherited: Vec<BorrowedFd<'_>> = pipe
-        .iter()
-        .map(|(_, writer)| writer.as_fd())
-        .chain(api.iter().map(|api| api.directory().as_fd()))
-        .collect();
+    let inherited: Vec<BorrowedFd<'_>> =
+        pipe.iter().map(|(_, writer)| writer.as_fd()).chain(api.iter().map(|api| api.directory().as_fd())).collect();
     let set_flags = |flags| inherited.iter().try_for_each(|descriptor| rustix::io::fcntl_setfd(descriptor, flags));
     set_flags(FdFlags::empty()).doing(doing)?;
     let child = with_ambient_capabilities(|| command.spawn()).doing(doing)?;

@@ -1,8 +1,8 @@
 //! What a network comes to on this machine: which of the programs is here, and whether it can work.
 
 use super::stack::Layout;
-use super::{names, ports};
 use super::wanted::{NetworkMode, NetworkPlan};
+use super::{names, ports};
 use crate::error::{Failure, Notice, Result, errno_text};
 use crate::host::helpers::{self, Package};
 use rustix::fs::{Mode, OFlags};

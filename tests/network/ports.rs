@@ -161,15 +161,14 @@ fn ranges_and_exposed_ports_are_listed_as_docker_lists_them() {
         let first = 20_000 + (free_port() % 10_000);
         let range = format!("127.0.0.1:{first}-{}:{first}-{}", first + 2, first + 2);
         let other = format!("127.0.0.1:{}:80", first + 3);
-        let options = ["--name", "web", "--network", mode, "-p", &range, "-p", &other, "--expose", "443", "--expose=53/udp"];
+        let options =
+            ["--name", "web", "--network", mode, "-p", &range, "-p", &other, "--expose", "443", "--expose=53/udp"];
         detached(&rr, &options, &image, HTTP_SERVER).succeeds_quietly();
         assert!(get(LOOPBACK, SocketAddr::new(LOOPBACK, first + 3)).is_some(), "{mode}");
         let last = first + 2;
         let column = rr.run(["ps", "--format={{.Ports}}"]).succeeds_quietly();
-        let expected = format!(
-            "53/udp, 443/tcp, 127.0.0.1:{first}-{last}->{first}-{last}/tcp, 127.0.0.1:{}->80/tcp",
-            first + 3
-        );
+        let expected =
+            format!("53/udp, 443/tcp, 127.0.0.1:{first}-{last}->{first}-{last}/tcp, 127.0.0.1:{}->80/tcp", first + 3);
         assert_eq!(column.line(), expected, "{mode}");
         let lines: String = std::iter::once(format!("80/tcp -> 127.0.0.1:{}\n", first + 3))
             .chain((first..=last).map(|port| format!("{port}/tcp -> 127.0.0.1:{port}\n")))
@@ -208,7 +207,8 @@ fn all_exposed_ports_are_published_on_ports_of_their_own() {
         let ports = ["80", "5300/udp", "5301/udp"].map(|port| port_of(&rr, "web", port, "0.0.0.0"));
         assert!(ports[1] != ports[2], "{mode}: {ports:?}");
         assert!(get(host, SocketAddr::new(host, ports[0])).is_some(), "{mode}");
-        let asked = rr.run(["inspect", "-f", "{{.HostConfig.PublishAllPorts}} {{json .HostConfig.PortBindings}}", "web"]);
+        let asked =
+            rr.run(["inspect", "-f", "{{.HostConfig.PublishAllPorts}} {{json .HostConfig.PortBindings}}", "web"]);
         assert_eq!(asked.succeeds_quietly().line(), "true {}", "{mode}");
         rr.run(["rm", "-f", "web"]).succeeds();
     }
@@ -230,11 +230,8 @@ fn ports_are_taken_anew_at_each_start() {
             rr.run(start).succeeds_quietly();
             assert!(get(host, SocketAddr::new(host, fixed)).is_some(), "{mode}: {start:?}");
             let listed = rr.run(["port", "web", "80"]).succeeds_quietly();
-            let ports: Vec<u16> = listed
-                .stdout
-                .lines()
-                .filter_map(|line| line.strip_prefix("0.0.0.0:")?.parse().ok())
-                .collect();
+            let ports: Vec<u16> =
+                listed.stdout.lines().filter_map(|line| line.strip_prefix("0.0.0.0:")?.parse().ok()).collect();
             assert_eq!(ports.len(), 2, "{mode}: {listed}");
             let random = ports.into_iter().find(|port| *port != fixed).expect("another one");
             assert!(get(host, SocketAddr::new(host, random)).is_some(), "{mode}: {start:?}");

@@ -5,8 +5,8 @@
 //! what finds another listener (tcp(7), socket(7)).
 
 use super::{Bound, HostPort, Protocol, Published};
-use crate::net::{ResolvedNetwork, Tool};
 use crate::error::{Failure, Result, errno_text};
+use crate::net::{ResolvedNetwork, Tool};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -201,9 +201,7 @@ impl Refusal {
         let doing = format!("cannot publish port {}/{}", port.container, port.protocol);
         let why = errno_text(errno.raw_os_error());
         match errno {
-            Errno::ADDRINUSE => {
-                Failure::new(doing, format!("Bind for {at} failed: port is already allocated: {why}"))
-            }
+            Errno::ADDRINUSE => Failure::new(doing, format!("Bind for {at} failed: port is already allocated: {why}")),
             Errno::ACCESS => {
                 let first = first_unprivileged_port();
                 let cause = format!("cannot expose privileged port {}: {why}", at.port());

@@ -87,9 +87,8 @@ pub fn dockers(ports: &[Shown]) -> String {
             others.push(Run::of(port).text());
             continue;
         }
-        let of_its_kind = |run: &&mut Run| {
-            run.protocol == port.protocol && run.address == port.host.map(|(address, _)| address)
-        };
+        let of_its_kind =
+            |run: &&mut Run| run.protocol == port.protocol && run.address == port.host.map(|(address, _)| address);
         match open.iter_mut().find(of_its_kind) {
             None => open.push(Run::of(port)),
             Some(run) => {
@@ -107,7 +106,9 @@ pub fn dockers(ports: &[Shown]) -> String {
 /// The text of Podman's column: also ports of other numbers are joined.
 pub fn podmans(ports: &[Shown]) -> String {
     let mut ports: Vec<&Shown> = ports.iter().collect();
-    ports.sort_by_key(|port| (port.protocol.clone(), port.host.map(|(address, host)| (address.to_string(), host)), port.container));
+    ports.sort_by_key(|port| {
+        (port.protocol.clone(), port.host.map(|(address, host)| (address.to_string(), host)), port.container)
+    });
     let mut runs: Vec<Run> = Vec::new();
     for port in ports {
         if !runs.last_mut().is_some_and(|run| run.take(port)) {
@@ -148,10 +149,14 @@ mod tests {
             (&["1.2.3.4:9998->9998/udp", "1.2.3.4:9999->9999/udp"], "1.2.3.4:9998-9999->9998-9999/udp"),
             (&["1.2.3.4:8887->9998/udp", "1.2.3.4:8888->9999/udp"], "1.2.3.4:8887->9998/udp, 1.2.3.4:8888->9999/udp"),
             (&["9998/udp", "9999/udp"], "9998-9999/udp"),
-            (&["1.2.3.4:9998->9998/udp", "1.2.3.4:6677->9998/udp", "1.2.3.4:7766->9998/tcp"],
-             "1.2.3.4:9998->9998/udp, 1.2.3.4:6677->9998/udp, 1.2.3.4:7766->9998/tcp"),
-            (&["0.0.0.0:80->80/tcp", "[::]:80->80/tcp", "0.0.0.0:81->81/tcp", "[::]:81->81/tcp"],
-             "0.0.0.0:80-81->80-81/tcp, [::]:80-81->80-81/tcp"),
+            (
+                &["1.2.3.4:9998->9998/udp", "1.2.3.4:6677->9998/udp", "1.2.3.4:7766->9998/tcp"],
+                "1.2.3.4:9998->9998/udp, 1.2.3.4:6677->9998/udp, 1.2.3.4:7766->9998/tcp",
+            ),
+            (
+                &["0.0.0.0:80->80/tcp", "[::]:80->80/tcp", "0.0.0.0:81->81/tcp", "[::]:81->81/tcp"],
+                "0.0.0.0:80-81->80-81/tcp, [::]:80-81->80-81/tcp",
+            ),
         ] {
             assert_eq!(dockers(&all(ports)), expected, "{ports:?}");
         }
