@@ -30,6 +30,7 @@ mod logs;
 mod network;
 mod networks;
 mod old_kernels;
+mod one_id;
 mod overlay;
 mod pause;
 mod ports;

@@ -194,13 +194,13 @@ fn sequence(place: &Place<'_>, client: &ToClientChannel, job: Job) -> Result<Inf
     // By the files as they are now.
     let identity = resolve_identity(&root, &process.user, &process.additional_groups, &place.plan.ids)?;
     let master = take_streams(&root, kind, &streams, &identity)?;
-    let command = Command::prepare(&process, &identity)?;
+    let command = Command::prepare(&process, &identity, &place.plan.ids)?;
     let trampoline = make_trampoline()?;
     let doing = || "cannot make a pipe for the client";
     let (outcome, report) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing(doing)?;
     let along: Vec<BorrowedFd<'_>> = [Some(&outcome), master.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
     client.send_all(&ToClient::Executing, &along)?;
-    payload::confine(&process, &identity)?;
+    payload::confine(&process, &identity, &place.plan.ids)?;
     stay_out_of_reach()?;
     Err(match trampoline {
         Some(trampoline) => command.execute_by(trampoline, report, &process.args[0]),

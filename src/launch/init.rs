@@ -21,7 +21,7 @@ use crate::rootfs::kernel_filesystems::{
 };
 use crate::rootfs::overlay::{self, Driver, Durability, Layers};
 use crate::rootfs::resolve::Root;
-use crate::rootfs::{etc, fuse, pivot, user_entry, volumes};
+use crate::rootfs::{apt, etc, fuse, pivot, user_entry, volumes};
 use crate::sys::process::exit_now;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Signal};
@@ -347,6 +347,9 @@ impl<'a> Mapped<'a> {
             kernel_filesystems::mount_kernel_filesystems(&root, &wanted)
         };
         let mounted = self.with_covered(wanted)?;
+        if plan.ids.is_single() {
+            apt::write(&root)?;
+        }
         for notice in mounted.notices {
             self.notice(notice.0)?;
         }
@@ -449,7 +452,7 @@ impl<'a> Rooted<'a> {
     fn confine(self) -> Result<Confined<'a>> {
         let plan = self.launch.plan;
         self.take_stdio()?;
-        let command = Command::prepare(&plan.process, &self.identity)?;
+        let command = Command::prepare(&plan.process, &self.identity, &plan.ids)?;
         if self.network == Network::Awaited {
             self.monitor.send(&FromInit::ReadyToExec)?;
             match self.monitor.receive()? {
@@ -457,7 +460,7 @@ impl<'a> Rooted<'a> {
                 _ => exit_now(ExitCode::Runner.number()),
             }
         }
-        payload::confine(&plan.process, &self.identity)?;
+        payload::confine(&plan.process, &self.identity, &plan.ids)?;
         Ok(Confined { launch: self.launch, monitor: self.monitor, command, network: self.network })
     }
 

@@ -5,10 +5,12 @@
 //! namespace until [`confine`] gives them up.
 
 use super::plan::Process;
+use crate::confine::seccomp::Ownership;
 use crate::confine::{capabilities, rlimits, seccomp};
 use crate::error::{Doing, ExitCode, Failure, IntoCause, Result};
+use crate::host::ids::IdMaps;
 use crate::rootfs::identity::Identity;
-use crate::rootfs::pivot;
+use crate::rootfs::{apt, pivot};
 use crate::sys::process::{ExecWords, close_on_exec_from, reset_signals};
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -22,13 +24,17 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// The system's; nothing may be executed then.
-pub(super) fn confine(process: &Process, identity: &Identity) -> Result<()> {
+pub(super) fn confine(process: &Process, identity: &Identity, ids: &IdMaps) -> Result<()> {
     rlimits::apply(&process.rlimits)?;
     if process.no_new_privileges {
         capabilities::set_no_new_privileges()?;
     }
     // While CAP_SYS_ADMIN is still held, which a filter needs where no_new_privs is off (seccomp(2)).
-    seccomp::install_seccomp(&process.seccomp, process.capabilities.bounding)?;
+    let ownership = match ids.is_single() && identity.uid == 0 {
+        true => Ownership::Pretended,
+        false => Ownership::Real,
+    };
+    seccomp::install_seccomp(&process.seccomp, process.capabilities.bounding, ownership)?;
     // While CAP_SETPCAP is still held, and before the change of user that takes it.
     capabilities::drop_caps(process.capabilities.bounding)?;
     capabilities::set_identity(&credentials(identity, process), &process.capabilities)?;
@@ -100,8 +106,8 @@ pub(super) struct Command {
 impl Command {
     /// # Errors
     /// A word holds a NUL byte.
-    pub(super) fn prepare(process: &Process, identity: &Identity) -> Result<Command> {
-        let env = environment(&process.env, identity);
+    pub(super) fn prepare(process: &Process, identity: &Identity, ids: &IdMaps) -> Result<Command> {
+        let env = environment(&process.env, identity, ids);
         let words =
             ExecWords::new(&process.args, &env).map_err(|cause| Failure::new("cannot prepare the command", cause))?;
         Ok(Command { words, search: search_path(&env) })
@@ -153,10 +159,13 @@ impl Command {
 }
 
 /// The planned environment, with HOME from the user's passwd entry unless it is there (Docker).
-fn environment(planned: &[String], identity: &Identity) -> Vec<String> {
+fn environment(planned: &[String], identity: &Identity, ids: &IdMaps) -> Vec<String> {
     let mut env = planned.to_vec();
     if !env.iter().any(|entry| entry.starts_with("HOME=")) {
         env.push(format!("HOME={}", identity.home));
+    }
+    if ids.is_single() && Path::new(apt::CONFIG).exists() && !env.iter().any(|entry| entry.starts_with("APT_CONFIG=")) {
+        env.push(format!("APT_CONFIG={}", apt::CONFIG));
     }
     env
 }

@@ -1,11 +1,12 @@
 //! The container's root file system: layers stacked ([`overlay`], [`fuse`], [`copy`]), what the kernel
 //! fills ([`kernel_filesystems`], [`cover`]), what the user asked for ([`mount`], [`volumes`]), rr's own files
-//! ([`etc`], [`user_entry`]), and the step inside ([`pivot`]). Without a mount, [`stacked`] reads what the layers make
+//! ([`etc`], [`user_entry`], [`apt`]), and the step inside ([`pivot`]). Without a mount, [`stacked`] reads what the layers make
 //! together, and [`changes`] what a container has changed. What is copied in and out goes by [`copy_paths`] and
 //! [`copy_tree`].
 //!
 //! The image is hostile: whatever is looked up in it goes through [`resolve`].
 
+pub mod apt;
 pub mod changes;
 mod chown;
 pub mod copy;

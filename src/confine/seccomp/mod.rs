@@ -14,6 +14,7 @@
 mod abi;
 pub mod compile;
 pub mod given;
+mod pretend;
 #[cfg(test)]
 mod profile;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub enum SeccompChoice {
 }
 
 pub use given::{Profile, Program};
+pub use pretend::Ownership;
 
 /// What is asked for, before the container's capabilities are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,13 +97,17 @@ pub fn program(bounding: CapabilitySet) -> Cow<'static, [sock_filter]> {
 /// - may assume: CAP_SYS_ADMIN is effective, or `no_new_privs` is set: one of them must be (seccomp(2))
 /// - must do: nothing that needs a call outside the profile afterwards. The rest of the start
 ///   sequence (prctl, capset, setgroups, setresgid, setresuid, close_range, write, execve) is inside
-pub fn install_seccomp(choice: &SeccompChoice, bounding: CapabilitySet) -> Result<()> {
+pub fn install_seccomp(choice: &SeccompChoice, bounding: CapabilitySet, ownership: Ownership) -> Result<()> {
     let program = match choice {
         SeccompChoice::Unconfined => return Ok(()),
         SeccompChoice::Default => program(bounding),
         SeccompChoice::Given(program) => Cow::Borrowed(program.instructions()),
     };
-    seccomp::install(&program).map_err(|error| {
+    let pretend = || match ownership {
+        Ownership::Real => Ok(()),
+        Ownership::Pretended => seccomp::install(&pretend::program()),
+    };
+    seccomp::install(&program).and_then(|()| pretend()).map_err(|error| {
         let failure = Failure::new("cannot install the system-call filter", error.into_cause());
         if seccomp::is_supported() {
             failure
