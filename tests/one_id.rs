@@ -65,7 +65,8 @@ fn apt_is_told_to_stay_who_it_is() {
     let rr = requires!(Rr::with_alpine());
     let root = requires!(crate::support::small_root(&rr));
     let words = |command: &'static str| {
-        ["run", "--rm", "--network", "none", "--rootfs", root.to_str().expect("UTF-8"), "sh", "-c", command].map(str::to_owned)
+        ["run", "--rm", "--network", "none", "--rootfs", root.to_str().expect("UTF-8"), "sh", "-c", command]
+            .map(str::to_owned)
     };
     let look = "echo ${APT_CONFIG-unset}; cat /dev/.rr-apt.conf 2>/dev/null; true";
     let one = |command| rr.command(words(command)).env("RR_HELPER_PATH", "").output().succeeds();
