@@ -37,6 +37,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 use stream::Conversation;
 
+/// The port of name servers.
+pub const DOMAIN: u16 = 53;
+
 /// Queries by UDP that are under way at once; further ones are lost, as on a busy network, and asked again.
 pub const QUERIES: usize = 512;
 

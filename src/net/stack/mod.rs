@@ -16,6 +16,7 @@
 //! layout     who is where; which way a packet goes
 //! link       frames, ARP and neighbour discovery
 //! tcp/       flows of TCP     udp, echo     the same of datagrams and pings
+//! names      queries for the name server, to the forwarder
 //! table, timers               flows by number; deadlines
 //! wire/      bytes ↔ headers, pure
 //! ```
@@ -25,6 +26,7 @@
 mod echo;
 mod layout;
 mod link;
+mod names;
 mod process;
 mod table;
 mod tcp;
@@ -35,10 +37,11 @@ pub mod wire;
 pub use layout::{HostLoopback, Layout, Subnet};
 pub use process::start;
 
+use crate::net::dns::Upstream;
 use crate::sys::tun::VIRTIO_HEADER;
 use echo::Echoes;
-use layout::Way;
 use link::Link;
+use names::Names;
 use rustix::event::{Timespec, epoll};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -66,6 +69,7 @@ enum Source {
     Tcp(Id),
     Udp(Id),
     Echo(Id),
+    Names,
 }
 
 impl Source {
@@ -76,6 +80,7 @@ impl Source {
             Source::Tcp(id) => (1, id.to_bits()),
             Source::Udp(id) => (2, id.to_bits()),
             Source::Echo(id) => (3, id.to_bits()),
+            Source::Names => (4, 0),
         };
         kind << 56 | bits
     }
@@ -86,6 +91,7 @@ impl Source {
             1 => Source::Tcp(id),
             2 => Source::Udp(id),
             3 => Source::Echo(id),
+            4 => Source::Names,
             _ => Source::Device,
         }
     }
@@ -95,8 +101,6 @@ impl Source {
 struct Core {
     link: Link,
     layout: Layout,
-    /// Where queries to the name server's address go.
-    name_server: Option<SocketAddr>,
     epoll: OwnedFd,
     timers: Timers,
     /// Flows that have more to do than was their share.
@@ -110,7 +114,7 @@ struct Core {
 
 impl Core {
     /// Watches a socket for as long as it is open.
-    fn watch(&self, socket: &OwnedFd, source: Source, events: epoll::EventFlags) -> rustix::io::Result<()> {
+    fn watch(&self, socket: impl AsFd, source: Source, events: epoll::EventFlags) -> rustix::io::Result<()> {
         epoll::add(&self.epoll, socket, epoll::EventData::new_u64(source.to_bits()), events)
     }
 
@@ -118,15 +122,6 @@ impl Core {
     fn watch_again(&self, socket: &OwnedFd, source: Source, events: epoll::EventFlags) {
         // EBADF and ENOENT cannot be: the socket is open and watched.
         let _ = epoll::modify(&self.epoll, socket, epoll::EventData::new_u64(source.to_bits()), events);
-    }
-
-    /// The socket's address for what the container calls `to`.
-    fn way_out(&self, to: SocketAddr) -> Way {
-        match (self.layout.way(to), self.name_server) {
-            (Way::NameServer, Some(server)) => Way::Out(server),
-            (Way::NameServer, None) => Way::Own,
-            (way, _) => way,
-        }
     }
 }
 
@@ -136,20 +131,20 @@ pub struct Stack {
     tcp: Tcp,
     udp: Udp,
     echoes: Echoes,
+    names: Names,
     /// Where frames are read into.
     frame: Vec<u8>,
 }
 
 impl Stack {
-    /// Serves `device`: a TAP device as [`crate::sys::tun::open_tap`] makes it, or a socket that keeps datagrams apart.
+    /// Serves `device`, and asks `names` what the container asks its name server: a TAP device as [`crate::sys::tun::open_tap`] makes it, or a socket that keeps datagrams apart.
     ///
     /// # Errors
     /// There is no epoll instance to be had.
-    pub fn new(device: OwnedFd, layout: Layout, name_server: Option<SocketAddr>) -> rustix::io::Result<Stack> {
+    pub fn new(device: OwnedFd, layout: Layout, names: Upstream) -> rustix::io::Result<Stack> {
         let core = Core {
             link: Link::new(device),
             layout,
-            name_server,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             timers: Timers::default(),
             ready: Vec::new(),
@@ -158,11 +153,13 @@ impl Stack {
             buffer: vec![0; tcp::PEEK_AT_ONCE],
         };
         core.watch(core.link.device(), Source::Device, epoll::EventFlags::IN)?;
+        let names = Names::new(&core, names)?;
         Ok(Stack {
             core,
             tcp: Tcp::default(),
             udp: Udp::default(),
             echoes: Echoes::default(),
+            names,
             frame: vec![0; LARGEST_FRAME],
         })
     }
@@ -201,8 +198,11 @@ impl Stack {
                 Source::Tcp(_) => self.tcp.expire(&mut self.core, entry),
                 Source::Udp(_) => self.udp.expire(&mut self.core, entry),
                 Source::Echo(_) => self.echoes.expire(&mut self.core, entry),
-                Source::Device => {}
+                Source::Device | Source::Names => {}
             }
+        }
+        if self.names.next(&self.core).is_some_and(|next| next <= self.core.now) {
+            self.names.serve(&mut self.core);
         }
         Ok(())
     }
@@ -214,7 +214,8 @@ impl Stack {
             true => self.core.timers.next().map(until),
             false => Some(0),
         };
-        let wait = [next, limit].into_iter().flatten().min()?;
+        let names = self.names.next(&self.core).map(until);
+        let wait = [next, names, limit].into_iter().flatten().min()?;
         Some(Timespec { tv_sec: (wait / 1000) as i64, tv_nsec: (wait % 1000) as i64 * 1_000_000 })
     }
 
@@ -224,6 +225,7 @@ impl Stack {
             Source::Tcp(id) => self.tcp.event(&mut self.core, id, flags),
             Source::Udp(id) => self.udp.event(&mut self.core, id, flags),
             Source::Echo(id) => self.echoes.event(&mut self.core, id, flags),
+            Source::Names => self.names.serve(&mut self.core),
         }
         Ok(())
     }
@@ -242,7 +244,7 @@ impl Stack {
 
     /// The frame in `self.frame`, of this length.
     fn take_frame(&mut self, length: usize) {
-        let Stack { core, tcp, udp, echoes, frame } = self;
+        let Stack { core, tcp, udp, echoes, names, frame } = self;
         let Some(frame) = frame[..length].get(VIRTIO_HEADER..).and_then(Ethernet::parse) else { return };
         match frame.kind {
             ARP => core.link.arp(&frame, &core.layout),
@@ -255,7 +257,7 @@ impl Stack {
                     return;
                 }
                 core.link.learn(packet.source, frame.from);
-                take_packet(core, (tcp, udp, echoes), frame.from, &packet);
+                take_packet(core, (tcp, udp, echoes, names), frame.from, &packet);
             }
             _ => {}
         }
@@ -263,17 +265,17 @@ impl Stack {
 }
 
 /// A packet of the container's with a source address that it may have.
-fn take_packet(core: &mut Core, flows: (&mut Tcp, &mut Udp, &mut Echoes), from: Mac, packet: &Packet<'_>) {
-    let (tcp, udp, echoes) = flows;
+fn take_packet(core: &mut Core, flows: (&mut Tcp, &mut Udp, &mut Echoes, &mut Names), from: Mac, packet: &Packet<'_>) {
+    let (tcp, udp, echoes, names) = flows;
     match packet.protocol {
         protocol::TCP => {
             if let Some(segment) = Segment::parse(packet.payload) {
-                tcp.segment(core, from, packet, &segment);
+                tcp.segment(core, names, from, packet, &segment);
             }
         }
         protocol::UDP => {
             if let Some(datagram) = Datagram::parse(packet.payload) {
-                udp.datagram(core, from, packet, &datagram);
+                udp.datagram(core, names, from, packet, &datagram);
             }
         }
         protocol::ICMP if packet.source.is_ipv4() => echoes.message(core, from, packet),

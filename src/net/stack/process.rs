@@ -3,16 +3,19 @@
 
 use super::{Layout, Stack};
 use crate::error::{Doing, Result};
-use crate::host::resolv_conf::ResolvConf;
+use crate::net::dns::{DOMAIN, Upstream};
 use crate::sys::caps;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into, close_all_but, exit_now};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 /// The process's name, as ps(1) shows it.
 const NAME: &std::ffi::CStr = c"rr-net";
+
+/// Whom the host asks.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Starts the process that serves `device`, and does not wait for it: what the container sends meanwhile lies in the
 /// device's queue. The calling process must be single-threaded.
@@ -35,19 +38,11 @@ fn serve(device: OwnedFd, layout: &Layout) -> Result<()> {
     let doing = || "cannot serve the container's network";
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).doing(doing)?;
     rustix::thread::set_name(NAME).doing(doing)?;
-    let name_server = first_name_server();
     keep_only(&device)?;
     raise_file_limit();
-    let mut stack = Stack::new(device, layout.clone(), name_server).doing(doing)?;
+    let mut stack = Stack::new(device, layout.clone(), Upstream::new(Path::new(RESOLV_CONF), DOMAIN)).doing(doing)?;
     give_up_privileges()?;
     stack.run().doing(doing)
-}
-
-/// Where queries go: the first server that the host itself asks.
-fn first_name_server() -> Option<SocketAddr> {
-    let text = std::fs::read_to_string("/etc/resolv.conf").ok()?;
-    let servers = ResolvConf::parse(&text).name_servers();
-    servers.iter().find(|server| server.interface.is_none()).map(|server| SocketAddr::new(server.address, 53))
 }
 
 /// Closes what the monitor has open; whoever waits for the end of a pipe must not wait for this process.

@@ -2,7 +2,7 @@
 //! asked and errors come back as they were. A flow ends when nothing has passed for a while.
 
 use super::layout::Way;
-use super::link::OWN;
+use super::link::{Link, OWN};
 use super::table::{Id, Table};
 use super::timers::{Deadline, Moment};
 use super::wire::Mac;
@@ -10,6 +10,7 @@ use super::wire::head::Head;
 use super::wire::icmp::{About, Unreachable};
 use super::wire::ip::{Packet, protocol};
 use super::wire::udp::{self, Datagram};
+use super::names::Names;
 use super::{Core, Ends, Source, socket_to};
 use crate::sys::net::{NetworkError, keep_errors, next_error};
 use rustix::event::epoll::EventFlags;
@@ -47,11 +48,21 @@ pub(super) struct Udp {
 
 impl Udp {
     /// One from the container.
-    pub(super) fn datagram(&mut self, core: &mut Core, mac: Mac, packet: &Packet<'_>, datagram: &Datagram<'_>) {
+    pub(super) fn datagram(
+        &mut self,
+        core: &mut Core,
+        names: &mut Names,
+        mac: Mac,
+        packet: &Packet<'_>,
+        datagram: &Datagram<'_>,
+    ) {
         let ends = Ends {
             inside: SocketAddr::new(packet.source, datagram.from),
             outside: SocketAddr::new(packet.destination, datagram.to),
         };
+        if core.layout.way(ends.outside) == Way::NameServer {
+            return names.datagram(core, mac, ends, datagram.payload);
+        }
         let id = match self.by_ends.get(&ends) {
             Some(id) => *id,
             None => match self.open(core, mac, ends) {
@@ -75,7 +86,7 @@ impl Udp {
 
     /// A new flow; None for a datagram that goes nowhere.
     fn open(&mut self, core: &mut Core, mac: Mac, ends: Ends) -> Result<Option<Id>, Unreachable> {
-        let to = match core.way_out(ends.outside) {
+        let to = match core.layout.way(ends.outside) {
             Way::Out(to) => to,
             Way::NameServer | Way::Own => return Err(Unreachable::Port),
             Way::Nowhere => return Ok(None),
@@ -121,13 +132,7 @@ impl Udp {
         for _ in 0..AT_ONCE {
             match rustix::net::recv(&flow.socket, &mut core.buffer[..], RecvFlags::DONTWAIT) {
                 Ok((length, _)) => {
-                    let (ends, payload) = (flow.ends, &core.buffer[..length]);
-                    let macs = (OWN, flow.mac);
-                    let addresses = (ends.outside.ip(), ends.inside.ip());
-                    let mut head = Head::ip(macs, addresses, protocol::UDP, udp::HEADER + length);
-                    head.push(&udp::header(ends.outside.port(), ends.inside.port(), length));
-                    head.leave_checksum(udp::CHECKSUM);
-                    core.link.send(&head, payload);
+                    send(&core.link, flow.mac, flow.ends, &core.buffer[..length]);
                 }
                 Err(Errno::INTR) => continue,
                 // What is no lack of datagrams is an error that has been reported.
@@ -147,6 +152,15 @@ impl Udp {
             self.close(id);
         }
     }
+}
+
+/// Sends the container what has come from the outer end.
+pub(super) fn send(link: &Link, mac: Mac, ends: Ends, payload: &[u8]) {
+    let addresses = (ends.outside.ip(), ends.inside.ip());
+    let mut head = Head::ip((OWN, mac), addresses, protocol::UDP, udp::HEADER + payload.len());
+    head.push(&udp::header(ends.outside.port(), ends.inside.port(), payload.len()));
+    head.leave_checksum(udp::CHECKSUM);
+    link.send(&head, payload);
 }
 
 /// Passes on what the network has said about a flow's datagrams.

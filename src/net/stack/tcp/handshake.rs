@@ -9,25 +9,36 @@ use super::super::wire::ip::{Packet, protocol};
 use super::super::wire::tcp::{self as wire, Flags, Segment, Seq};
 use super::super::{Core, Ends, Source, speaker};
 use super::flow::{Flow, Peek, State};
-use super::{EVENTS, MOST_FLOWS, Tcp};
+use super::{EVENTS, MOST_FLOWS, Names, Tcp};
 use crate::sys::net::set_peek_offset;
 use rustix::io::Errno;
-use rustix::net::{SocketType, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 impl Tcp {
     /// The container's SYN: connects a socket of the host's, and lets the container wait.
-    pub(super) fn open_outward(&mut self, core: &mut Core, mac: Mac, ends: Ends, segment: &Segment<'_>) {
-        let to = match core.way_out(ends.outside) {
-            Way::Out(to) => to,
-            // Nothing listens there.
-            Way::Own | Way::NameServer => return refuse(core, mac, ends, segment),
-            Way::Nowhere => return,
-        };
+    pub(super) fn open_outward(
+        &mut self,
+        core: &mut Core,
+        names: &mut Names,
+        mac: Mac,
+        ends: Ends,
+        segment: &Segment<'_>,
+    ) {
+        let way = core.layout.way(ends.outside);
+        if way == Way::Nowhere {
+            return;
+        }
         if self.flows.len() >= MOST_FLOWS {
             return refuse(core, mac, ends, segment);
         }
+        let to = match way {
+            Way::Out(to) => to,
+            Way::NameServer => return self.open_to_name_server(core, names, mac, ends, segment),
+            // Nothing listens there.
+            Way::Own | Way::Nowhere => return refuse(core, mac, ends, segment),
+        };
         let socket = match connect(to) {
             Ok(socket) => socket,
             Err(Errno::CONNREFUSED) => return refuse(core, mac, ends, segment),
@@ -36,6 +47,27 @@ impl Tcp {
         let mut flow = Flow::new(socket, ends, mac, State::Connecting, self.first_number());
         flow.meet(segment);
         self.take_in(core, flow);
+    }
+
+    /// A flow to the forwarder, which is in this process: what would be the host's socket is one end of a pair.
+    fn open_to_name_server(
+        &mut self,
+        core: &mut Core,
+        names: &mut Names,
+        mac: Mac,
+        ends: Ends,
+        segment: &Segment<'_>,
+    ) {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None);
+        let Ok((ours, theirs)) = pair else { return refuse(core, mac, ends, segment) };
+        let mut flow = Flow::new(ours, ends, mac, State::Answered, self.first_number());
+        flow.meet(segment);
+        prepare(&mut flow);
+        if let Some(id) = self.take_in(core, flow) {
+            names.accept(ends.inside.ip(), theirs);
+            self.call(core, id);
+        }
     }
 
     /// Opens a flow to the container: `socket` is connected to somebody who is shown as `from`, and wants to talk to `to`.

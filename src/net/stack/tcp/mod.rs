@@ -5,6 +5,7 @@ mod handshake;
 mod inward;
 mod outward;
 
+use super::names::Names;
 use super::table::{Id, Table};
 use super::timers::Moment;
 use super::wire::Mac;
@@ -55,11 +56,18 @@ pub struct Tcp {
 
 impl Tcp {
     /// A segment from the container.
-    pub(super) fn segment(&mut self, core: &mut Core, mac: Mac, packet: &Packet<'_>, segment: &Segment<'_>) {
+    pub(super) fn segment(
+        &mut self,
+        core: &mut Core,
+        names: &mut Names,
+        mac: Mac,
+        packet: &Packet<'_>,
+        segment: &Segment<'_>,
+    ) {
         let ends = handshake::ends_of(packet, segment);
         let Some(&id) = self.by_ends.get(&ends) else {
             return match segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) {
-                true => self.open_outward(core, mac, ends, segment),
+                true => self.open_outward(core, names, mac, ends, segment),
                 false => handshake::refuse(core, mac, ends, segment),
             };
         };
