@@ -4,7 +4,8 @@
 //! loopback, which they play themselves. `contrib/test` makes one in a network namespace; elsewhere
 //! what is missing is a skip.
 
-mod ports;
+mod modes;
+mod servers;
 
 use crate::support::{Outcome, Rr, images, requires, small_root, wait_until};
 use rr::confine::capabilities::set_no_new_privileges;

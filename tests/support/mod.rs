@@ -7,6 +7,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod command;
+mod host_root;
 mod hostile;
 pub mod images;
 mod leftovers;
@@ -18,6 +19,7 @@ mod small_root;
 mod terminal;
 
 pub use command::{Outcome, RrCommand, Running};
+pub use host_root::host_root;
 pub use hostile::{Answer, HostileServer, Request, Shelf, sha256};
 pub use leftovers::Process;
 pub use proxy::Proxy;
