@@ -202,13 +202,17 @@ fn options_of_names_are_the_containers_own() {
     std::fs::write(&resolv_conf, "nameserver 192.0.2.53\nsearch a.test b.test\noptions ndots:2\n").expect("own file");
     let file = |network: &str, options: &[&str]| {
         let root = format!("{}:O", root.display());
-        let words = [&["run", "--rm", "--network", network], options, &["--rootfs", &root, "cat", "/etc/resolv.conf"]].concat();
+        let words =
+            [&["run", "--rm", "--network", network], options, &["--rootfs", &root, "cat", "/etc/resolv.conf"]].concat();
         let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
         under(&rr, &resolv_conf, &words).output().succeeds_quietly().stdout
     };
     let rest = "search a.test b.test\noptions ndots:2\n";
     assert_eq!(file("private", &[]), format!("nameserver 10.0.2.3\n{rest}"));
-    assert_eq!(file("private", &["--dns", "192.0.2.1", "--dns", "2001:db8::1"]), format!("nameserver 192.0.2.1\nnameserver 2001:db8::1\n{rest}"));
+    assert_eq!(
+        file("private", &["--dns", "192.0.2.1", "--dns", "2001:db8::1"]),
+        format!("nameserver 192.0.2.1\nnameserver 2001:db8::1\n{rest}")
+    );
     assert_eq!(file("private", &["--dns-search", "."]), "nameserver 10.0.2.3\noptions ndots:2\n");
     let both = ["--dns-search", "c.test", "--dns-option", "timeout:1", "--dns-opt", "rotate"];
     assert_eq!(file("private", &both), "nameserver 10.0.2.3\nsearch c.test\noptions timeout:1 rotate\n");

@@ -69,7 +69,10 @@ fn answer_web(stream: TcpStream, peer: SocketAddr) -> std::io::Result<()> {
             format!("{} {}\n", sent.len(), sent == blob()).into_bytes()
         }
         "/chat" => {
-            write!(stream, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {key}\r\n\r\n")?;
+            write!(
+                stream,
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {key}\r\n\r\n"
+            )?;
             std::io::copy(&mut reader, &mut stream)?;
             return Ok(());
         }

@@ -3,6 +3,7 @@
 
 use super::layout::Way;
 use super::link::{Link, OWN};
+use super::names::Names;
 use super::table::{Id, Table};
 use super::timers::{Deadline, Moment};
 use super::wire::Mac;
@@ -10,7 +11,6 @@ use super::wire::head::Head;
 use super::wire::icmp::{About, Unreachable};
 use super::wire::ip::{Packet, protocol};
 use super::wire::udp::{self, Datagram};
-use super::names::Names;
 use super::{Core, Ends, Source, socket_to};
 use crate::sys::net::{NetworkError, keep_errors, next_error};
 use rustix::event::epoll::EventFlags;

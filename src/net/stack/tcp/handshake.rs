@@ -50,14 +50,7 @@ impl Tcp {
     }
 
     /// A flow to the forwarder, which is in this process: what would be the host's socket is one end of a pair.
-    fn open_to_name_server(
-        &mut self,
-        core: &mut Core,
-        names: &mut Names,
-        mac: Mac,
-        ends: Ends,
-        segment: &Segment<'_>,
-    ) {
+    fn open_to_name_server(&mut self, core: &mut Core, names: &mut Names, mac: Mac, ends: Ends, segment: &Segment<'_>) {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let pair = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None);
         let Ok((ours, theirs)) = pair else { return refuse(core, mac, ends, segment) };
