@@ -181,8 +181,12 @@ fn kill_at_any_point_loses_no_container_and_leaves_nothing() {
             0 => vec![client],
             // What it has started: map helpers, a worker in the store's namespace, the monitor, init.
             1 | 2 => family(client).split_off(1),
+            _ => Vec::new(),
+        };
+        let victims = match victims.is_empty() {
             // Also those of other containers: their monitors, inits and payloads.
-            _ => rr.processes().iter().map(|process| process.pid).collect(),
+            true => rr.processes().iter().map(|process| process.pid).collect(),
+            false => victims,
         };
         let victim = if victims.is_empty() { client } else { victims[random.below(victims.len() as u64) as usize] };
         // The pid may be that of a zombie by now, or gone.

@@ -25,6 +25,7 @@ mod harness;
 mod health;
 mod held;
 mod images;
+mod info;
 mod isolation;
 mod logs;
 mod network;

@@ -110,6 +110,14 @@ fn login_tries_keeps_and_forgets_credentials() {
         serde_json::from_slice(&std::fs::read(directory.join("config.json")).unwrap()).unwrap();
     assert!(kept["auths"][address]["auth"].is_string(), "{kept}");
     rr.run([&config[..], &["push", "-q", "--tls-verify=false", &target]].concat()).succeeds();
+    // What is in that directory comes before what is elsewhere.
+    let elsewhere = rr.runtime_dir().join("containers/auth.json");
+    let wrong = format!(r#"{{"auths": {{"{address}": {{"auth": "YW5hOndyb25n"}}}}}}"#);
+    std::fs::write(&elsewhere, wrong).unwrap();
+    rr.run(["push", "-q", "--tls-verify=false", &target]).fails_with(1, "does not accept");
+    rr.run([&config[..], &["push", "-q", "--tls-verify=false", &target]].concat()).succeeds();
+    assert_eq!(rr.run([&config[..], &["login", "--get-login", address]].concat()).succeeds().stdout, "ana\n");
+    std::fs::remove_file(&elsewhere).unwrap();
     rr.run([&config[..], &["logout", address]].concat()).succeeds();
     let authfile = rr.path("auth.json");
     let options =

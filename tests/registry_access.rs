@@ -245,6 +245,62 @@ fn proxies_are_used_as_the_environment_says() {
 }
 
 #[test]
+fn a_push_whose_connections_break_goes_on_and_is_whole() {
+    let registry = requires!(Registry::start(Access::Public));
+    let proxy = Proxy::cutting(registry.address().to_owned(), 2, 1 << 20);
+    let rr = Rr::new().with_mirror(requires!(Registry::shared()));
+    rr.run(["pull", "-q", "alpine"]).succeeds_quietly();
+    let target = "plain.test:5000/team/alpine:1";
+    rr.run(["tag", "alpine", target]).succeeds();
+    let through = |words: &[&str]| rr.command(words).env("HTTP_PROXY", proxy.address()).within(Duration::from_secs(60));
+    through(&["push", "--tls-verify=false", target]).output().succeeds();
+    assert_eq!(proxy.left_to_cut(), 0, "the layer is larger than what passed at once");
+    assert!(proxy.asked().iter().all(|asked| asked == "plain.test:5000"), "{:?}", proxy.asked());
+    // Whoever gets it verifies it.
+    let fresh = Rr::new();
+    let name = format!("{}/team/alpine:1", registry.address());
+    fresh.run(["pull", "-q", &name]).succeeds();
+    let digest = |rr: &Rr, name: &str| rr.run(["image", "inspect", "-f", "{{.Id}}", name]).succeeds().line().to_owned();
+    assert_eq!(digest(&fresh, &name), digest(&rr, target));
+    // One that breaks every time is given up, and says where it broke.
+    let empty = requires!(Registry::start(Access::Public));
+    let hopeless = Proxy::cutting(empty.address().to_owned(), 1000, 65536);
+    let push = rr.command(["push", "--tls-verify=false", "alpine", "plain.test:5000/other/alpine:1"]);
+    let outcome = push.env("HTTP_PROXY", hopeless.address()).within(Duration::from_secs(120)).output();
+    outcome.fails_with(1, "cannot push");
+    fresh.run(["pull", "-q", &format!("{}/other/alpine:1", empty.address())]).exits(1);
+}
+
+#[test]
+fn a_push_is_let_in_by_a_token_server() {
+    let rr = Rr::new().with_mirror(requires!(Registry::shared()));
+    rr.run(["pull", "-q", "alpine"]).succeeds_quietly();
+    let authority = requires!(Certificates::new(rr.path("certificates")));
+    let same = requires!(Certificates::new(rr.path("certificates")));
+    let server = token_server(same);
+    let realm = format!("http://{}/token", server.address());
+    let registry = requires!(Registry::start(Access::Token { authority: &authority, realm: &realm }));
+    let target = format!("{}/closed/alpine:1", registry.address());
+    rr.run(["tag", "alpine", &target]).succeeds();
+    let push = |more: &[&str]| rr.run([&["push", "-q", "--tls-verify=false"], more, &[&target]].concat());
+    let outcome = push(&[]).exits(1);
+    assert!(outcome.stderr.contains("log in to"), "{outcome}");
+    push(&["--creds", "ana:wrong"]).fails_with(1, "its token server does not accept who asks");
+    let asked = server.requests().len();
+    push(&["--creds", "ana:secret"]).succeeds();
+    let scopes: Vec<String> = server.requests()[asked..].iter().map(|request| request.path.clone()).collect();
+    assert!(scopes.iter().any(|path| path.contains("closed/alpine:") && path.contains("push")), "{scopes:?}");
+    // Its blobs are there already: from another repository of the registry they are taken, which wants two scopes.
+    let other = format!("{}/closed/other:1", registry.address());
+    let mounted = rr.run(["push", "--tls-verify=false", "--creds", "ana:secret", &target, &other]).succeeds();
+    assert!(mounted.stderr.contains(": Mounted from") || mounted.stderr.contains(": Pushed"), "{mounted}");
+    let password = STANDARD.encode("ana:secret");
+    let file = rr.path("auth.json");
+    std::fs::write(&file, format!(r#"{{"auths": {{"{}": {{"auth": "{password}"}}}}}}"#, registry.address())).unwrap();
+    Rr::new().command(["pull", "-q", &other]).env("REGISTRY_AUTH_FILE", file).output().succeeds();
+}
+
+#[test]
 fn plain_http_where_it_is_configured_goes_through_its_own_proxy() {
     let public = requires!(Registry::shared());
     let proxy = Proxy::start(Some(public.address().to_owned()));

@@ -105,15 +105,18 @@ pub fn find_in_file(file: &Path, repository: &str) -> Result<Credentials> {
     find_in(&[file.to_owned()], repository, &ask_helper)
 }
 
-/// The files, in order. `$REGISTRY_AUTH_FILE` is used instead of the others.
+/// The files, in order. `$REGISTRY_AUTH_FILE` is used instead of the others; where `$DOCKER_CONFIG` or `--config` names a
+/// directory, `login` has written there, so it comes first.
 fn files(dirs: &Dirs) -> Vec<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(path) = variable("REGISTRY_AUTH_FILE") {
         return vec![path];
     }
     let home = dirs.home.as_deref();
-    let docker = variable("DOCKER_CONFIG").or_else(|| home.map(|home| home.join(".docker")));
+    let asked = variable("DOCKER_CONFIG");
+    let docker = if asked.is_some() { None } else { home.map(|home| home.join(".docker")) };
     [
+        asked.map(|asked| asked.join("config.json")),
         dirs.session.as_ref().map(|session| session.join("containers/auth.json")),
         dirs.config.as_ref().map(|config| config.join("containers/auth.json")),
         docker.map(|docker| docker.join("config.json")),

@@ -102,6 +102,11 @@ impl Registries {
         Registries::load_from(chosen.map(PathBuf::from), users.as_deref(), Path::new("/etc/containers"))
     }
 
+    /// The registries that a short name is looked for in, in order.
+    pub fn search(&self) -> &[String] {
+        &self.search
+    }
+
     /// As [`Registries::load`], with the folders given.
     fn load_from(chosen: Option<PathBuf>, users: Option<&Path>, system: &Path) -> Result<Registries> {
         let mut registries = Registries::default();

@@ -1,6 +1,6 @@
 //! An HTTP proxy: it answers CONNECT (RFC 9110 section 9.3.6) and leads everything to one address.
 
-use std::io::{BufRead, BufReader, Write, copy};
+use std::io::{BufRead, BufReader, Read, Write, copy};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -8,20 +8,39 @@ use std::sync::{Arc, Mutex};
 pub struct Proxy {
     address: String,
     asked: Arc<Mutex<Vec<String>>>,
+    cutting: Cutting,
+}
+
+/// Breaks what clients send.
+#[derive(Clone)]
+struct Cutting {
+    /// How many connections are still to be broken.
+    times: Arc<Mutex<usize>>,
+    /// After this many bytes.
+    after: u64,
 }
 
 impl Proxy {
     /// Leads to `destination`, whatever is asked for; None refuses everything.
     pub fn start(destination: Option<String>) -> Proxy {
+        Proxy::with(destination, Cutting { times: Arc::default(), after: 0 })
+    }
+
+    /// Leads to `destination`, and breaks the first `times` connections whose client sends more than `after` bytes.
+    pub fn cutting(destination: String, times: usize, after: u64) -> Proxy {
+        Proxy::with(Some(destination), Cutting { times: Arc::new(Mutex::new(times)), after })
+    }
+
+    fn with(destination: Option<String>, cutting: Cutting) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
         let address = listener.local_addr().expect("a bound socket has an address").to_string();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let proxy = Proxy { address, asked: Arc::clone(&asked) };
+        let proxy = Proxy { address, asked: Arc::clone(&asked), cutting: cutting.clone() };
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (asked, destination) = (Arc::clone(&asked), destination.clone());
+                let (asked, destination, cutting) = (Arc::clone(&asked), destination.clone(), cutting.clone());
                 // A client that hangs up early is its own affair.
-                std::thread::spawn(move || drop(lead(client, destination.as_deref(), &asked)));
+                std::thread::spawn(move || drop(lead(client, destination.as_deref(), &asked, &cutting)));
             }
         });
         proxy
@@ -32,13 +51,23 @@ impl Proxy {
         &self.address
     }
 
+    /// How many connections are still to be broken.
+    pub fn left_to_cut(&self) -> usize {
+        *self.cutting.times.lock().expect("nobody panics with it")
+    }
+
     /// `host:port` of each CONNECT so far.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("nobody panics with it").clone()
     }
 }
 
-fn lead(client: TcpStream, destination: Option<&str>, asked: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn lead(
+    client: TcpStream,
+    destination: Option<&str>,
+    asked: &Mutex<Vec<String>>,
+    cutting: &Cutting,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(client.try_clone()?);
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -64,6 +93,15 @@ fn lead(client: TcpStream, destination: Option<&str>, asked: &Mutex<Vec<String>>
         drop(copied);
     });
     // The reader may hold what came right after the headers.
+    if *cutting.times.lock().expect("nobody panics with it") > 0 {
+        let sent = copy(&mut (&mut reader).take(cutting.after), &mut server)?;
+        let mut times = cutting.times.lock().expect("nobody panics with it");
+        if sent == cutting.after && *times > 0 {
+            *times -= 1;
+            client.shutdown(Shutdown::Both)?;
+            return server.shutdown(Shutdown::Both);
+        }
+    }
     copy(&mut reader, &mut server)?;
     server.shutdown(Shutdown::Write)?;
     back.join().expect("it does not panic");
