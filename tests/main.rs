@@ -34,6 +34,7 @@ mod old_kernels;
 mod one_id;
 mod overlay;
 mod pause;
+mod ports;
 mod prune;
 mod pull;
 mod push;

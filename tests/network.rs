@@ -5,6 +5,7 @@
 //! what is missing is a skip.
 
 mod modes;
+mod ports;
 mod servers;
 
 use crate::support::{Outcome, Rr, images, requires, small_root, wait_until};

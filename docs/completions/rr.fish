@@ -116,6 +116,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l dns-search -d 'Set a searc
 complete -c rr -n "__fish_rr_using_subcommand run" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (rr\'s own), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -s p -l publish -d 'Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
@@ -137,6 +138,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -s d -l detach -d 'Leave the 
 complete -c rr -n "__fish_rr_using_subcommand run" -l no-healthcheck -d 'Do not check the container\'s health, whatever the image says'
 complete -c rr -n "__fish_rr_using_subcommand run" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand run" -s i -l interactive -d 'Keep standard input open'
+complete -c rr -n "__fish_rr_using_subcommand run" -s P -l publish-all -d 'Publish all exposed ports on free ports of the host'
 complete -c rr -n "__fish_rr_using_subcommand run" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
 complete -c rr -n "__fish_rr_using_subcommand run" -s q -l quiet -d 'Print no progress of a pull'
 complete -c rr -n "__fish_rr_using_subcommand run" -l read-only -d 'Mount the root file system read-only'
@@ -184,6 +186,7 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l dns-search -d 'Set a se
 complete -c rr -n "__fish_rr_using_subcommand create" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (rr\'s own), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -s p -l publish -d 'Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
@@ -204,6 +207,7 @@ complete -c rr -n "__fish_rr_using_subcommand create" -s w -l workdir -d 'Direct
 complete -c rr -n "__fish_rr_using_subcommand create" -l no-healthcheck -d 'Do not check the container\'s health, whatever the image says'
 complete -c rr -n "__fish_rr_using_subcommand create" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand create" -s i -l interactive -d 'Keep standard input open'
+complete -c rr -n "__fish_rr_using_subcommand create" -s P -l publish-all -d 'Publish all exposed ports on free ports of the host'
 complete -c rr -n "__fish_rr_using_subcommand create" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
 complete -c rr -n "__fish_rr_using_subcommand create" -s q -l quiet -d 'Print no progress of a pull'
 complete -c rr -n "__fish_rr_using_subcommand create" -l read-only -d 'Mount the root file system read-only'
@@ -465,6 +469,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (rr\'s own), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
@@ -486,6 +491,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l no-healthcheck -d 'Do not check the container\'s health, whatever the image says'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s P -l publish-all -d 'Publish all exposed ports on free ports of the host'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Print no progress of a pull'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Mount the root file system read-only'
@@ -533,6 +539,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (rr\'s own), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
@@ -553,6 +560,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l no-healthcheck -d 'Do not check the container\'s health, whatever the image says'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s i -l interactive -d 'Keep standard input open'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s P -l publish-all -d 'Publish all exposed ports on free ports of the host'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l privileged -d 'Give every capability of the user namespace, no system-call filter, no masked paths'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Print no progress of a pull'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Mount the root file system read-only'

@@ -7,6 +7,7 @@ use super::verbs::Verb;
 use super::{output, report};
 use crate::container::networks;
 use crate::container::options::Source;
+use crate::container::published;
 use crate::container::record::{self, AnonymousVolumes, Force};
 use crate::container::run::{self, Created};
 use crate::error::{Doing, Result};
@@ -28,20 +29,29 @@ pub struct Create {
 
 impl Verb for Create {
     fn run(self) -> Result<i32> {
-        let (created, _) = make(self.flags, Presence::Detached)?;
+        let (created, _) = make(self.flags, Next::Kept)?;
         let id = created.plan().id.clone();
         created.keep()?;
         output::line(&id).map(|()| 0)
     }
 }
 
+/// What is done with a container once it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It waits for `rr start`.
+    Kept,
+    /// It is started, and its client stays or leaves.
+    Started(Presence),
+}
+
 /// Makes the container the flags describe: image, record and `--cidfile`.
 ///
 /// # Errors
 /// Whatever stands against it; then there is no container.
-pub fn make(flags: RunFlags, presence: Presence) -> Result<(Created, ClientOptions)> {
+pub fn make(flags: RunFlags, next: Next) -> Result<(Created, ClientOptions)> {
     let (mut options, client) = flags.into_options()?;
-    options.foreground = presence == Presence::Attached;
+    options.foreground = next == Next::Started(Presence::Attached);
     // A wrong RR_OVERLAY is told before anything is made.
     super::start::driver()?;
     // Likewise before anything is fetched for it.
@@ -49,6 +59,10 @@ pub fn make(flags: RunFlags, presence: Presence) -> Result<(Created, ClientOptio
     let dirs = Dirs::from_environment()?;
     let store = Store::open(&dirs)?;
     networks::resolve(&store, &mut options)?;
+    // The container that is replaced may have them until it goes.
+    if next != Next::Kept && client.replace.is_none() {
+        published::check(&store, &options.network)?;
+    }
     let cidfile = client.cidfile.as_deref().map(CidFile::new).transpose()?;
     let (ids, notices) = plan_maps(&options.userns)?;
     for notice in notices.iter().chain(&client.notices) {

@@ -2,8 +2,10 @@
 
 use super::run_flags::{all, one};
 use crate::container::plan::{Membership, NetworkMode, NetworkPlan};
+use crate::container::port_options;
 use crate::container::values::{self, Parsed};
-use crate::error::{Failure, Known, Result};
+use crate::error::{Doing, Failure, Known, Result};
+use crate::net::ports::PortsPlan;
 use clap::Args;
 use std::net::IpAddr;
 
@@ -23,7 +25,7 @@ pub struct NetworkFlags {
     #[arg(long, value_name = "DOMAIN")]
     dns_search: Vec<String>,
     /// Note a port that the container listens on
-    #[arg(long, value_name = "PORT[/PROTOCOL]")]
+    #[arg(long, value_name = "PORT[-PORT][/PROTOCOL]")]
     expose: Vec<String>,
     /// A network by its name (and again for further ones), none, host, private (rr's own), pasta,
     /// slirp4netns, or container:NAME for the namespace of another container [default: private]
@@ -32,6 +34,12 @@ pub struct NetworkFlags {
     /// Give the container another name on its networks
     #[arg(long, visible_alias = "net-alias", value_name = "NAME")]
     network_alias: Vec<String>,
+    /// Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken
+    #[arg(short, long, value_name = "[[IP:][HOST]:]CONTAINER[/PROTOCOL]")]
+    publish: Vec<String>,
+    /// Publish all exposed ports on free ports of the host
+    #[arg(short = 'P', long)]
+    publish_all: bool,
 }
 
 impl NetworkFlags {
@@ -46,6 +54,12 @@ impl NetworkFlags {
             dns_search: self.dns_search.clone(),
             dns_options: self.dns_option.clone(),
             add_hosts: all("--add-host", &self.add_host, values::add_host)?,
+            ports: PortsPlan {
+                published: port_options::distinct(all("--publish", &self.publish, port_options::publish)?.concat())
+                    .doing(|| "cannot use --publish")?,
+                publish_all: self.publish_all,
+                by_exposure: Vec::new(),
+            },
         })
     }
 
@@ -76,12 +90,16 @@ impl NetworkFlags {
         for membership in &mut found.networks {
             membership.aliases.extend(aliases.iter().cloned());
         }
+        if found.mode == NetworkMode::Container && (self.publish_all || !self.publish.is_empty()) {
+            let cause = "conflicting options: port publishing and the container type network mode";
+            return Err(Failure::new("cannot use --publish", cause));
+        }
         Ok(found)
     }
 
     /// The ports of `--expose`, as `80/tcp`.
     pub fn exposed(&self) -> Result<Vec<String>> {
-        all("--expose", &self.expose, port)
+        Ok(all("--expose", &self.expose, port_options::expose)?.concat())
     }
 }
 
@@ -154,15 +172,4 @@ fn membership(text: &str) -> Parsed<Membership> {
 fn address(text: &str) -> Parsed<String> {
     let address: std::net::IpAddr = text.parse().map_err(|_| "it is no IP address".to_owned())?;
     Ok(address.to_string())
-}
-
-/// `80`, `80/udp`, `8000-8010/tcp`: kept as text, with a protocol.
-fn port(text: &str) -> Parsed<String> {
-    let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    let number = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
-    match (number(first), number(last), protocol) {
-        (Some(first), Some(last), "tcp" | "udp" | "sctp") if first <= last => Ok(format!("{range}/{protocol}")),
-        _ => Err("it is not of the form PORT[-PORT][/tcp|udp|sctp]".into()),
-    }
 }

@@ -8,13 +8,14 @@ use super::format::{self, Columns, Row, human};
 use super::inspect::network_words;
 use super::verbs::Verb;
 use super::{output, personality, store};
-use crate::container::plan::{MountKind, RunPlan};
+use crate::container::plan::{MountKind, NetworkMode, RunPlan};
 use crate::container::record::{self, Container, Status};
 use crate::container::usage;
 use crate::container::values::short_id;
 use crate::error::{ExitCode, Failure, Result};
 use crate::image::reference::Reference;
 use crate::launch::health::HealthStatus;
+use crate::net::{self, ports::Shown};
 use crate::store::Store;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -182,7 +183,7 @@ impl Ps {
             ("CreatedAt", human::date(plan.created)),
             ("Status", status(container, now)),
             ("State", container.state.status.word().to_owned()),
-            ("Ports", String::new()),
+            ("Ports", ports(container)),
             ("Names", plan.name.clone()),
             ("Size", if self.size { size(store, container)? } else { "0B".into() }),
             ("Labels", labels.join(",")),
@@ -247,6 +248,35 @@ fn status(container: &Container, now: Timestamp) -> String {
         }
         Status::Exited => format!("Exited ({}) {} ago", state.exit_code.unwrap_or(0), since(state.finished_at)),
     }
+}
+
+/// `0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 443/tcp`: what is published, and what is only exposed, of a container that
+/// runs in a network of its own.
+fn ports(container: &Container) -> String {
+    if !shows_ports(container) {
+        return String::new();
+    }
+    let bound = &container.state.ports;
+    let exposed = container.plan.exposed_ports.iter().filter_map(|text| {
+        let (number, protocol) = text.split_once('/')?;
+        let is_bound =
+            bound.iter().any(|port| port.container.to_string() == number && port.protocol.to_string() == protocol);
+        match is_bound {
+            true => None,
+            false => Some(Shown { host: None, container: number.parse().ok()?, protocol: protocol.to_owned() }),
+        }
+    });
+    if personality::is_podman() {
+        let once = bound.iter().filter(|port| !bound.iter().any(|other| port.is_twin_of(other)));
+        return net::ports::podmans(&once.map(Shown::from).chain(exposed).collect::<Vec<_>>());
+    }
+    net::ports::dockers(&bound.iter().map(Shown::from).chain(exposed).collect::<Vec<_>>())
+}
+
+/// Whether it has a network of its own now.
+pub fn shows_ports(container: &Container) -> bool {
+    container.state.status.is_alive()
+        && !matches!(container.plan.network.mode, NetworkMode::Host | NetworkMode::None | NetworkMode::Container)
 }
 
 /// `12.3kB (virtual 7.81MB)`: what was written, and that with the image.

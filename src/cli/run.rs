@@ -1,7 +1,7 @@
 //! `rr run`
 
 use super::attach::Input;
-use super::create::make;
+use super::create::{Next, make};
 use super::output;
 use super::run_flags::{AttachedStreams, RunFlags};
 use super::start::{start_attached, start_detached};
@@ -31,7 +31,7 @@ impl Verb for Run {
             return Err(Failure::new("cannot run it", "conflicting options: -a and -d"));
         }
         let presence = if self.detach { Presence::Detached } else { Presence::Attached };
-        let (created, client) = make(self.flags, presence)?;
+        let (created, client) = make(self.flags, Next::Started(presence))?;
         if presence == Presence::Detached {
             let id = created.plan().id.clone();
             start_detached(created)?;

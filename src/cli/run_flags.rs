@@ -576,10 +576,6 @@ const PLANNED: &[&str] = &[
     "--memory-swappiness",
     "--oom-kill-disable",
     "--pids-limit",
-    "--publish",
-    "-p",
-    "--publish-all",
-    "-P",
     "--runtime",
     "--storage-opt",
     "--volume-driver",
@@ -681,7 +677,9 @@ mod tests {
             (&["-l", "a=1", "--label", "b", "-l", "a=2", "alpine"], |o| {
                 o.labels = BTreeMap::from([("a".into(), "2".into()), ("b".into(), String::new())]);
             }),
-            (&["--expose", "80", "--expose=53-54/udp", "alpine"], |o| o.expose = texts(&["80/tcp", "53-54/udp"])),
+            (&["--expose", "80", "--expose=53-54/udp", "alpine"], |o| {
+                o.expose = texts(&["80/tcp", "53/udp", "54/udp"])
+            }),
             (&["--cap-drop=ALL", "--cap-add", "CHOWN", "alpine"], |o| {
                 (o.privileges.cap_drop, o.privileges.cap_add) = (texts(&["ALL"]), texts(&["CHOWN"]));
             }),
@@ -805,8 +803,8 @@ mod tests {
             (&["-e", "=1", "x"], "cannot use --env =1", "no name"),
             (&["--label", "=1", "x"], "cannot use --label =1", "no name"),
             (&["--env-file", "/surely/not", "x"], "cannot use --env-file /surely/not", "ENOENT"),
-            (&["--expose", "0", "x"], "cannot use --expose 0", "PORT"),
-            (&["--expose", "9-1", "x"], "cannot use --expose 9-1", "PORT"),
+            (&["--expose", "0", "x"], "cannot use --expose 0", "invalid range format for --expose"),
+            (&["--expose", "9-1", "x"], "cannot use --expose 9-1", "invalid range format for --expose"),
             (&["--ulimit", "nope=1", "x"], "cannot use --ulimit nope=1", "nope"),
             (&["--detach-keys", "ctrl-1", "x"], "cannot use --detach-keys ctrl-1", "ctrl-"),
             (&["--security-opt", "nope", "x"], "cannot use --security-opt nope", "no such"),
@@ -816,7 +814,9 @@ mod tests {
             (&["--userns", "nope", "x"], "cannot use --userns nope", ""),
             (&["--rm=maybe", "x"], "cannot understand the arguments of `rr run`", "neither true nor false"),
             (&["--nope", "x"], "cannot understand the arguments of `rr run`", "there is no option --nope"),
-            (&["-p", "80:80", "x"], "cannot understand the arguments of `rr run`", "does not have yet"),
+            (&["-p", "80:http", "x"], "cannot use --publish 80:http", "invalid containerPort: http"),
+            (&["--network=container:a", "-p80", "x"], "cannot use --publish", "conflicting options: port publishing"),
+            (&["-p", "80:80", "-p127.0.0.1:80:81", "x"], "cannot use --publish", "port is already allocated"),
             (&["--log-opt", "max-size=x", "x"], "cannot use --log-opt max-size=x", "invalid size"),
             (&["--log-opt", "max-file=0", "x"], "cannot use --log-opt max-file=0", "1 to 1000"),
             (&["--log-opt", "tag=x", "x"], "cannot use --log-opt tag=x", "max-size"),

@@ -11,6 +11,7 @@ use super::plan::{
     Asked, ImageUse, KernelPaths, Mount, MountFlags, MountKind, NetworkMode, Process, Relabel, RootSource, RunPlan,
     SeccompChoice, Sharing, StdioPlan, UserEntry,
 };
+use super::port_options;
 use super::values;
 use crate::confine::capabilities::{self, Granted, Privilege};
 use crate::error::{Doing, Failure, Result};
@@ -82,6 +83,13 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
     labels.extend(options.labels);
     let mut exposed_ports = defaults.exposed_ports;
     exposed_ports.extend(options.expose);
+    let mut network = options.network;
+    if network.ports.publish_all {
+        network.ports.by_exposure =
+            port_options::of_exposed(&exposed_ports, &network.ports.published).doing(|| "cannot use --publish-all")?;
+    }
+    let published = network.ports.published.iter();
+    exposed_ports.extend(published.map(|port| format!("{}/{}", port.container, port.protocol)));
     exposed_ports.sort();
     exposed_ports.dedup();
     let capabilities = granted(&options.privileges)?;
@@ -124,7 +132,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
         user_entry,
         mounts,
         hostname,
-        network: options.network,
+        network,
         shm_size: options.shm_size.unwrap_or(DEFAULT_SHM_SIZE),
         read_only: options.read_only,
         init: options.init,

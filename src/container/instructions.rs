@@ -2,6 +2,7 @@
 //!
 //! Parsing is Docker's (moby, `builder/dockerfile`), but for variables, which are not expanded.
 
+use super::port_options;
 use super::values::{self, Parsed, clean_path};
 use crate::image::config::{ContainerConfig, Healthcheck};
 
@@ -34,7 +35,8 @@ pub fn apply(config: &mut ContainerConfig, instruction: &str) -> Parsed<()> {
         "LABEL" => config.labels.extend(pairs(rest)?),
         "EXPOSE" => {
             for word in words(rest)? {
-                add_all(&mut config.exposed_ports, ports(&word)?);
+                let bad = |_| format!("`{word}` is no port: expected NUMBER[-NUMBER][/tcp|udp|sctp]");
+                add_all(&mut config.exposed_ports, port_options::expose(&word).map_err(bad)?);
             }
             config.exposed_ports.sort();
         }
@@ -133,19 +135,6 @@ fn words(text: &str) -> Parsed<Vec<String>> {
         all.push(word);
     }
     Ok(all)
-}
-
-/// `80`, `53/udp`, `8000-8002/tcp`
-fn ports(text: &str) -> Parsed<Vec<String>> {
-    let bad = || format!("`{text}` is no port: expected NUMBER[-NUMBER][/tcp|udp|sctp]");
-    let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let protocol = protocol.to_ascii_lowercase();
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    let (first, last): (u16, u16) = (first.parse().map_err(|_| bad())?, last.parse().map_err(|_| bad())?);
-    if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") || first == 0 || last < first {
-        return Err(bad());
-    }
-    Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
 }
 
 /// `NONE`, or `[--interval=30s …] CMD …`

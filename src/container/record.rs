@@ -271,6 +271,7 @@ impl Container {
             init: None,
             monitor: None,
             executions: Vec::new(),
+            ports: Vec::new(),
             // One that was about to be started again has ended by itself.
             exit_code: match self.state.status {
                 Status::Restarting => self.state.exit_code,

@@ -8,7 +8,7 @@ use super::options::CreateOptions;
 use super::plan::{ImageUse, RestartPolicy, RootSource, RunPlan};
 use super::record::{self, Container, Held, NameChoice, State, Status};
 use super::restart::Restarts;
-use super::volumes;
+use super::{published, volumes};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::ids::{IdMaps, InsideId};
 use crate::host::process::ProcessName;
@@ -19,12 +19,14 @@ use crate::launch::health::{Checked, HealthStatus};
 use crate::launch::protocol::{Exit, WindowSize};
 use crate::launch::stdio::{ClientPipes, Input, Output};
 use crate::launch::{self, Keeper, Launch, Presence, Running, Sequel, StoreNamespace, Wish};
+use crate::net::ports::Bound;
 use crate::net::{self, ResolvedNetwork};
 use crate::rootfs::etc::{self, NameFile};
 use crate::rootfs::mount::{Mount, MountKind};
 use crate::rootfs::overlay::Driver;
 use crate::rootfs::volumes::{Volumes, create_missing_source};
 use crate::store::{Event, Store};
+use std::cell::Cell;
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -212,8 +214,13 @@ impl Created {
             Ok(backings) => backings,
             Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
         };
+        let ports = match published::open(&store, &plan, &network) {
+            Ok(ports) => ports,
+            Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
+        };
         let launch = Launch {
             plan: &plan,
+            ports: Cell::new(ports),
             dir: &held.dir,
             names,
             layers,
@@ -284,7 +291,7 @@ pub fn reopen(store: &Store, container: &Container) -> Result<Option<Created>> {
 /// Decides the network, and the files that name things, which describe the host as it is now.
 fn connect(plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Result<(ResolvedNetwork, [NameFile; 3])> {
     let (network, notices) = net::plan(&plan.network)?;
-    for line in notices {
+    for line in notices.into_iter().chain(published::discarded(&plan.network)) {
         notice(line.0);
     }
     let names = net::files(&plan.network, &network, &plan.hostname)?;
@@ -354,10 +361,11 @@ fn created(plan: &RunPlan) -> Event {
 }
 
 impl Keeper for Recorder<'_> {
-    fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>) -> Result<()> {
+    fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>, ports: &[Bound]) -> Result<()> {
         self.state = State {
             restart_count: self.restarts.count,
             health: Health::at_start(self.plan.health.as_ref()),
+            ports: ports.to_vec(),
             ..State::running(init, monitor)
         };
         self.held.write_state(&self.state)?;
@@ -450,6 +458,7 @@ impl Keeper for Recorder<'_> {
             status: Status::Exited,
             init: None,
             monitor: None,
+            ports: Vec::new(),
             error: failure.map(Failure::to_string),
             stopped_by_user: failure.is_none(),
             ..std::mem::take(&mut self.state)

@@ -51,6 +51,7 @@ use crate::error::{ExitCode, Failure, Result};
 use crate::host::ids::HostId;
 use crate::host::process::ProcessName;
 use crate::net::ResolvedNetwork;
+use crate::net::ports::{Bound, OpenPorts};
 use crate::rootfs::etc::NameFile;
 use crate::rootfs::overlay::Driver;
 use crate::rootfs::volumes::Volumes;
@@ -61,6 +62,7 @@ use protocol::{Channel, Exit, ToClient, ToMonitor, WindowSize};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions};
+use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -81,6 +83,8 @@ pub struct Launch<'a> {
     pub driver: Driver,
     /// Who carries the container's packets.
     pub network: &'a ResolvedNetwork,
+    /// The host's ports that the first run begins with; the monitor takes them out.
+    pub ports: Cell<OpenPorts>,
     /// The user and group that rr runs as.
     pub user: (HostId, HostId),
     /// The size the payload's terminal begins with, with `-t`.
@@ -112,11 +116,11 @@ pub const ATTACH_SOCKET: &str = "attach";
 
 /// Whoever keeps the container's record; called in the monitor.
 pub trait Keeper {
-    /// The payload runs; the names are missing where it has ended already.
+    /// The payload runs; the names are missing where it has ended already. `ports` lead into it.
     ///
     /// # Errors
     /// The record cannot be written; the container is then ended.
-    fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>) -> Result<()>;
+    fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>, ports: &[Bound]) -> Result<()>;
 
     /// The plan on disk is another than the one that the monitor was started with.
     fn plan_changed(&mut self);

@@ -16,12 +16,13 @@ use super::stdio::{self, MonitorEnds, Output, PayloadEnds};
 use super::{ATTACH_SOCKET, Keeper, Launch, Presence, Sequel, Wish, init, pump};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
-use crate::net;
+use crate::net::{self, ports::OpenPorts};
 use crate::rootfs::fuse;
 use crate::rootfs::overlay::{self, Layers};
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into, close_inherited, exit_now};
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 /// The monitor's end of the conversation with the client.
 pub(super) type ToClientChannel = Channel<ToClient, ToMonitor>;
@@ -93,7 +94,13 @@ fn supervise(
             audience.wish = Wish::None;
         }
         let pause = match keeper.ended(exit, wish) {
-            Ok(Sequel::End) => return Ok(exit),
+            Ok(Sequel::End) => {
+                if !launch.plan.network.ports.is_empty() {
+                    // Before anybody is told: whoever starts it again at once finds the ports free.
+                    end_helpers();
+                }
+                return Ok(exit);
+            }
             Ok(Sequel::Again { after }) => after,
             Err(failure) => {
                 audience.tell(&ToClient::Notice(failure.to_string()));
@@ -124,6 +131,11 @@ fn run_once(
     };
     log::debug!("unshare_rest");
     let mut container = Starting::unshare_rest(launch, payload_ends)?;
+    container.ports = match round {
+        Round::First => launch.ports.take(),
+        // Those without a number of their own are other ones each time.
+        Round::Again => net::ports::open_for(launch.network, &launch.plan.network.ports.all())?,
+    };
     let supervised = container.start(launch, audience, round).and_then(|()| {
         let log = open_log(launch)?;
         let terminal = container.announce(keeper, &ends, audience, round)?;
@@ -190,6 +202,8 @@ struct Starting {
     fuse: Option<std::process::Child>,
     reaped: Option<Exit>,
     network: Option<net::Attaching>,
+    /// The host's ports that lead, or are to lead, into it.
+    ports: OpenPorts,
     /// Under `--init`, how further processes come in.
     doors: Doors,
 }
@@ -228,6 +242,7 @@ impl Starting {
                     fuse: None,
                     reaped: None,
                     network: None,
+                    ports: OpenPorts::default(),
                     doors: Doors::default(),
                 })
             }
@@ -249,7 +264,7 @@ impl Starting {
             self.doors = Doors::open(&self.init)?;
         }
         self.channel.send(&ToInit::IdsMapped)?;
-        self.connect(connection)?;
+        self.connect(connection, launch.dir)?;
         while let Some((message, descriptor)) = self.channel.receive_with()? {
             match message {
                 FromInit::Notice(text) => audience.tell(&ToClient::Notice(text)),
@@ -291,13 +306,18 @@ impl Starting {
     }
 
     /// Starts whoever carries packets.
-    fn connect(&mut self, connection: Connection<'_>) -> Result<()> {
+    fn connect(&mut self, connection: Connection<'_>, directory: &Path) -> Result<()> {
+        let ports = &self.ports.bound;
         match connection {
             Connection::None => {}
             // It ends with this process.
             Connection::Stack(layout, link) => drop(net::stack::start(link, layout)?),
-            Connection::Program(network, namespace) => self.network = net::start_attach(network, namespace),
-            Connection::StandIn(failure, namespace) => self.network = Some(net::fall_back(failure, namespace)),
+            Connection::Program(network, namespace) => {
+                self.network = net::start_attach(network, namespace, ports, directory)
+            }
+            Connection::StandIn(failure, namespace) => {
+                self.network = Some(net::fall_back(failure, namespace, ports, directory))
+            }
         }
         Ok(())
     }
@@ -311,9 +331,11 @@ impl Starting {
     /// Holds init back until the network is there.
     fn wait_for_network(&mut self, audience: &Audience) -> Result<()> {
         let Some(network) = self.network.take() else { return Ok(()) };
-        if let Some(notice) = network.wait_ready()? {
+        let attached = network.wait_ready()?;
+        if let Some(notice) = attached.notice {
             audience.tell(&ToClient::Notice(notice.0));
         }
+        self.ports.bound = attached.ports;
         self.channel.send(&ToInit::NetworkAttached)
     }
 
@@ -350,7 +372,7 @@ impl Starting {
         // The payload may be gone already, and with it its line in /proc.
         let init = host_pid(&self.init).ok().and_then(|pid| ProcessName::of(pid).ok());
         let monitor = own_host_pid().and_then(|pid| ProcessName::of(pid).ok());
-        keeper.started(init, monitor)?;
+        keeper.started(init, monitor, &self.ports.bound)?;
         let terminal = self.terminal.take().map(pump::Terminal::new).transpose()?;
         if round == Round::First {
             audience.admit_starter(terminal.is_some() || ends.stdin.is_some())?;

@@ -11,11 +11,13 @@
 //! Where the user's id inside is not 0 (`--userns keep-id`), execve(2) would take the monitor's
 //! capabilities away; they are made ambient around the start (capabilities(7)).
 
+use super::ports::slirp4netns::Api;
+use super::ports::{self, Bound};
 use super::resolve::{loopback_only, stand_ins};
 use super::{CONTAINER, Carrier, ForwardDns, GATEWAY, INTERFACE, MTU, NAME_SERVER, Otherwise, ResolvedNetwork, Tool};
 use crate::error::{Doing, Failure, IntoCause, Notice, Result};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::FdFlags;
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags};
@@ -24,6 +26,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -37,59 +40,81 @@ pub struct Attaching {
     first: Result<Starting>,
     others: Vec<Carrier>,
     otherwise: Otherwise,
+    carriage: Carriage,
+}
+
+/// What each of the programs is to carry.
+#[derive(Debug)]
+struct Carriage {
     forward_dns: ForwardDns,
+    /// Ports of the host that are to lead to the container.
+    ports: Vec<Bound>,
+    /// `containers/<id>`
+    directory: PathBuf,
     namespace: OwnedFd,
 }
 
+/// What has become of it.
+#[derive(Debug, PartialEq)]
+pub struct Attached {
+    /// The container has loopback only after all.
+    pub notice: Option<Notice>,
+    /// The ports that lead to it.
+    pub ports: Vec<Bound>,
+}
+
 /// Starts the program that connects `namespace`, a network namespace's descriptor
-/// (`/proc/PID/ns/net`); None where `network` needs none. A failure is told by
-/// [`Attaching::wait_ready`].
+/// (`/proc/PID/ns/net`), and takes `ports` for it; None where `network` needs none. `directory` is the container's,
+/// `containers/<id>`. A failure is told by [`Attaching::wait_ready`].
 ///
 /// The calling process must be single-threaded, must not have set SIGCHLD to be ignored, and must hold
 /// CAP_SYS_ADMIN and CAP_NET_ADMIN in the user namespace that owns `namespace`.
-pub fn start_attach(network: &ResolvedNetwork, namespace: OwnedFd) -> Option<Attaching> {
+pub fn start_attach(
+    network: &ResolvedNetwork,
+    namespace: OwnedFd,
+    ports: &[Bound],
+    directory: &Path,
+) -> Option<Attaching> {
     let ResolvedNetwork::Carried { carriers, otherwise, forward_dns } = network else { return None };
     let (first, others) = carriers.split_first()?;
-    Some(Attaching {
-        first: start(first, *forward_dns, namespace.as_fd()),
-        others: others.to_vec(),
-        otherwise: *otherwise,
-        forward_dns: *forward_dns,
-        namespace,
-    })
+    let carriage =
+        Carriage { forward_dns: *forward_dns, ports: ports.to_vec(), directory: directory.to_owned(), namespace };
+    Some(Attaching { first: start(first, &carriage), others: others.to_vec(), otherwise: *otherwise, carriage })
 }
 
 /// As [`start_attach`], in place of rr's own stack, which cannot work because of `failure`: what is installed is tried,
 /// and without anything there is loopback only. The container's files are as they are: queries go to [`NAME_SERVER`].
-pub fn fall_back(failure: Failure, namespace: OwnedFd) -> Attaching {
-    let forward_dns = ForwardDns::Yes;
-    let others = stand_ins();
-    Attaching { first: Err(failure), others, otherwise: Otherwise::LoopbackOnly, forward_dns, namespace }
+pub fn fall_back(failure: Failure, namespace: OwnedFd, ports: &[Bound], directory: &Path) -> Attaching {
+    let carriage =
+        Carriage { forward_dns: ForwardDns::Yes, ports: ports.to_vec(), directory: directory.to_owned(), namespace };
+    Attaching { first: Err(failure), others: stand_ins(), otherwise: Otherwise::LoopbackOnly, carriage }
 }
 
 impl Attaching {
-    /// Waits until interface, address and default route are there. A notice where the container has
-    /// loopback only after all.
+    /// Waits until interface, address, default route and published ports are there. A notice where the container
+    /// has loopback only after all.
     ///
     /// # Errors
-    /// A program that was asked for by name does not work.
-    pub fn wait_ready(self) -> Result<Option<Notice>> {
-        let mut failures = match self.first.and_then(Starting::wait_ready) {
-            Ok(()) => return Ok(None),
+    /// A program that was asked for by name does not work; none does, and ports were to be published.
+    pub fn wait_ready(self) -> Result<Attached> {
+        let ports = &self.carriage.ports;
+        let mut failures = match self.first.and_then(|first| first.wait_ready(ports)) {
+            Ok(ports) => return Ok(Attached { notice: None, ports }),
             Err(failure) => vec![failure],
         };
         for carrier in &self.others {
-            match start(carrier, self.forward_dns, self.namespace.as_fd()).and_then(Starting::wait_ready) {
-                Ok(()) => return Ok(None),
+            match start(carrier, &self.carriage).and_then(|next| next.wait_ready(ports)) {
+                Ok(ports) => return Ok(Attached { notice: None, ports }),
                 Err(failure) => failures.push(failure),
             }
         }
-        match self.otherwise {
-            Otherwise::Fail => Err(failures.swap_remove(0)),
-            Otherwise::LoopbackOnly => {
-                let all: Vec<String> = failures.iter().map(Failure::to_string).collect();
-                Ok(Some(loopback_only(&all.join("; "))))
-            }
+        if self.otherwise == Otherwise::Fail {
+            return Err(failures.swap_remove(0));
+        }
+        let all = failures.iter().map(Failure::to_string).collect::<Vec<_>>().join("; ");
+        match ports.is_empty() {
+            true => Ok(Attached { notice: Some(loopback_only(&all)), ports: Vec::new() }),
+            false => Err(Failure::new(ports::DOING, all)),
         }
     }
 }
@@ -105,37 +130,49 @@ struct Starting {
     /// Readable when slirp4netns is ready, at end of file when it has ended. pasta has none: its
     /// first process ends when it is.
     ready: Option<OwnedFd>,
+    /// Where slirp4netns is told of ports.
+    api: Option<Api>,
 }
 
-fn start(carrier: &Carrier, forward_dns: ForwardDns, namespace: BorrowedFd<'_>) -> Result<Starting> {
+fn start(carrier: &Carrier, carriage: &Carriage) -> Result<Starting> {
     let doing = || format!("cannot start {}", carrier.path.display());
     let said = rustix::fs::memfd_create("stderr", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).doing(doing)?;
     let mut command = Command::new(&carrier.path);
     command
         .current_dir("/")
-        .stdin(namespace.try_clone_to_owned().doing(doing)?)
+        .stdin(carriage.namespace.try_clone().doing(doing)?)
         .stdout(Stdio::null())
         .stderr(said.try_clone().doing(doing)?);
-    let mut pipe = None;
+    let (mut pipe, mut api) = (None, None);
     match carrier.tool {
-        Tool::Pasta => command.args(pasta_arguments(forward_dns)),
+        Tool::Pasta => command.args(pasta_arguments(carriage)),
         Tool::Slirp4netns => {
             let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).doing(doing)?;
+            if !carriage.ports.is_empty() {
+                let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+                let directory = rustix::fs::open(&carriage.directory, flags, Mode::empty()).doing(doing)?;
+                let made = Api::new(directory);
+                command.arg(made.argument());
+                api = Some(made);
+            }
             command.args(slirp4netns_arguments(writer.as_raw_fd()));
             pipe = Some((reader, writer));
             &mut command
         }
     };
-    if let Some((_, writer)) = &pipe {
-        // Inherited by this one child: the process is single-threaded and `writer` ends below.
-        rustix::io::fcntl_setfd(writer, FdFlags::empty()).doing(doing)?;
-    }
+    // Inherited by this one child: the process is single-threaded.
+    let inherited: Vec<BorrowedFd<'_>> =
+        pipe.iter().map(|(_, writer)| writer.as_fd()).chain(api.iter().map(|api| api.directory().as_fd())).collect();
+    let set_flags = |flags| inherited.iter().try_for_each(|descriptor| rustix::io::fcntl_setfd(descriptor, flags));
+    set_flags(FdFlags::empty()).doing(doing)?;
     let child = with_ambient_capabilities(|| command.spawn()).doing(doing)?;
-    Ok(Starting { tool: carrier.tool, child, said: File::from(said), ready: pipe.map(|(reader, _)| reader) })
+    set_flags(FdFlags::CLOEXEC).doing(doing)?;
+    drop(inherited);
+    Ok(Starting { tool: carrier.tool, child, said: File::from(said), ready: pipe.map(|(reader, _)| reader), api })
 }
 
 /// Only options that pasta has had since 2023.
-fn pasta_arguments(forward_dns: ForwardDns) -> Vec<String> {
+fn pasta_arguments(carriage: &Carriage) -> Vec<String> {
     let mut arguments: Vec<String> = [
         "--quiet",
         "--config-net",
@@ -151,11 +188,7 @@ fn pasta_arguments(forward_dns: ForwardDns) -> Vec<String> {
         &GATEWAY.to_string(),
         // The gateway's address is not the host's loopback, which would lay open what listens there.
         "--no-map-gw",
-        // Nor are ports carried in either direction unless asked for.
-        "--tcp-ports",
-        "none",
-        "--udp-ports",
-        "none",
+        // Nor are ports of the container's own choice carried outward.
         "--tcp-ns",
         "none",
         "--udp-ns",
@@ -165,7 +198,8 @@ fn pasta_arguments(forward_dns: ForwardDns) -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
-    if forward_dns == ForwardDns::Yes {
+    arguments.extend(ports::pasta::arguments(&carriage.ports));
+    if carriage.forward_dns == ForwardDns::Yes {
         arguments.extend(["--dns-forward".into(), NAME_SERVER.to_string()]);
     }
     arguments.extend(["--netns".into(), "/proc/self/fd/0".into()]);
@@ -192,7 +226,8 @@ fn slirp4netns_arguments(ready: i32) -> Vec<String> {
 }
 
 impl Starting {
-    fn wait_ready(mut self) -> Result<()> {
+    /// The ports of `ports` that lead to the container now.
+    fn wait_ready(mut self, ports: &[Bound]) -> Result<Vec<Bound>> {
         let tool = self.tool.name();
         let doing = || format!("cannot connect the container's network with {tool}");
         let watched = match &self.ready {
@@ -213,8 +248,17 @@ impl Starting {
             self.end();
             return Err(Failure::new(doing(), last_words(&self.said)));
         }
+        let published = match (ports.is_empty(), self.api.take()) {
+            (true, _) => Ok(Vec::new()),
+            (false, Some(api)) => api.publish(ports),
+            (false, None) => ports::pasta::taken(ports),
+        };
+        if published.is_err() {
+            self.end();
+        }
         // Enough is written: a program that complains for weeks must not fill the memory.
-        rustix::fs::fcntl_add_seals(&self.said, SealFlags::GROW | SealFlags::SHRINK).doing(doing)
+        rustix::fs::fcntl_add_seals(&self.said, SealFlags::GROW | SealFlags::SHRINK).doing(doing)?;
+        published
     }
 
     /// Kills and reaps it, where that has not happened.
@@ -290,9 +334,9 @@ mod tests {
         File::open("/dev/null").unwrap().into()
     }
 
-    fn attach(carriers: Vec<Carrier>, otherwise: Otherwise) -> Result<Option<Notice>> {
+    fn attach(carriers: Vec<Carrier>, otherwise: Otherwise) -> Result<Attached> {
         let network = ResolvedNetwork::Carried { carriers, otherwise, forward_dns: ForwardDns::No };
-        start_attach(&network, null()).unwrap().wait_ready()
+        start_attach(&network, null(), &[], Path::new("/")).unwrap().wait_ready()
     }
 
     // The programs here only fail, or end well as pasta's first process does: what the real ones do is
@@ -311,7 +355,7 @@ mod tests {
     #[test]
     fn private_tries_all_and_then_tells() {
         let both = vec![carrier("/bin/false", Tool::Pasta), carrier("/nowhere", Tool::Slirp4netns)];
-        let notice = attach(both, Otherwise::LoopbackOnly).unwrap().unwrap().0;
+        let notice = attach(both, Otherwise::LoopbackOnly).unwrap().notice.unwrap().0;
         assert_eq!(
             notice,
             "the container has no network but loopback: cannot connect the container's network with pasta: \
@@ -322,13 +366,13 @@ mod tests {
     #[test]
     fn the_second_program_is_used_where_the_first_fails() {
         let both = vec![carrier("/bin/false", Tool::Slirp4netns), carrier("/bin/true", Tool::Pasta)];
-        assert_eq!(attach(both, Otherwise::LoopbackOnly), Ok(None));
+        assert_eq!(attach(both, Otherwise::LoopbackOnly), Ok(Attached { notice: None, ports: vec![] }));
     }
 
     #[test]
     fn only_loopback_and_host_start_nothing() {
-        assert!(start_attach(&ResolvedNetwork::Host, null()).is_none());
-        assert!(start_attach(&ResolvedNetwork::Loopback, null()).is_none());
+        assert!(start_attach(&ResolvedNetwork::Host, null(), &[], Path::new("/")).is_none());
+        assert!(start_attach(&ResolvedNetwork::Loopback, null(), &[], Path::new("/")).is_none());
     }
 
     #[test]

@@ -27,12 +27,13 @@ mod files;
 mod interfaces;
 mod names;
 mod namespace;
+pub mod ports;
 mod resolve;
 pub mod stack;
 pub mod subnet;
 mod wanted;
 
-pub use attach::{Attaching, fall_back, start_attach};
+pub use attach::{Attached, Attaching, fall_back, start_attach};
 pub use files::files;
 pub use interfaces::raise_interfaces;
 pub use names::{HostNames, hosts, resolv_conf};

@@ -1,8 +1,8 @@
 //! What a network comes to on this machine: which of the programs is here, and whether it can work.
 
-use super::names;
 use super::stack::Layout;
 use super::wanted::{NetworkMode, NetworkPlan};
+use super::{names, ports};
 use crate::error::{Failure, Notice, Result, errno_text};
 use crate::host::helpers::{self, Package};
 use rustix::fs::{Mode, OFlags};
@@ -123,6 +123,7 @@ pub fn plan(wanted: &NetworkPlan) -> Result<(ResolvedNetwork, Vec<Notice>)> {
             let cause = "starting a container there comes later";
             return Err(Failure::new("cannot use --network", cause));
         }
+        NetworkMode::Private if !wanted.ports.is_empty() => publishing(wanted)?,
         NetworkMode::Private => match open_tun() {
             Ok(()) => ResolvedNetwork::BuiltIn(Layout::default()),
             // No program does without it.
@@ -168,6 +169,17 @@ fn usable(tool: Tool) -> Result<Carrier> {
     };
     open_tun().map_err(|why| Failure::new(doing(), why.cause).hint(why.remedy))?;
     Ok(Carrier { tool, path })
+}
+
+/// Who carries packets where ports are published, which the stack does not do yet.
+fn publishing(wanted: &NetworkPlan) -> Result<ResolvedNetwork> {
+    open_tun().map_err(|why| Failure::new(ports::DOING, why.cause).hint(why.remedy))?;
+    let carriers = stand_ins();
+    if carriers.is_empty() {
+        let cause = format!("neither pasta nor slirp4netns is installed; {}", Package::Passt.remedy());
+        return Err(Failure::new(ports::DOING, cause));
+    }
+    Ok(ResolvedNetwork::Carried { carriers, otherwise: Otherwise::LoopbackOnly, forward_dns: forward_dns(wanted)? })
 }
 
 /// The programs that can stand in for the stack.

@@ -1,5 +1,6 @@
 //! The network as asked for: what `--network` and its like have become, and what the record keeps of it.
 
+use super::ports::PortsPlan;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -22,6 +23,9 @@ pub struct NetworkPlan {
     pub dns_options: Vec<String>,
     /// `--add-host name:address`, as (name, address); `host-gateway` is kept as that word.
     pub add_hosts: Vec<(String, String)>,
+    /// `--publish` and `--publish-all`
+    #[serde(default)]
+    pub ports: PortsPlan,
 }
 
 impl NetworkPlan {
@@ -35,6 +39,7 @@ impl NetworkPlan {
             dns_search: Vec::new(),
             dns_options: Vec::new(),
             add_hosts: Vec::new(),
+            ports: PortsPlan::default(),
         }
     }
 }

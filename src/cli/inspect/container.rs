@@ -1,6 +1,7 @@
 //! A container as Docker's `GET /containers/{id}/json` has it.
 
 use crate::cli::personality;
+use crate::cli::ps::shows_ports;
 use crate::container::health;
 use crate::container::plan::{
     Device, HealthPlan, Ipc, Isolation, Mount, MountKind, NetworkMode, NetworkPlan, OnFailure, Propagation,
@@ -47,7 +48,7 @@ pub fn object(store: &Store, container: &Container, measure: bool) -> Result<Val
         "GraphDriver": graph_driver(store, container),
         "Mounts": plan.mounts.iter().filter_map(|mount| mount_point(store, mount)).collect::<Vec<_>>(),
         "Config": config(plan),
-        "NetworkSettings": network_settings(plan),
+        "NetworkSettings": network_settings(container),
     });
     if measure {
         let written = usage::written_by(container)?;
@@ -76,7 +77,8 @@ fn as_podman_has_it(object: &mut Value, plan: &RunPlan) {
 }
 
 /// Nothing of it is rr's to know: addresses are given by whoever carries the packets.
-fn network_settings(plan: &RunPlan) -> Value {
+fn network_settings(container: &Container) -> Value {
+    let plan = &container.plan;
     let endpoint = json!({
         "IPAMConfig": null,
         "Links": null,
@@ -98,7 +100,7 @@ fn network_settings(plan: &RunPlan) -> Value {
         "HairpinMode": false,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
-        "Ports": {},
+        "Ports": ports(container),
         "SandboxKey": "",
         "SecondaryIPAddresses": null,
         "SecondaryIPv6Addresses": null,
@@ -112,6 +114,39 @@ fn network_settings(plan: &RunPlan) -> Value {
         "MacAddress": "",
         "Networks": Value::Object(network_words(&plan.network).into_iter().map(|word| (word, endpoint.clone())).collect()),
     })
+}
+
+/// Docker's map: each exposed port with where it is published, `null` where that is nowhere.
+fn ports(container: &Container) -> Value {
+    let mut ports = Map::new();
+    if !shows_ports(container) {
+        return Value::Object(ports);
+    }
+    for exposed in &container.plan.exposed_ports {
+        ports.insert(exposed.clone(), Value::Null);
+    }
+    for port in &container.state.ports {
+        let place = ports.entry(format!("{}/{}", port.container, port.protocol)).or_insert(Value::Null);
+        let binding = json!({ "HostIp": port.address.to_string(), "HostPort": port.host.to_string() });
+        match place {
+            Value::Array(bindings) => bindings.push(binding),
+            none => *none = json!([binding]),
+        }
+    }
+    Value::Object(ports)
+}
+
+/// Docker's map of what was asked for.
+fn port_bindings(plan: &RunPlan) -> Value {
+    let mut ports = Map::new();
+    for port in &plan.network.ports.published {
+        let place = ports.entry(format!("{}/{}", port.container, port.protocol)).or_insert_with(|| json!([]));
+        if let Value::Array(bindings) = place {
+            let address = port.address.map(|address| address.to_string()).unwrap_or_default();
+            bindings.push(json!({ "HostIp": address, "HostPort": port.host.to_string() }));
+        }
+    }
+    Value::Object(ports)
 }
 
 fn state(container: &Container) -> Value {
@@ -200,7 +235,7 @@ fn host_config(plan: &RunPlan) -> Value {
         "ContainerIDFile": "",
         "LogConfig": log_config(plan),
         "NetworkMode": network_word(&plan.network),
-        "PortBindings": {},
+        "PortBindings": port_bindings(plan),
         "RestartPolicy": restart_policy(plan.restart),
         "AutoRemove": plan.remove,
         "VolumeDriver": "",
@@ -216,7 +251,7 @@ fn host_config(plan: &RunPlan) -> Value {
         "IpcMode": ipc_word(plan.isolation.ipc),
         "PidMode": "",
         "Privileged": asked.privileged,
-        "PublishAllPorts": false,
+        "PublishAllPorts": plan.network.ports.publish_all,
         "ReadonlyRootfs": plan.read_only,
         "SecurityOpt": words(&asked.security_options),
         "UTSMode": sharing_word(plan.isolation.uts, ""),

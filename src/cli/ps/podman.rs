@@ -3,6 +3,7 @@
 use super::{image_name, sources_and_targets, status};
 use crate::cli::format::human;
 use crate::container::record::{Container, Status};
+use crate::net::ports::Bound;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -37,13 +38,45 @@ fn object(container: &Container, now: Timestamp) -> Value {
         "Pid": state.init.as_ref().map_or(0, |init| init.pid),
         "Pod": "",
         "PodName": "",
-        "Ports": null,
+        "Ports": ports(container),
         "Size": null,
         "StartedAt": seconds(state.started_at),
         "State": state.status.word(),
         "Status": status(container, now),
         "Created": plan.created.as_second(),
     })
+}
+
+/// Ranges of consecutive ports; `null` where none is published.
+fn ports(container: &Container) -> Value {
+    let bound = &container.state.ports;
+    let mut ports: Vec<&Bound> =
+        bound.iter().filter(|port| !bound.iter().any(|other| port.is_twin_of(other))).collect();
+    ports.sort_by_key(|port| (port.protocol, port.address, port.container));
+    let mut ranges: Vec<(&Bound, u16)> = Vec::new();
+    for port in ports {
+        match ranges.last_mut() {
+            Some((first, length))
+                if (first.protocol, first.address) == (port.protocol, port.address)
+                    && first.container.checked_add(*length) == Some(port.container)
+                    && first.host.checked_add(*length) == Some(port.host) =>
+            {
+                *length += 1;
+            }
+            _ => ranges.push((port, 1)),
+        }
+    }
+    let object = |(first, length): (&Bound, u16)| {
+        json!({
+            // Every address is none.
+            "host_ip": if first.address.is_unspecified() { String::new() } else { first.address.to_string() },
+            "container_port": first.container,
+            "host_port": first.host,
+            "range": length,
+            "protocol": first.protocol.to_string(),
+        })
+    };
+    if ranges.is_empty() { Value::Null } else { ranges.into_iter().map(object).collect() }
 }
 
 fn image_id(container: &Container) -> &str {

@@ -111,8 +111,11 @@ impl Selection {
             && filters.any("expose", |text| {
                 Ports::parse(text).is_ok_and(|wanted| plan.exposed_ports.iter().any(|port| wanted.hold(port)))
             })
-            // No port is published yet.
-            && !filters.has("publish")
+            && filters.any("publish", |text| {
+                Ports::parse(text).is_ok_and(|wanted| {
+                    state.ports.iter().any(|port| wanted.hold(&format!("{}/{}", port.host, port.protocol)))
+                })
+            })
             && filters.any("health", |word| word == state.health.as_ref().map_or("none", |health| health.status.word()))
             && filters.any("restart-policy", |word| word == plan.restart.word())
             && self.at_boot.is_none_or(|wanted| container.starts_at_boot() == wanted)

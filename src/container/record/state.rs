@@ -3,6 +3,7 @@
 use crate::container::health::Health;
 use crate::host::process::ProcessName;
 use crate::launch::protocol::Exit;
+use crate::net::ports::Bound;
 use serde::{Deserialize, Serialize};
 
 /// Where in its life a container is.
@@ -60,6 +61,9 @@ pub struct State {
     pub restart_count: u32,
     /// The user has asked for its end, which a policy of `unless-stopped` minds.
     pub stopped_by_user: bool,
+    /// The host's ports that lead into it, while it runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Bound>,
     /// How it is, where that is checked; after its end how it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
@@ -94,6 +98,7 @@ impl State {
             init: None,
             monitor: None,
             executions: Vec::new(),
+            ports: Vec::new(),
             exit_code: Some(exit.code()),
             finished_at: Some(jiff::Timestamp::now()),
             ..self

@@ -1,0 +1,302 @@
+//! `-p`, `-P`, `rr port`: ports of the host that lead into a container, in each mode that carries packets.
+
+use super::{helpers, host_address};
+use crate::support::{Outcome, Rr, images, requires, wait_until};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+/// Every mode in which ports are published.
+const MODES: [&str; 3] = ["private", "pasta", "slirp4netns"];
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Answers over HTTP with the client's address.
+const HTTP_SERVER: &str = "mkdir -p /www/cgi-bin
+    printf '#!/bin/sh\\necho \"Content-Type: text/plain\"\\necho\\necho \"seen from $REMOTE_ADDR\"\\n' > /www/cgi-bin/who
+    chmod +x /www/cgi-bin/who; exec httpd -f -p 80 -h /www";
+
+/// Answers a datagram with itself and the client's address.
+const UDP_ECHO: &str =
+    "exec udpsvd -c 20 0.0.0.0 53 sh -c 'x=$(dd bs=64 count=1 2>/dev/null); echo \"$x from $UDPREMOTEADDR\"'";
+
+/// The words that name the image: its programs are servers, too.
+fn busybox() -> Result<String, String> {
+    Ok(format!("oci-archive:{}", images::busybox()?.display()))
+}
+
+/// `run -d` of a script.
+fn detached(rr: &Rr, options: &[&str], image: &str, script: &str) -> Outcome {
+    rr.run([&["run", "-q", "-d", "--stop-timeout", "0"], options, &[image, "sh", "-c", script]].concat())
+}
+
+/// The host's port that leads to `port` of the container at this address of the host.
+fn port_of(rr: &Rr, container: &str, port: &str, address: &str) -> u16 {
+    let listed = rr.run(["port", container, port]).succeeds_quietly();
+    let line = listed.stdout.lines().find_map(|line| line.strip_prefix(&format!("{address}:")));
+    line.and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("{port} at {address}: {listed}"))
+}
+
+/// A port that is free now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("0.0.0.0:0").expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
+/// What the HTTP server says to a client with this address, once it serves.
+fn get(from: IpAddr, to: SocketAddr) -> Option<String> {
+    let mut text = String::new();
+    wait_until(Duration::from_secs(10), || {
+        text.clear();
+        try_get(from, to).is_ok_and(|answer| {
+            text = answer;
+            text.contains("seen from")
+        })
+    });
+    text.lines().last().and_then(|line| line.strip_prefix("seen from ")).map(|seen| seen.trim().to_owned())
+}
+
+fn try_get(from: IpAddr, to: SocketAddr) -> std::io::Result<String> {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket(family, SocketType::STREAM, None)?;
+    bind(&socket, &SocketAddr::new(from, 0))?;
+    connect(&socket, &to)?;
+    let mut stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(b"GET /cgi-bin/who HTTP/1.0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// What the echo answers to a datagram from this address.
+fn echoed(from: IpAddr, to: SocketAddr) -> String {
+    let socket = UdpSocket::bind((from, 0)).expect("an own address");
+    socket.connect(to).expect("a route");
+    socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a time");
+    let mut answer = String::new();
+    wait_until(Duration::from_secs(10), || {
+        let mut bytes = [0; 200];
+        // Before the server is there, ECONNREFUSED comes back.
+        let Ok(length) = socket.send(b"hello").and_then(|_| socket.recv(&mut bytes)) else { return false };
+        answer = String::from_utf8_lossy(&bytes[..length]).trim().to_owned();
+        true
+    });
+    answer
+}
+
+/// An IPv4 address as a socket of IPv6 shows it, or as it is, in front of a port.
+fn is_of(seen: &str, address: &str) -> bool {
+    let bare = seen.trim_start_matches('[').trim_start_matches("::ffff:");
+    bare.strip_prefix(address).is_some_and(|rest| rest.is_empty() || rest.starts_with([']', ':']))
+}
+
+/// What the container sees of a client on the host's loopback, which is not its own.
+fn loopback_client(mode: &str) -> &'static str {
+    match mode {
+        // pasta hands such connections on to the container's loopback.
+        "private" | "pasta" => "127.0.0.1",
+        _ => "10.0.2.2",
+    }
+}
+
+#[test]
+fn an_http_server_is_reached_and_sees_its_client() {
+    let host = requires!(host_address());
+    let image = requires!(busybox());
+    let rr = Rr::new();
+    for mode in MODES {
+        detached(&rr, &["--name", "web", "--network", mode, "-p", "80"], &image, HTTP_SERVER).succeeds_quietly();
+        let port = port_of(&rr, "web", "80", "0.0.0.0");
+        let seen = get(host, SocketAddr::new(host, port)).unwrap_or_else(|| panic!("{mode}: no answer"));
+        assert!(is_of(&seen, &host.to_string()), "{mode}: {seen}");
+        let seen = get(LOOPBACK, SocketAddr::new(LOOPBACK, port)).unwrap_or_else(|| panic!("{mode}: no answer"));
+        assert!(is_of(&seen, loopback_client(mode)), "{mode}: {seen}");
+        rr.run(["rm", "-f", "web"]).succeeds();
+    }
+    rr.nothing_is_left();
+}
+
+#[test]
+fn datagrams_are_answered_and_their_sender_is_seen() {
+    let host = requires!(host_address());
+    let image = requires!(busybox());
+    let rr = Rr::new();
+    for mode in MODES {
+        detached(&rr, &["--name", "dns", "--network", mode, "-p", "53/udp"], &image, UDP_ECHO).succeeds_quietly();
+        let port = port_of(&rr, "dns", "53/udp", "0.0.0.0");
+        let answer = echoed(host, SocketAddr::new(host, port));
+        assert!(answer.starts_with(&format!("hello from {host}:")), "{mode}: {answer}");
+        // A client on the host's loopback gets no answer through either program: pasta of 2023 mistakes the port where it
+        // is translated, and slirp4netns lets nothing out to where it says the client is.
+        rr.run(["rm", "-f", "dns"]).succeeds();
+    }
+    rr.nothing_is_left();
+}
+
+#[test]
+fn ipv6_leads_in_where_the_mode_has_it() {
+    requires!(host_address());
+    let image = requires!(busybox());
+    let rr = Rr::new();
+    let loopback = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    for mode in ["private", "pasta"] {
+        detached(&rr, &["--name", "web", "--network", mode, "-p", "[::1]::80"], &image, HTTP_SERVER).succeeds_quietly();
+        let port = port_of(&rr, "web", "80", "[::1]");
+        assert!(get(loopback, SocketAddr::new(loopback, port)).is_some(), "{mode}");
+        assert!(TcpStream::connect((LOOPBACK, port)).is_err(), "{mode}: only where it was asked for");
+        rr.run(["rm", "-f", "web"]).succeeds();
+    }
+    detached(&rr, &["--rm", "--network", "slirp4netns", "-p", "[::1]::80"], &image, HTTP_SERVER)
+        .fails_with(125, "cannot publish port 80/tcp: slirp4netns can publish it on addresses of IPv4 only");
+    rr.nothing_is_left();
+}
+
+#[test]
+fn ranges_and_exposed_ports_are_listed_as_docker_lists_them() {
+    requires!(host_address());
+    let image = requires!(busybox());
+    let rr = Rr::new();
+    for mode in MODES {
+        let first = 20_000 + (free_port() % 10_000);
+        let range = format!("127.0.0.1:{first}-{}:{first}-{}", first + 2, first + 2);
+        let other = format!("127.0.0.1:{}:80", first + 3);
+        let options =
+            ["--name", "web", "--network", mode, "-p", &range, "-p", &other, "--expose", "443", "--expose=53/udp"];
+        detached(&rr, &options, &image, HTTP_SERVER).succeeds_quietly();
+        assert!(get(LOOPBACK, SocketAddr::new(LOOPBACK, first + 3)).is_some(), "{mode}");
+        let last = first + 2;
+        let column = rr.run(["ps", "--format={{.Ports}}"]).succeeds_quietly();
+        let expected =
+            format!("53/udp, 443/tcp, 127.0.0.1:{first}-{last}->{first}-{last}/tcp, 127.0.0.1:{}->80/tcp", first + 3);
+        assert_eq!(column.line(), expected, "{mode}");
+        let lines: String = std::iter::once(format!("80/tcp -> 127.0.0.1:{}\n", first + 3))
+            .chain((first..=last).map(|port| format!("{port}/tcp -> 127.0.0.1:{port}\n")))
+            .collect();
+        assert_eq!(rr.run(["port", "web"]).succeeds_quietly().stdout, lines, "{mode}");
+        let number = format!("publish={}", first + 3);
+        for (filter, count) in [(number.as_str(), 1), ("publish=80", 0), ("expose=80", 1), ("expose=53/udp", 1)] {
+            let found = rr.run(["ps", "-q", "--filter", filter]).succeeds_quietly();
+            assert_eq!(found.stdout.lines().count(), count, "{mode}: {filter}");
+        }
+        let inspected = rr.run(["inspect", "web"]).succeeds_quietly();
+        let object: serde_json::Value = serde_json::from_str(&inspected.stdout).expect("JSON");
+        let port = (first + 3).to_string();
+        let binding = serde_json::json!([{ "HostIp": "127.0.0.1", "HostPort": port }]);
+        assert_eq!(object[0]["NetworkSettings"]["Ports"]["80/tcp"], binding, "{inspected}");
+        assert_eq!(object[0]["NetworkSettings"]["Ports"]["443/tcp"], serde_json::Value::Null, "{inspected}");
+        assert_eq!(object[0]["HostConfig"]["PortBindings"]["80/tcp"], binding, "{inspected}");
+        assert_eq!(object[0]["Config"]["ExposedPorts"]["80/tcp"], serde_json::json!({}), "{inspected}");
+        rr.run(["stop", "web"]).succeeds();
+        assert_eq!(rr.run(["port", "web"]).succeeds_quietly().stdout, "", "{mode}");
+        let inspected = rr.run(["inspect", "-f", "{{json .NetworkSettings.Ports}}", "web"]).succeeds_quietly();
+        assert_eq!(inspected.line(), "{}");
+        rr.run(["rm", "web"]).succeeds();
+    }
+    rr.nothing_is_left();
+}
+
+#[test]
+fn all_exposed_ports_are_published_on_ports_of_their_own() {
+    let host = requires!(host_address());
+    let image = requires!(busybox());
+    let rr = Rr::new();
+    for mode in MODES {
+        let options = ["--name", "web", "--network", mode, "-P", "--expose", "80", "--expose", "5300-5301/udp"];
+        detached(&rr, &options, &image, HTTP_SERVER).succeeds_quietly();
+        let ports = ["80", "5300/udp", "5301/udp"].map(|port| port_of(&rr, "web", port, "0.0.0.0"));
+        assert!(ports[1] != ports[2], "{mode}: {ports:?}");
+        assert!(get(host, SocketAddr::new(host, ports[0])).is_some(), "{mode}");
+        let asked =
+            rr.run(["inspect", "-f", "{{.HostConfig.PublishAllPorts}} {{json .HostConfig.PortBindings}}", "web"]);
+        assert_eq!(asked.succeeds_quietly().line(), "true {}", "{mode}");
+        rr.run(["rm", "-f", "web"]).succeeds();
+    }
+    rr.nothing_is_left();
+}
+
+#[test]
+fn ports_are_taken_anew_at_each_start() {
+    let host = requires!(host_address());
+    let image = requires!(busybox());
+    let rr = Rr::new();
+    for mode in MODES {
+        let fixed = free_port();
+        let fixed_text = format!("{fixed}:80");
+        let options = ["--name", "web", "--network", mode, "--stop-timeout=0", "-p", &fixed_text, "-p", "80"];
+        rr.run([&["create", "-q"], &options[..], &[&image, "sh", "-c", HTTP_SERVER]].concat()).succeeds();
+        assert!(TcpStream::connect((host, fixed)).is_err(), "{mode}: made is not started");
+        for start in [&["start", "web"][..], &["restart", "web"], &["restart", "web"]] {
+            rr.run(start).succeeds_quietly();
+            assert!(get(host, SocketAddr::new(host, fixed)).is_some(), "{mode}: {start:?}");
+            let listed = rr.run(["port", "web", "80"]).succeeds_quietly();
+            let ports: Vec<u16> =
+                listed.stdout.lines().filter_map(|line| line.strip_prefix("0.0.0.0:")?.parse().ok()).collect();
+            assert_eq!(ports.len(), 2, "{mode}: {listed}");
+            let random = ports.into_iter().find(|port| *port != fixed).expect("another one");
+            assert!(get(host, SocketAddr::new(host, random)).is_some(), "{mode}: {start:?}");
+        }
+        rr.run(["stop", "web"]).succeeds_quietly();
+        // Somebody else has it now.
+        let listener = TcpListener::bind((host, fixed)).expect("the container is stopped");
+        rr.run(["start", "web"]).fails_with(1, "port is already allocated");
+        drop(listener);
+        rr.run(["start", "web"]).succeeds_quietly();
+        assert!(get(host, SocketAddr::new(host, fixed)).is_some(), "{mode}");
+        rr.run(["rm", "-f", "web"]).succeeds();
+    }
+    rr.nothing_is_left();
+}
+
+#[test]
+fn a_restart_policy_takes_them_anew_too() {
+    let host = requires!(host_address());
+    let image = requires!(busybox());
+    let rr = Rr::new();
+    for mode in MODES {
+        let fixed = free_port();
+        let text = format!("{fixed}:80");
+        let options = ["--name", "web", "--network", mode, "--restart", "always", "-p", &text];
+        detached(&rr, &options, &image, HTTP_SERVER).succeeds_quietly();
+        for _ in 0..2 {
+            assert!(get(host, SocketAddr::new(host, fixed)).is_some(), "{mode}");
+            let count = || rr.run(["inspect", "-f", "{{.RestartCount}}", "web"]).succeeds().line().to_owned();
+            let before = count();
+            let pid = rr.run(["inspect", "-f", "{{.State.Pid}}", "web"]).succeeds().line().parse().expect("a pid");
+            let pid = rustix::process::Pid::from_raw(pid).expect("it runs");
+            // The payload's user inside is this user outside.
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("an own process");
+            assert!(wait_until(Duration::from_secs(20), || count() != before), "{mode}: it is started again");
+        }
+        assert!(get(host, SocketAddr::new(host, fixed)).is_some(), "{mode}");
+        // Somebody is faster than the next start.
+        let pid = rr.run(["inspect", "-f", "{{.State.Pid}}", "web"]).succeeds().line().parse().expect("a pid");
+        let pid = rustix::process::Pid::from_raw(pid).expect("it runs");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("an own process");
+        let mut taken = None;
+        let why = || {
+            let state = rr.run(["inspect", "-f", "{{.State.Status}} {{.State.Error}}", "web"]).succeeds();
+            state.line().to_owned()
+        };
+        let refused = wait_until(Duration::from_secs(30), || {
+            taken = taken.take().or_else(|| TcpListener::bind((host, fixed)).ok());
+            taken.is_some() && why().starts_with("exited ")
+        });
+        assert!(refused && why().contains("port is already allocated"), "{mode}: {}", why());
+        rr.run(["rm", "-f", "web"]).succeeds();
+    }
+    rr.nothing_is_left();
+}
+
+#[test]
+fn without_anybody_to_carry_packets_no_port_is_published() {
+    let rr = Rr::new();
+    let image = requires!(busybox());
+    let directory = helpers(&rr, &[]);
+    let run = ["run", "-q", "--rm", "-p", "80", &image, "true"];
+    rr.command(run)
+        .env("RR_HELPER_PATH", &directory)
+        .output()
+        .fails_with(125, "cannot publish the container's ports: neither pasta nor slirp4netns is installed");
+    rr.nothing_is_left();
+}
