@@ -8,7 +8,8 @@
 //! unless both are directories; a file is therefore never written through a link.
 //!
 //! Most entries lie in the same directory as the one before, or near: descriptors of the last few parents are
-//! kept. Everything that could make one of them stale (a removal) empties that cache.
+//! kept, and a directory beneath one of them is one openat(2) away. Everything that could make one of them stale
+//! (a removal) empties that cache.
 //!
 //! Modes come out right without the process's umask being known to be 0 (threads share it): see
 //! [`Tree::mode_is_exact`].
@@ -83,6 +84,9 @@ pub const OPAQUE: &str = "user.overlay.opaque";
 const XATTR_WHITEOUT: &str = "user.overlay.whiteout";
 
 const OPEN_DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// What finding a directory is called in errors.
+const OPEN_PARENT: &str = "open the parent directory";
 
 /// path_resolution(7): the kernel's own limit of symbolic links in one resolution.
 const MAX_LINKS: usize = 40;
@@ -193,27 +197,89 @@ impl Tree {
         if let Some(known) = self.parents.get(path) {
             return Ok(known);
         }
-        let directory = Rc::new(self.open_directory(path, missing)?);
+        let (ancestor, rest) = self.nearest(path);
+        let is_near = !rest.contains(&b'/');
+        let found = if is_near { None } else { self.find(path)?.map(Rc::new) };
+        let found = match found {
+            None => self.descend(ancestor, path, rest, missing)?,
+            found => found,
+        };
+        let directory = match found {
+            None => Rc::new(self.walk(path, missing)?),
+            Some(directory) => directory,
+        };
         self.parents.put(path, &directory);
         Ok(directory)
     }
 
-    fn open_directory(&mut self, path: &[u8], missing: Missing) -> Result<OwnedFd, Problem> {
-        if self.has_openat2 {
-            match open_in_root(self.root.as_fd(), path) {
-                Ok(directory) => return Ok(directory),
-                // Not there: the walk below makes it. A seccomp filter may know no openat2(2).
-                Err(Errno::NOENT | Errno::NOTDIR) => {}
-                Err(Errno::NOSYS | Errno::PERM) => self.has_openat2 = false,
-                Err(errno) => return Err(Problem::System { what: "open the parent directory", errno }),
+    /// The nearest ancestor of `path` that is kept, and the rest of the path from there.
+    fn nearest<'p>(&mut self, path: &'p [u8]) -> (Rc<OwnedFd>, &'p [u8]) {
+        let mut ancestor = path;
+        loop {
+            ancestor = path::split(ancestor).0;
+            if ancestor.is_empty() {
+                return (Rc::clone(&self.root), path);
+            }
+            if let Some(directory) = self.parents.get(ancestor) {
+                return (directory, &path[ancestor.len() + 1..]);
             }
         }
-        self.walk(path, missing)
+    }
+
+    /// Goes the `rest` of `path` down from an ancestor, and keeps what it passes. None where it cannot, because there
+    /// is a link, or something is missing that is not to be made.
+    fn descend(
+        &mut self,
+        ancestor: Rc<OwnedFd>,
+        path: &[u8],
+        rest: &[u8],
+        missing: Missing,
+    ) -> Result<Option<Rc<OwnedFd>>, Problem> {
+        let mut at = ancestor;
+        let mut end = path.len() - rest.len();
+        for name in rest.split(|byte| *byte == b'/') {
+            let open = |at: &OwnedFd| fs::openat(at, name, OPEN_DIRECTORY, Mode::empty());
+            let opened = match open(&at) {
+                Err(Errno::NOENT) if missing == Missing::Make => {
+                    self.make_implied(at.as_fd(), name)?;
+                    open(&at)
+                }
+                opened => opened,
+            };
+            at = match opened {
+                Ok(directory) => Rc::new(directory),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+                Err(errno) => return Err(Problem::System { what: OPEN_PARENT, errno }),
+            };
+            end += name.len();
+            if end < path.len() {
+                self.parents.put(&path[..end], &at);
+                end += 1;
+            }
+        }
+        Ok(Some(at))
+    }
+
+    /// Has the kernel walk to `path`. None where it is not there, or the kernel cannot.
+    fn find(&mut self, path: &[u8]) -> Result<Option<OwnedFd>, Problem> {
+        if !self.has_openat2 {
+            return Ok(None);
+        }
+        match open_in_root(self.root.as_fd(), path) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            // A seccomp filter may know no openat2(2).
+            Err(Errno::NOSYS | Errno::PERM) => {
+                self.has_openat2 = false;
+                Ok(None)
+            }
+            Err(errno) => Err(Problem::System { what: OPEN_PARENT, errno }),
+        }
     }
 
     /// Walks to `path` one component at a time, links resolved beneath the destination.
     fn walk(&mut self, path: &[u8], missing: Missing) -> Result<OwnedFd, Problem> {
-        let what = "open the parent directory";
+        let what = OPEN_PARENT;
         let mut at = Rc::clone(&self.root);
         let mut depth = 0_usize;
         let mut links = 0;
