@@ -11,6 +11,7 @@
 //! made, so a second rr that wants the same waits and finds it done.
 
 mod input;
+mod partial;
 
 use self::input::Input;
 use super::ahead::Ahead;

@@ -1,5 +1,6 @@
 //! The compressed stream of one layer: hashed, and appended to the partial blob, on its way to the decoder.
 
+use super::partial::{AlignedBlock, Partial};
 use super::{BlobSource, Needs, Setback, Task};
 use crate::error::{Doing, Failure, IntoCause, Result};
 use crate::image::digest::Hasher;
@@ -7,7 +8,7 @@ use crate::image::http::{Trouble, TroubleKind};
 use crate::image::progress::LayerState;
 use crate::store::TempFile;
 use std::fs::File;
-use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, Read};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -28,8 +29,8 @@ pub(super) struct Input<'a> {
     kept_length: u64,
     from_source: Option<Box<dyn Read + Send + 'a>>,
     /// Where the source's bytes are appended to.
-    partial: Option<&'a mut File>,
-    block: Box<[u8]>,
+    partial: Option<Partial<'a>>,
+    block: AlignedBlock,
     /// What of the block has not been taken yet.
     ready: std::ops::Range<usize>,
     hasher: Hasher,
@@ -54,13 +55,13 @@ impl<'a> Input<'a> {
         let mut kept_length = kept.metadata().doing(doing)?.len();
         let mut partial = None;
         if needs.blob {
+            let path = blob.path().to_owned();
             let file = blob.file();
             if kept_length > task.layer.size {
                 file.set_len(0).doing(|| task.doing())?;
                 kept_length = 0;
             }
-            file.seek(SeekFrom::End(0)).doing(|| task.doing())?;
-            partial = Some(file);
+            partial = Some(Partial::new(file, &path, kept_length));
         }
         Ok(Input {
             task,
@@ -69,7 +70,7 @@ impl<'a> Input<'a> {
             kept_length,
             from_source: None,
             partial,
-            block: vec![0; BLOCK].into_boxed_slice(),
+            block: AlignedBlock::new(BLOCK),
             ready: 0..0,
             hasher: Hasher::new(),
             bytes: 0,
@@ -129,9 +130,10 @@ impl<'a> Input<'a> {
             self.from_source = Some(opened);
         }
         let Some(source) = &mut self.from_source else { return Ok(0) };
+        let wanted = self.partial.as_ref().map_or(BLOCK, |partial| partial.best_length(BLOCK));
         let (began, mut have) = (Instant::now(), 0);
-        while have < self.block.len() && began.elapsed() < LONGEST_WAIT {
-            match source.read(&mut self.block[have..]) {
+        while have < wanted && began.elapsed() < LONGEST_WAIT {
+            match source.read(&mut self.block[have..wanted]) {
                 Ok(0) => break,
                 Ok(count) => have += count,
                 Err(error) => {
@@ -145,7 +147,7 @@ impl<'a> Input<'a> {
             }
         }
         if let Some(partial) = &mut self.partial {
-            partial.write_all(&self.block[..have]).doing(|| self.task.doing())?;
+            partial.append(&self.block[..have]).doing(|| self.task.doing())?;
         }
         Ok(have)
     }
