@@ -62,7 +62,8 @@ impl<'a> Partial<'a> {
     /// follows: it meets the same, or can do what a direct one cannot.
     fn append_past_cache(&mut self, bytes: &[u8]) -> usize {
         let whole = bytes.len() - bytes.len() % ALIGNMENT;
-        let is_aligned = self.length.is_multiple_of(ALIGNMENT as u64) && bytes.as_ptr().addr().is_multiple_of(ALIGNMENT);
+        let is_aligned =
+            self.length.is_multiple_of(ALIGNMENT as u64) && bytes.as_ptr().addr().is_multiple_of(ALIGNMENT);
         let is_late = self.waited * SHARE_OF_TIME > self.began.elapsed();
         let Some(direct) = self.direct.as_ref().filter(|_| whole > 0 && is_aligned && !is_late) else { return 0 };
         let began = Instant::now();
