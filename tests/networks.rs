@@ -1,7 +1,10 @@
 //! `rr network …`, and containers on networks of their own.
 
-use crate::support::{Rr, requires};
+use crate::support::{Outcome, Rr, requires, wait_until};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
+use std::time::Duration;
 
 fn names(rr: &Rr, options: &[&str]) -> Vec<String> {
     let words = [&["network", "ls", "--format", "{{.Name}}"], options].concat();
@@ -126,5 +129,222 @@ fn a_network_of_a_container_stays() {
     assert_eq!(names(&rr, &["-f", "type=custom"]), [""; 0]);
     rr.run([&["create", "--network", "used"], &Rr::ALPINE[..], &["true"]].concat())
         .fails_with(1, "network used not found");
+    rr.nothing_is_left();
+}
+
+/// Starts a container that sleeps; returns its id.
+fn sleeper(rr: &Rr, name: &str, options: &[&str]) -> String {
+    let base = ["run", "-d", "--name", name];
+    let words = [&base, options, &Rr::ALPINE[..], &["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"]];
+    rr.run(words.concat()).succeeds_quietly().line().to_owned()
+}
+
+/// A shell script in a running container.
+fn inside(rr: &Rr, name: &str, script: &str) -> Outcome {
+    rr.run(["exec", "-u", "0", name, "sh", "-c", script])
+}
+
+/// The container's address on the interface.
+fn address(rr: &Rr, name: &str, interface: &str) -> String {
+    let script = format!("ip -4 addr show {interface} | sed -n 's/.*inet \\([0-9.]*\\).*/\\1/p'");
+    inside(rr, name, &script).succeeds().line().to_owned()
+}
+
+fn reaches(rr: &Rr, name: &str, address: &str) -> bool {
+    let outcome = inside(rr, name, &format!("ping -c 1 -W 1 {address} >/dev/null 2>&1 && echo yes || echo no"));
+    outcome.succeeds().line() == "yes"
+}
+
+/// The process that keeps a network: the other end of its socket.
+fn keeper(rr: &Rr, network: &str) -> Option<Pid> {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).expect("a socket");
+    let address = SocketAddrUnix::new(rr.store().join("networks").join(network).join("keeper")).expect("a short path");
+    rustix::net::connect(&socket, &address).ok()?;
+    Some(rustix::net::sockopt::socket_peercred(&socket).expect("a peer").pid)
+}
+
+#[test]
+fn containers_on_a_network_reach_each_other_and_nobody_else() {
+    let rr = requires!(Rr::with_alpine());
+    create(&rr, &["one"]);
+    create(&rr, &["--ipv6", "-o", "mtu=1400", "two"]);
+    sleeper(&rr, "a1", &["--network", "one"]);
+    sleeper(&rr, "a2", &["--network", "one", "--userns", "keep-id:uid=5,gid=6"]);
+    sleeper(&rr, "b1", &["--network", "two"]);
+    let (a1, a2, b1) = (address(&rr, "a1", "eth0"), address(&rr, "a2", "eth0"), address(&rr, "b1", "eth0"));
+    assert!(a1.ends_with(".2") && a2.ends_with(".3") && b1.ends_with(".2"), "{a1} {a2} {b1}");
+    assert!(reaches(&rr, "a1", &a2) && reaches(&rr, "a2", &a1));
+    assert!(!reaches(&rr, "b1", &a1) && !reaches(&rr, "a1", &b1));
+    assert!(inside(&rr, "b1", "ip link show eth0").succeeds().stdout.contains("mtu 1400"));
+    assert!(inside(&rr, "b1", "ip -6 addr show eth0").succeeds().stdout.contains("inet6 fd"));
+    // It is the container's own address in its own names.
+    assert!(inside(&rr, "a1", "cat /etc/hosts").succeeds().stdout.contains(&format!("{a1}\t")));
+    // The address of one that has gone is the next one's.
+    rr.run(["rm", "-f", "a1"]).succeeds();
+    sleeper(&rr, "a3", &["--network", "one"]);
+    assert_eq!(address(&rr, "a3", "eth0"), a1);
+    assert!(keeper(&rr, "one").is_some());
+    rr.run(["rm", "-f", "a2", "a3", "b1"]).succeeds();
+    assert!(wait_until(Duration::from_secs(5), || keeper(&rr, "one").is_none() && keeper(&rr, "two").is_none()));
+    assert!(!rr.store().join("networks/one/keeper").exists());
+    rr.nothing_is_left();
+}
+
+#[test]
+fn a_container_is_on_several_networks() {
+    let rr = requires!(Rr::with_alpine());
+    for name in ["one", "two"] {
+        create(&rr, &[name]);
+    }
+    sleeper(&rr, "left", &["--network", "one"]);
+    sleeper(&rr, "right", &["--network", "two"]);
+    sleeper(&rr, "both", &["--network", "one", "--network", "two"]);
+    let (left, right) = (address(&rr, "left", "eth0"), address(&rr, "right", "eth0"));
+    assert!(reaches(&rr, "both", &left) && reaches(&rr, "both", &right));
+    assert!(reaches(&rr, "left", &address(&rr, "both", "eth0")));
+    assert!(reaches(&rr, "right", &address(&rr, "both", "eth1")));
+    assert!(!reaches(&rr, "left", &right));
+    let asked = [&["run", "--rm", "--network", "one:ip=10.200.0.9"], &Rr::ALPINE[..], &["true"]].concat();
+    rr.run(asked).fails_with(125, "It does not belong to any of this network's subnets");
+    rr.run(["rm", "-f", "left", "right", "both"]).succeeds();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn an_address_that_is_asked_for_is_given() {
+    let rr = requires!(Rr::with_alpine());
+    create(&rr, &["--subnet", "10.123.0.0/24", "one"]);
+    sleeper(&rr, "asked", &["--network", "name=one,ip=10.123.0.77,mac-address=02:00:00:00:00:77"]);
+    assert_eq!(address(&rr, "asked", "eth0"), "10.123.0.77");
+    assert!(inside(&rr, "asked", "ip link show eth0").succeeds().stdout.contains("02:00:00:00:00:77"));
+    let again = [&["run", "--rm", "--network", "one:ip=10.123.0.77"], &Rr::ALPINE[..], &["true"]].concat();
+    rr.run(again).fails_with(125, "Address already in use");
+    rr.run(["rm", "-f", "asked"]).succeeds();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn many_start_at_once_on_a_new_network() {
+    let rr = requires!(Rr::with_alpine());
+    for name in ["one", "two"] {
+        create(&rr, &[name]);
+    }
+    let start = |number: usize| {
+        let name = format!("c{number:02}");
+        let network = if number.is_multiple_of(2) { "one" } else { "two" };
+        let base = ["run", "-d", "--name", &name, "--network", network];
+        rr.command([&base, &Rr::ALPINE[..], &["sleep", "1000"]].concat()).spawn()
+    };
+    let starting: Vec<_> = (0..16).map(start).collect();
+    for one in starting {
+        one.wait().succeeds_quietly();
+    }
+    let mut addresses: Vec<String> = (0..16).map(|number| address(&rr, &format!("c{number:02}"), "eth0")).collect();
+    for (number, address) in addresses.iter().enumerate().skip(2) {
+        assert!(reaches(&rr, &format!("c{:02}", number % 2), address), "{number}");
+    }
+    addresses.sort();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 16);
+    let names: Vec<String> = (0..16).map(|number| format!("c{number:02}")).collect();
+    let removing: Vec<_> = names.iter().map(|name| rr.command(["rm", "-f", name]).spawn()).collect();
+    for one in removing {
+        one.wait().succeeds();
+    }
+    rr.nothing_is_left();
+}
+
+#[test]
+fn a_killed_keeper_is_replaced_by_the_next_start() {
+    let rr = requires!(Rr::with_alpine());
+    for name in ["one", "two"] {
+        create(&rr, &[name]);
+    }
+    sleeper(&rr, "old", &["--network", "one"]);
+    let killed = keeper(&rr, "one").expect("a keeper");
+    rustix::process::kill_process(killed, Signal::KILL).expect("the user's own process");
+    assert!(wait_until(Duration::from_secs(5), || keeper(&rr, "one").is_none()));
+    // The container goes on, without a network; others start, in the same user namespace, which one on both needs.
+    assert!(wait_until(Duration::from_secs(5), || !inside(&rr, "old", "ip link show eth0").stdout.contains("eth0")));
+    sleeper(&rr, "new", &["--network", "one", "--network", "two"]);
+    sleeper(&rr, "other", &["--network", "one"]);
+    let other = address(&rr, "other", "eth0");
+    assert!(reaches(&rr, "new", &other));
+    rr.run(["restart", "-t", "1", "old"]).succeeds();
+    assert!(reaches(&rr, "old", &other));
+    // Killed at any time while containers come and go.
+    for round in 0..10 {
+        let script = format!("sleep 0.0{round}");
+        let words = [&["run", "--rm", "--network", "two"], &Rr::ALPINE[..], &["sh", "-c", &script]].concat();
+        let running = rr.command(words).spawn();
+        std::thread::sleep(Duration::from_millis(8 * round));
+        if let Some(keeper) = keeper(&rr, "two") {
+            let _ = rustix::process::kill_process(keeper, Signal::KILL);
+        }
+        // It has ended well, or has been told.
+        let outcome = running.wait();
+        assert!(outcome.status.success() || outcome.stderr.contains("its keeper was killed"), "{outcome}");
+    }
+    rr.run(["rm", "-f", "old", "new", "other"]).succeeds();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn restarts_have_the_network_again() {
+    let rr = requires!(Rr::with_alpine());
+    create(&rr, &["one"]);
+    let script =
+        "ip -4 addr show eth0 | grep -c inet; ping -c 1 -W 1 $PEER >/dev/null && echo reached; sleep 0.2; exit 1";
+    sleeper(&rr, "peer", &["--network", "one"]);
+    let peer = format!("PEER={}", address(&rr, "peer", "eth0"));
+    let base = ["run", "-d", "--name", "again", "--restart", "on-failure:2", "-e", &peer, "--network", "one"];
+    rr.run([&base, &Rr::ALPINE[..], &["sh", "-c", script]].concat()).succeeds_quietly();
+    let status = || rr.run(["inspect", "-f", "{{.State.Status}}", "again"]).succeeds().line().to_owned();
+    assert!(wait_until(Duration::from_secs(20), || status() == "exited"));
+    assert_eq!(rr.run(["logs", "again"]).succeeds().stdout, "1\nreached\n1\nreached\n1\nreached\n");
+    rr.run(["rm", "-f", "again", "peer"]).succeeds();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn containers_share_anothers_namespace() {
+    let rr = requires!(Rr::with_alpine());
+    create(&rr, &["one"]);
+    for options in [&["--network", "one"][..], &["--network", "none"], &["--network", "none", "--rm"]] {
+        let id = sleeper(&rr, "owner", &[options, &["--add-host", "db:192.0.2.9"]].concat());
+        rr.run(["exec", "-d", "owner", "nc", "-lk", "-p", "80", "-e", "echo", "hello"]).succeeds();
+        let shared = "container:owner";
+        let script = "until nc 127.0.0.1 80; do sleep 0.05; done; hostname; ls /sys/class/net >/dev/null && echo sys; grep db /etc/hosts";
+        let words = [&["run", "--rm", "--network", shared], &Rr::ALPINE[..], &["sh", "-c", script]].concat();
+        let expected = format!("hello\n{}\nsys\n192.0.2.9\tdb\n", &id[..12]);
+        assert_eq!(rr.run(words).succeeds_quietly().stdout, expected);
+        // A third one by way of the second, and a process more in it.
+        sleeper(&rr, "second", &["--network", shared, "--userns", "keep-id:uid=9,gid=9"]);
+        sleeper(&rr, "third", &["--network", "container:second"]);
+        assert_eq!(inside(&rr, "third", "nc 127.0.0.1 80").succeeds().stdout, "hello\n");
+        let mode = rr.run(["inspect", "-f", "{{.HostConfig.NetworkMode}}", "second"]).succeeds();
+        assert_eq!(mode.line(), format!("container:{id}"));
+        rr.run(["rm", "-f", "third", "second", "owner"]).succeeds();
+    }
+    rr.nothing_is_left();
+}
+
+#[test]
+fn a_namespace_that_cannot_be_shared_gets_dockers_words() {
+    let rr = requires!(Rr::with_alpine());
+    rr.run([&["create", "--name", "owner", "--network", "none"], &Rr::ALPINE[..], &["true"]].concat()).succeeds();
+    let run = |options: &[&str]| rr.run([&["run", "--rm"], options, &Rr::ALPINE[..], &["true"]].concat());
+    run(&["--network", "container:nosuch"]).fails_with(125, "No such container: nosuch");
+    run(&["--network", "container:owner"]).fails_with(125, "cannot join network of a non running container");
+    for (option, words) in [
+        (&["--hostname", "x"][..], "hostname and the network mode"),
+        (&["--dns", "192.0.2.1"], "dns and the network mode"),
+        (&["--add-host", "a:192.0.2.1"], "custom host-to-IP mapping and the network mode"),
+        (&["--expose", "80"], "port exposing and the container type network mode"),
+    ] {
+        run(&[&["--network", "container:owner"], option].concat())
+            .fails_with(125, &format!("conflicting options: {words}"));
+    }
+    rr.run(["rm", "owner"]).succeeds();
     rr.nothing_is_left();
 }

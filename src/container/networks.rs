@@ -11,6 +11,7 @@ use super::{record, values};
 use crate::error::{ExitCode, Failure, Known, Result};
 use crate::image::digest::Digest;
 use crate::net::subnet::{Subnet, free_v4, host_routes, unique_local};
+use crate::store::networks::MTU_OPTIONS;
 pub use crate::store::networks::{Metadata, Network, Pool};
 use crate::store::{Event, Kind, Lock, Store, networks};
 use std::collections::BTreeMap;
@@ -113,9 +114,6 @@ pub fn create(store: &Store, wish: Wish) -> Result<Network> {
     store.tell_and_bound(&[event(&network, "create")]);
     Ok(network)
 }
-
-/// The options that mean something here.
-pub const MTU_OPTIONS: [&str; 2] = ["com.docker.network.driver.mtu", "mtu"];
 
 /// Other options of Docker's bridge are kept and shown, and change nothing.
 fn check_options(options: &BTreeMap<String, String>) -> Result<()> {
@@ -249,8 +247,10 @@ pub fn resolve(store: &Store, options: &mut CreateOptions) -> Result<()> {
         }
     }
     if let Some(name) = &mut network.container {
-        *name = record::find(store, name).map_err(|failure| failure.code(ExitCode::Runner))?.plan.id;
+        let owner = record::find(store, name).map_err(|failure| failure.code(ExitCode::Runner))?.plan;
+        *name = owner.id;
         shared_namespace_allows(options)?;
+        options.hostname = Some(owner.hostname);
     }
     Ok(())
 }
@@ -275,6 +275,7 @@ fn shared_namespace_allows(options: &CreateOptions) -> Result<()> {
         () if options.hostname.is_some() => "hostname and the network mode",
         () if !network.dns.is_empty() => "dns and the network mode",
         () if !network.add_hosts.is_empty() => "custom host-to-IP mapping and the network mode",
+        () if !network.ports.is_empty() => "port publishing and the container type network mode",
         () if !options.expose.is_empty() => "port exposing and the container type network mode",
         () => return Ok(()),
     };

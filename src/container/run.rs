@@ -3,12 +3,11 @@
 use super::create::{HostFacts, ImageFacts, resolve_plan};
 use super::events;
 use super::health::Health;
-use super::networks;
 use super::options::CreateOptions;
-use super::plan::{ImageUse, RestartPolicy, RootSource, RunPlan};
+use super::plan::{ImageUse, NetworkMode, RestartPolicy, RootSource, RunPlan};
 use super::record::{self, Container, Held, NameChoice, State, Status};
 use super::restart::Restarts;
-use super::{published, volumes};
+use super::{joining, networks, published, volumes};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::ids::{IdMaps, InsideId};
 use crate::host::process::ProcessName;
@@ -16,6 +15,7 @@ use crate::host::userns::{own_ids, root_reaches_own_files};
 use crate::host::users;
 use crate::image::Image;
 use crate::launch::health::{Checked, HealthStatus};
+use crate::launch::networks::{Joined, ParentNamespace, Seat};
 use crate::launch::protocol::{Exit, WindowSize};
 use crate::launch::stdio::{ClientPipes, Input, Output};
 use crate::launch::{self, Keeper, Launch, Presence, Running, Sequel, StoreNamespace, Wish};
@@ -202,7 +202,7 @@ impl Created {
     /// See [`launch::start`].
     pub fn start(self, start: &Start<'_>, notice: &mut dyn FnMut(String)) -> Result<Running> {
         let Created { store, plan, held, made } = self;
-        let (network, names) = match connect(&plan, notice) {
+        let Connected { network, names, seats, parent } = match connect(&store, &plan, notice) {
             Ok(connected) => connected,
             Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
         };
@@ -227,6 +227,8 @@ impl Created {
             volumes: Volumes { directory: &store.volumes(), backings: &backings },
             driver: start.driver,
             network: &network,
+            parent: parent.as_ref(),
+            seats: seats.into(),
             user: own_ids(),
             window: start.window,
             presence: start.presence,
@@ -288,14 +290,38 @@ pub fn reopen(store: &Store, container: &Container) -> Result<Option<Created>> {
     Ok(Some(Created { store: store.clone(), plan, held, made: Made::Before }))
 }
 
-/// Decides the network, and the files that name things, which describe the host as it is now.
-fn connect(plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Result<(ResolvedNetwork, [NameFile; 3])> {
-    let (network, notices) = net::plan(&plan.network)?;
-    for line in notices.into_iter().chain(published::discarded(&plan.network)) {
-        notice(line.0);
+/// How a container is connected.
+struct Connected {
+    network: ResolvedNetwork,
+    /// The files that name things, which describe host and networks as they are now.
+    names: [NameFile; 3],
+    seats: Vec<Seat>,
+    parent: Option<ParentNamespace>,
+}
+
+/// Decides the network, and takes the container's places on networks of its own.
+fn connect(store: &Store, plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Result<Connected> {
+    if plan.network.mode == NetworkMode::Container {
+        let owner = joining::owner_of_namespace(store, plan)?;
+        let names = joining::names_of(&owner)?;
+        let parent = joining::namespaces_of(&owner)?;
+        let network = if parent.is_some() { ResolvedNetwork::Shared } else { ResolvedNetwork::Host };
+        return Ok(Connected { network, names, seats: Vec::new(), parent });
     }
+    let (network, seats, parent) = match plan.network.mode {
+        NetworkMode::Networks => {
+            let Joined { seats, parent, notices } = joining::join(store, plan)?;
+            notices.into_iter().for_each(&mut *notice);
+            (joining::resolved(&seats)?, seats, Some(parent))
+        }
+        _ => {
+            let (network, notices) = net::plan(&plan.network)?;
+            notices.into_iter().chain(published::discarded(&plan.network)).for_each(|line| notice(line.0));
+            (network, Vec::new(), None)
+        }
+    };
     let names = net::files(&plan.network, &network, &plan.hostname)?;
-    Ok((network, names))
+    Ok(Connected { network, names, seats, parent })
 }
 
 /// Where the layers of the plan lie, bottom first.

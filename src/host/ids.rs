@@ -104,6 +104,29 @@ impl IdMap {
         })
     }
 
+    /// This map as a namespace inside one with the map `parent` is given it: its outside in ids of that one. Each line
+    /// lies within one line of the parent's, as the kernel wants it (user_namespaces(7)). None where an id is not the
+    /// parent's, or there would be too many lines.
+    pub fn within(&self, parent: &IdMap) -> Option<IdMap> {
+        let mut cut = Vec::new();
+        for extent in &self.0 {
+            let mut done = 0;
+            while done < extent.length {
+                let outside = extent.outside.0 + done;
+                let home = parent
+                    .0
+                    .iter()
+                    .find(|home| outside.checked_sub(home.outside.0).is_some_and(|offset| offset < home.length))?;
+                let offset = outside - home.outside.0;
+                let length = (extent.length - done).min(home.length - offset);
+                let inside = InsideId(extent.inside.0 + done);
+                cut.push(Extent { inside, outside: HostId(home.inside.0 + offset), length });
+                done += length;
+            }
+        }
+        IdMap::new(cut).ok()
+    }
+
     /// The text that goes into /proc/PID/uid_map: one `inside outside length` a line.
     pub fn to_kernel(&self) -> String {
         self.0.iter().map(|extent| format!("{extent}\n")).collect()
@@ -112,6 +135,20 @@ impl IdMap {
     /// How many ids are mapped in all.
     pub fn total(&self) -> u64 {
         self.0.iter().map(|extent| u64::from(extent.length)).sum()
+    }
+}
+
+impl std::str::FromStr for IdMap {
+    type Err = String;
+    /// What /proc/PID/uid_map shows.
+    fn from_str(text: &str) -> std::result::Result<IdMap, String> {
+        let extent = |line: &str| {
+            let numbers: Vec<u32> = line.split_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>()?;
+            let [inside, outside, length] = numbers.try_into().ok()?;
+            Some(Extent { inside: InsideId(inside), outside: HostId(outside), length })
+        };
+        let extents = text.lines().map(|line| extent(line).ok_or_else(|| format!("`{line}` is no line of a map")));
+        IdMap::new(extents.collect::<std::result::Result<_, _>>()?)
     }
 }
 
@@ -200,6 +237,21 @@ mod tests {
         ] {
             assert_eq!(maps(users, groups).root_reaches(HostId(1000), HostId(1000)), reaches);
         }
+    }
+
+    #[test]
+    fn a_map_inside_another_is_cut_along_its_lines() {
+        let map = |extents: &[Extent]| IdMap::new(extents.to_vec()).unwrap();
+        let parent = map(&[extent(0, 1000, 1), extent(1, 100_000, 10)]);
+        assert_eq!(parent.within(&parent), Some(map(&[extent(0, 0, 1), extent(1, 1, 10)])));
+        // `keep-id`: the user is 5.
+        let kept = map(&[extent(0, 100_000, 5), extent(5, 1000, 1), extent(6, 100_005, 5)]);
+        assert_eq!(kept.within(&parent), Some(map(&[extent(0, 1, 5), extent(5, 0, 1), extent(6, 6, 5)])));
+        assert_eq!(parent.within(&kept), Some(map(&[extent(0, 5, 1), extent(1, 0, 5), extent(6, 6, 5)])));
+        assert_eq!(kept.to_kernel().parse(), Ok(kept));
+        assert!("0 1".parse::<IdMap>().is_err());
+        assert_eq!(map(&[extent(0, 99, 1)]).within(&parent), None);
+        assert_eq!(map(&[extent(0, 100_005, 6)]).within(&parent), None);
     }
 
     #[test]

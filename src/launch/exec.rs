@@ -224,7 +224,9 @@ fn join(place: &Place<'_>) -> Result<()> {
     namespaces.set(ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME, isolation.uts == Sharing::Own);
     namespaces.set(ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION, isolation.ipc != Ipc::Host);
     namespaces.set(ThreadNameSpaceType::CONTROL_GROUP, isolation.cgroup == Sharing::Own);
-    namespaces.set(ThreadNameSpaceType::NETWORK, place.plan.network.mode != NetworkMode::Host);
+    // With `container:` the monitor, whose child this is, is in the other one's namespace already, and may not enter it.
+    let own_network = !matches!(place.plan.network.mode, NetworkMode::Host | NetworkMode::Container);
+    namespaces.set(ThreadNameSpaceType::NETWORK, own_network);
     place.enter(namespaces).doing(|| "cannot join the container's namespaces")
 }
 

@@ -50,6 +50,25 @@ pub fn write_id_maps(pid: i32, maps: &IdMaps) -> Result<Pending> {
     Ok(Pending { helpers: Vec::new() })
 }
 
+/// Writes both maps of process `pid`, which is alone in a user namespace that was made in one with the maps `parent`, by
+/// a process that has all capabilities there: no helper is needed.
+///
+/// # Errors
+/// The parent does not have all of the ids; or the system's.
+pub fn write_nested_maps(pid: i32, parent: &IdMaps, maps: &IdMaps) -> Result<()> {
+    for (file, what, map, parent) in
+        [("uid_map", "user", &maps.users, &parent.users), ("gid_map", "group", &maps.groups, &parent.groups)]
+    {
+        let nested = map.within(parent).ok_or_else(|| {
+            let cause = "the user namespace that it must be made in does not have all of the container's";
+            Failure::new(format!("cannot map {what} ids"), cause)
+                .hint("the containers of a network, and those that share a namespace, need ids from the same ranges")
+        })?;
+        write_directly(pid, file, &nested)?;
+    }
+    Ok(())
+}
+
 impl Pending {
     /// Waits until both maps are written.
     pub fn wait(self) -> Result<()> {

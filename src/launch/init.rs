@@ -13,7 +13,7 @@ use super::stdio::{Input, PayloadEnds};
 use super::user_namespace::{OldGroups, become_root};
 use crate::error::{Doing, ExitCode, Failure, Result, errno_text};
 use crate::host::ids::{InsideId, OVERFLOW_ID};
-use crate::net::{NetworkMode, ResolvedNetwork};
+use crate::net::ResolvedNetwork;
 use crate::rootfs::cover::{self, Covered, DEFAULT_COVERED, NOTHING_COVERED};
 use crate::rootfs::identity::{Identity, resolve_identity};
 use crate::rootfs::kernel_filesystems::{
@@ -147,7 +147,7 @@ impl<'a> Isolated<'a> {
         // undumpable, and the monitor could not reach /proc/PID/ns (prctl(2), PR_SET_DUMPABLE).
         rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).doing(|| "cannot become root")?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
-        if *self.launch.network != ResolvedNetwork::Host {
+        if self.launch.network.is_own() {
             crate::net::prepare_namespace(&self.launch.plan.ids.groups);
         }
         for notice in self.launch.plan.isolation.apply()? {
@@ -161,7 +161,7 @@ impl<'a> Isolated<'a> {
 /// Brings up what interfaces a new network namespace has: it needs no id.
 fn raise_interfaces(launch: &Launch<'_>, monitor: &ToMonitor) -> Result<Network> {
     let link = match launch.network {
-        ResolvedNetwork::Host => return Ok(Network::Ready),
+        ResolvedNetwork::Host | ResolvedNetwork::Shared => return Ok(Network::Ready),
         network => crate::net::raise_interfaces(network),
     };
     match (launch.network, link) {
@@ -175,7 +175,7 @@ fn raise_interfaces(launch: &Launch<'_>, monitor: &ToMonitor) -> Result<Network>
             monitor.send(&FromInit::LinkMade(Err(failure)))?;
             Ok(Network::Awaited)
         }
-        (ResolvedNetwork::Carried { .. }, link) => link.map(|_| Network::Awaited),
+        (ResolvedNetwork::Carried { .. } | ResolvedNetwork::Networks { .. }, link) => link.map(|_| Network::Awaited),
         (_, link) => link.map(|_| Network::Ready),
     }
 }
@@ -330,10 +330,10 @@ impl<'a> Mapped<'a> {
                     Ipc::WithoutShm => SharedMemory::Absent,
                     Ipc::Host => SharedMemory::Host,
                 },
-                network: if plan.network.mode == NetworkMode::Host {
-                    NetworkOwner::Host
-                } else {
-                    NetworkOwner::Container
+                // A sysfs shows its maker's network namespace, and takes root of the user namespace that owns it.
+                network: match self.launch.network.is_own() {
+                    true => NetworkOwner::Container,
+                    false => NetworkOwner::Host,
                 },
                 cgroup: match plan.isolation.cgroup {
                     Sharing::Own => CgroupNamespace::Own,

@@ -33,6 +33,7 @@ mod init;
 pub mod isolation;
 pub mod logfile;
 mod monitor;
+pub mod networks;
 mod payload;
 pub mod plan;
 pub mod protocol;
@@ -57,12 +58,13 @@ use crate::rootfs::overlay::Driver;
 use crate::rootfs::volumes::Volumes;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into};
 use health::{Checked, HealthStatus};
+use networks::{ParentNamespace, Seat};
 use plan::RunPlan;
 use protocol::{Channel, Exit, ToClient, ToMonitor, WindowSize};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -85,6 +87,10 @@ pub struct Launch<'a> {
     pub network: &'a ResolvedNetwork,
     /// The host's ports that the first run begins with; the monitor takes them out.
     pub ports: Cell<OpenPorts>,
+    /// The user namespace that the container's is made in, where that is not this process's.
+    pub parent: Option<&'a ParentNamespace>,
+    /// The container's places on networks, in the order of its interfaces.
+    pub seats: RefCell<Vec<Seat>>,
     /// The user and group that rr runs as.
     pub user: (HostId, HostId),
     /// The size the payload's terminal begins with, with `-t`.
@@ -228,7 +234,9 @@ pub fn start(launch: &Launch<'_>, keeper: &mut dyn Keeper, notice: &mut dyn FnMu
     log::debug!("spawn_child");
     let (mut running, monitor) = spawn_child(launch, keeper)?;
     log::debug!("write_id_maps");
-    id_maps::write_id_maps(monitor.child.pid, &launch.plan.ids)?.wait()?;
+    if launch.parent.is_none() {
+        id_maps::write_id_maps(monitor.child.pid, &launch.plan.ids)?.wait()?;
+    }
     running.channel.send(&ToMonitor::IdsMapped)?;
     running.monitor = Some(monitor);
     running.wait_until_started(notice)?;
@@ -238,8 +246,12 @@ pub fn start(launch: &Launch<'_>, keeper: &mut dyn Keeper, notice: &mut dyn FnMu
 /// Makes the monitor, in a new user namespace and a pid namespace around the container's own.
 fn spawn_child(launch: &Launch<'_>, keeper: &mut dyn Keeper) -> Result<(Running, Monitor)> {
     let (channel, monitors_end) = protocol::channel_pair()?;
-    let namespaces = Namespaces::USER.and(Namespaces::PID);
-    match clone_into(namespaces).map_err(|error| user_namespace::user_namespace_failure(&error))? {
+    let cloned = match launch.parent {
+        Some(parent) => networks::clone_within(parent, &launch.plan.ids)?,
+        None => clone_into(Namespaces::USER.and(Namespaces::PID))
+            .map_err(|error| user_namespace::user_namespace_failure(&error))?,
+    };
+    match cloned {
         Cloned::Child => {
             drop(channel);
             monitor::main(launch, keeper, monitors_end)

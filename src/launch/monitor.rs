@@ -10,6 +10,7 @@ use super::audience::{Audience, PlanOnDisk};
 use super::exec::{Doors, Place};
 use super::executions::Executions;
 use super::logfile::Log;
+use super::networks::{self, Seat};
 use super::plan::RootSource;
 use super::protocol::{Channel, Exit, FromInit, Listener, ToClient, ToInit, ToMonitor};
 use super::stdio::{self, MonitorEnds, Output, PayloadEnds};
@@ -22,7 +23,6 @@ use crate::rootfs::overlay::{self, Layers};
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into, close_inherited, exit_now};
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 
 /// The monitor's end of the conversation with the client.
 pub(super) type ToClientChannel = Channel<ToClient, ToMonitor>;
@@ -213,6 +213,8 @@ enum Connection<'a> {
     None,
     Stack(&'a net::stack::Layout, OwnedFd),
     Program(&'a net::ResolvedNetwork, OwnedFd),
+    /// The keepers of its networks.
+    Seats(OwnedFd),
     /// Of the stack, which has failed.
     StandIn(Failure, OwnedFd),
 }
@@ -224,7 +226,7 @@ impl Starting {
         let (channel, inits_end) = super::protocol::channel_pair()?;
         let mut namespaces =
             Namespaces::MOUNT.and(Namespaces::PID).and(Namespaces::UTS).and(Namespaces::IPC).and(Namespaces::CGROUP);
-        if *launch.network != net::ResolvedNetwork::Host {
+        if launch.network.is_own() {
             namespaces = namespaces.and(Namespaces::NETWORK);
         }
         let namespaces = launch.plan.isolation.own(namespaces);
@@ -264,7 +266,7 @@ impl Starting {
             self.doors = Doors::open(&self.init)?;
         }
         self.channel.send(&ToInit::IdsMapped)?;
-        self.connect(connection, launch.dir)?;
+        self.connect(launch, connection)?;
         while let Some((message, descriptor)) = self.channel.receive_with()? {
             match message {
                 FromInit::Notice(text) => audience.tell(&ToClient::Notice(text)),
@@ -278,7 +280,7 @@ impl Starting {
                 FromInit::Failed(failure) => return Err(failure),
                 FromInit::LinkMade(_) => {}
                 FromInit::ReadyToExec => {
-                    self.wait_for_network(audience)?;
+                    self.wait_for_network(launch, audience)?;
                     return self.wait_for_exec(audience);
                 }
             }
@@ -289,7 +291,10 @@ impl Starting {
     /// What the network is to be made of, from init's namespace.
     fn prepare_network<'a>(&self, network: &'a net::ResolvedNetwork) -> Result<Connection<'a>> {
         match network {
-            net::ResolvedNetwork::Host | net::ResolvedNetwork::Loopback => Ok(Connection::None),
+            net::ResolvedNetwork::Host | net::ResolvedNetwork::Shared | net::ResolvedNetwork::Loopback => {
+                Ok(Connection::None)
+            }
+            net::ResolvedNetwork::Networks { .. } => Ok(Connection::Seats(self.network_namespace()?)),
             net::ResolvedNetwork::Carried { .. } => Ok(Connection::Program(network, self.network_namespace()?)),
             net::ResolvedNetwork::BuiltIn(layout) => match self.channel.receive_with()? {
                 Some((FromInit::LinkMade(Ok(())), Some(link))) => Ok(Connection::Stack(layout, link)),
@@ -306,9 +311,14 @@ impl Starting {
     }
 
     /// Starts whoever carries packets.
-    fn connect(&mut self, connection: Connection<'_>, directory: &Path) -> Result<()> {
-        let ports = &self.ports.bound;
+    fn connect(&mut self, launch: &Launch<'_>, connection: Connection<'_>) -> Result<()> {
+        let (ports, directory) = (&self.ports.bound, launch.dir);
         match connection {
+            Connection::Seats(namespace) => {
+                for (number, seat) in launch.seats.borrow().iter().enumerate() {
+                    seat.start_attach(namespace.as_fd(), &networks::interface(number))?;
+                }
+            }
             Connection::None => {}
             // It ends with this process.
             Connection::Stack(layout, link) => drop(net::stack::start(link, layout)?),
@@ -329,13 +339,18 @@ impl Starting {
     }
 
     /// Holds init back until the network is there.
-    fn wait_for_network(&mut self, audience: &Audience) -> Result<()> {
-        let Some(network) = self.network.take() else { return Ok(()) };
-        let attached = network.wait_ready()?;
-        if let Some(notice) = attached.notice {
-            audience.tell(&ToClient::Notice(notice.0));
+    fn wait_for_network(&mut self, launch: &Launch<'_>, audience: &Audience) -> Result<()> {
+        let seats = launch.seats.borrow();
+        seats.iter().try_for_each(Seat::wait_ready)?;
+        if let Some(network) = self.network.take() {
+            let attached = network.wait_ready()?;
+            if let Some(notice) = attached.notice {
+                audience.tell(&ToClient::Notice(notice.0));
+            }
+            self.ports.bound = attached.ports;
+        } else if seats.is_empty() {
+            return Ok(());
         }
-        self.ports.bound = attached.ports;
         self.channel.send(&ToInit::NetworkAttached)
     }
 

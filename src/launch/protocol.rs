@@ -198,6 +198,15 @@ impl Listener {
         Ok(Listener(socket))
     }
 
+    /// Makes this process the one that clients see at the other end (unix(7), SO_PEERCRED), in the place of that which
+    /// has bound the socket.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn take_over(&self) -> rustix::io::Result<()> {
+        rustix::net::listen(&self.0, 128)
+    }
+
     /// The next client, if one waits.
     pub fn accept<S, R>(&self) -> Option<Channel<S, R>> {
         rustix::net::accept_with(&self.0, SocketFlags::CLOEXEC).ok().map(Channel::from_socket)

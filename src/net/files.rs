@@ -20,14 +20,16 @@ pub fn files(wanted: &NetworkPlan, network: &ResolvedNetwork, hostname: &str) ->
         own_address: match network {
             ResolvedNetwork::BuiltIn(layout) => Some(layout.v4.container),
             ResolvedNetwork::Carried { .. } => Some(IpAddr::V4(CONTAINER)),
-            ResolvedNetwork::Loopback => None,
+            ResolvedNetwork::Networks { address, .. } => Some(*address),
+            ResolvedNetwork::Loopback | ResolvedNetwork::Shared => None,
             // Debian's way: an address that always reaches this machine and nobody else.
             ResolvedNetwork::Host => Some(IpAddr::V4(Ipv4Addr::new(127, 0, 1, 1))),
         },
         host_address: match network {
             ResolvedNetwork::BuiltIn(_) | ResolvedNetwork::Carried { .. } => host_address(),
             ResolvedNetwork::Host => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            ResolvedNetwork::Loopback => None,
+            ResolvedNetwork::Networks { leads_out: true, .. } => host_address(),
+            ResolvedNetwork::Loopback | ResolvedNetwork::Networks { .. } | ResolvedNetwork::Shared => None,
         },
     };
     Ok([

@@ -44,6 +44,8 @@ pub fn resolv_conf(host_text: &str, network: &ResolvedNetwork, wanted: &NetworkP
         resolver.servers = wanted.dns.clone();
     } else if let ResolvedNetwork::BuiltIn(layout) = network {
         resolver.servers = vec![layout.v4.name_server.to_string()];
+    } else if let ResolvedNetwork::Networks { name_server, .. } = network {
+        resolver.servers = vec![name_server.to_string()];
     } else if network.is_connected() {
         resolver.servers = reachable(&resolver.servers).unwrap_or_else(|| vec![NAME_SERVER.to_string()]);
     }

@@ -7,6 +7,7 @@ use crate::error::{Failure, Notice, Result, errno_text};
 use crate::host::helpers::{self, Package};
 use rustix::fs::{Mode, OFlags};
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// A program that carries packets.
@@ -40,10 +41,21 @@ impl Tool {
 pub enum ResolvedNetwork {
     /// The host's namespace.
     Host,
+    /// Another container's namespace.
+    Shared,
     /// A namespace with loopback only.
     Loopback,
     /// A namespace and rr's own stack.
     BuiltIn(Layout),
+    /// A namespace with an interface on each of its networks.
+    Networks {
+        /// The container's address on the first of them.
+        address: IpAddr,
+        /// Who answers for names there: the gateway of the first.
+        name_server: IpAddr,
+        /// Whether what is outside is reached by one of them.
+        leads_out: bool,
+    },
     /// A namespace and a program that connects it.
     Carried {
         /// The programs to try, in this order; at least one.
@@ -57,14 +69,14 @@ pub enum ResolvedNetwork {
 }
 
 impl ResolvedNetwork {
-    /// Whether the payload has to wait for [`super::Attaching::wait_ready`].
-    pub fn is_carried(&self) -> bool {
-        matches!(self, ResolvedNetwork::Carried { .. })
+    /// Whether the container has a network namespace of its own.
+    pub fn is_own(&self) -> bool {
+        !matches!(self, ResolvedNetwork::Host | ResolvedNetwork::Shared)
     }
 
     /// Whether it is a namespace that others are reached from.
     pub fn is_connected(&self) -> bool {
-        matches!(self, ResolvedNetwork::BuiltIn(_) | ResolvedNetwork::Carried { .. })
+        matches!(self, ResolvedNetwork::BuiltIn(_) | ResolvedNetwork::Networks { .. } | ResolvedNetwork::Carried { .. })
     }
 }
 
@@ -73,8 +85,10 @@ impl fmt::Display for ResolvedNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ResolvedNetwork::Host => f.write_str("the host's own"),
+            ResolvedNetwork::Shared => f.write_str("another container's"),
             ResolvedNetwork::Loopback => f.write_str("loopback only"),
             ResolvedNetwork::BuiltIn(_) => f.write_str("by rr itself"),
+            ResolvedNetwork::Networks { address, .. } => write!(f, "networks of its own, there {address}"),
             ResolvedNetwork::Carried { carriers, .. } => {
                 let names: Vec<&str> = carriers.iter().map(|carrier| carrier.tool.name()).collect();
                 write!(f, "by {}", names.join(", else "))
@@ -119,10 +133,11 @@ pub fn plan(wanted: &NetworkPlan) -> Result<(ResolvedNetwork, Vec<Notice>)> {
         NetworkMode::Host => ResolvedNetwork::Host,
         NetworkMode::Pasta => by_name(Tool::Pasta, wanted)?,
         NetworkMode::Slirp4netns => by_name(Tool::Slirp4netns, wanted)?,
-        NetworkMode::Networks | NetworkMode::Container => {
-            let cause = "starting a container there comes later";
-            return Err(Failure::new("cannot use --network", cause));
+        // Known only when the container has joined them (`launch::networks`).
+        NetworkMode::Networks => {
+            return Err(Failure::new("cannot use --network", "the container has not joined its networks"));
         }
+        NetworkMode::Container => ResolvedNetwork::Shared,
         NetworkMode::Private if !wanted.ports.is_empty() => publishing(wanted)?,
         NetworkMode::Private => match open_tun() {
             Ok(()) => ResolvedNetwork::BuiltIn(Layout::default()),

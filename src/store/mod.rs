@@ -14,6 +14,7 @@
 //!   volumes/<name>/         see [`volumes`]
 //!   networks.lock           flock: shared while a plan that names networks is made, exclusive to make or remove networks
 //!   networks/<name>/        see [`networks`]
+//!   keepers.lock            flock: whoever starts, joins or ends the process that keeps a network
 //!   mountpoints/            a layer of empty files below the image's, for what rr mounts on files
 //!   events/log              what has happened
 //!   tmp/                    what is being made; each thing is flocked by its maker
@@ -242,6 +243,15 @@ impl Store {
     pub fn lock_networks_exclusive(&self) -> Result<Lock> {
         let lock = Lock::exclusive(&self.root.join("networks.lock"), Patience::Wait)?;
         lock.ok_or_else(|| Failure::new("cannot lock the networks", "the lock was not waited for"))
+    }
+
+    /// For whoever starts the process that keeps a network, or joins one; and for that process, which must not end while
+    /// somebody does. With [`Patience::Try`], None where someone holds it.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened.
+    pub fn lock_keepers(&self, patience: Patience) -> Result<Option<Lock>> {
+        Lock::exclusive(&self.root.join("keepers.lock"), patience)
     }
 
     /// For whoever reads `oci/index.json` in order to write it.

@@ -48,6 +48,16 @@ pub struct Metadata {
     pub options: BTreeMap<String, String>,
 }
 
+/// The options that mean something here.
+pub const MTU_OPTIONS: [&str; 2] = ["com.docker.network.driver.mtu", "mtu"];
+
+impl Metadata {
+    /// The MTU that was asked for.
+    pub fn mtu(&self) -> Option<u32> {
+        MTU_OPTIONS.iter().find_map(|name| self.options.get(*name)?.parse().ok())
+    }
+}
+
 /// A range of a network's addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pool {

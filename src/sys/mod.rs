@@ -7,6 +7,7 @@ pub mod caps;
 pub mod env;
 pub mod memory;
 pub mod mount;
+pub mod namespace;
 pub mod net;
 pub mod netlink;
 pub mod process;

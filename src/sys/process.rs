@@ -63,12 +63,23 @@ impl Namespaces {
 /// The child has its own copy of memory, so everything the parent had is there. It must not have
 /// been multi-threaded: a lock that another thread held would stay locked for ever.
 pub fn clone_into(namespaces: Namespaces) -> io::Result<Cloned> {
+    clone(namespaces.0, libc::SIGCHLD as u64)
+}
+
+/// As [`clone_into`], but the new process is a child of the caller's parent (clone(2), CLONE_PARENT), which hears of
+/// its end as it does of the caller's.
+pub fn clone_beside(namespaces: Namespaces) -> io::Result<Cloned> {
+    // The signal is the caller's own; one that is given is EINVAL.
+    clone(namespaces.0 | libc::CLONE_PARENT as u64, 0)
+}
+
+fn clone(flags: u64, exit_signal: u64) -> io::Result<Cloned> {
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is a valid clone_args (clone3(2): unused fields must be zero).
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
-    args.flags = namespaces.0 | libc::CLONE_PIDFD as u64;
+    args.flags = flags | libc::CLONE_PIDFD as u64;
     args.pidfd = &raw mut pidfd as u64;
-    args.exit_signal = libc::SIGCHLD as u64;
+    args.exit_signal = exit_signal;
     // SAFETY: no CLONE_VM and no stack, so the child runs on a copy of this stack as after fork(2);
     // `args` is a live clone_args of the size passed, and `pidfd` lives until after the call.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) };

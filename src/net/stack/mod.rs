@@ -35,7 +35,7 @@ mod udp;
 pub mod wire;
 
 pub use layout::{HostLoopback, Layout, Subnet};
-pub use process::start;
+pub use process::{serve, start};
 
 use crate::net::dns::Upstream;
 use crate::sys::tun::VIRTIO_HEADER;

@@ -33,8 +33,11 @@ pub fn start(device: OwnedFd, layout: &Layout) -> Result<Child> {
     }
 }
 
-/// Runs in: the child. Returns only on failure.
-fn serve(device: OwnedFd, layout: &Layout) -> Result<()> {
+/// Runs in: a child of whoever keeps the network, in the host's network namespace. Returns only on failure.
+///
+/// # Errors
+/// The device's; or the system's.
+pub fn serve(device: OwnedFd, layout: &Layout) -> Result<()> {
     let doing = || "cannot serve the container's network";
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).doing(doing)?;
     rustix::thread::set_name(NAME).doing(doing)?;

@@ -1,0 +1,231 @@
+//! The process that keeps a network as long as a container is on it.
+//!
+//! It is root of the user namespace of all the user's networks, and lives in a network namespace of its own, in which
+//! the bridge is. Each container's monitor holds a connection to it; when the last one has ended, so does the keeper, and
+//! the kernel takes bridge and interfaces away with the namespace. It is process 1 of a pid namespace: what it starts
+//! ends with it, whatever ends it.
+//!
+//! Whoever connects holds the store's lock of keepers ([`Store::lock_keepers`]), and the keeper ends under the same lock:
+//! so nobody joins a network that is about to go.
+
+use super::links::{Bridge, Plug, Route, Wanted};
+use super::roll::Roll;
+use super::way_out::WayOut;
+use super::{FromKeeper, ToKeeper};
+use crate::error::{Doing, Failure, Result};
+use crate::host::ids::IdMaps;
+use crate::launch::protocol::{Channel, Listener};
+use crate::store::networks::Network;
+use crate::store::{Patience, Store};
+use crate::sys::namespace::unshare_network;
+use crate::sys::process::{close_all_but, exit_now};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Resource, Rlimit};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::AsFd;
+
+/// The keeper's end of a connection.
+pub(super) type Visitor = Channel<FromKeeper, ToKeeper>;
+
+/// MTU unless `--opt` says otherwise: the largest that a TAP device carries, as in the private network.
+const MTU: u32 = 65520;
+
+/// How long the keeper waits before it looks again whether it may end, where somebody holds the lock.
+const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+
+/// What a keeper begins with.
+pub(super) struct Beginning<'a> {
+    pub(super) store: &'a Store,
+    pub(super) network: &'a Network,
+    pub(super) listener: Listener,
+    /// The connection of whoever starts it.
+    pub(super) first: Visitor,
+    /// The maps of its user namespace.
+    pub(super) maps: IdMaps,
+}
+
+/// Runs in: process 1 of a new pid namespace, root of the networks' user namespace. Never returns.
+pub(super) fn main(beginning: Beginning<'_>) -> ! {
+    let Beginning { store, network, listener, first, maps } = beginning;
+    let result = match Keeper::begin(network, &listener, &first, maps) {
+        Ok(keeper) => keeper.keep(store, &listener, first),
+        // Whoever has started this process may be gone; then nobody is left to tell.
+        Err(failure) => first.send(&FromKeeper::Failed(failure)),
+    };
+    exit_now(i32::from(result.is_err()))
+}
+
+/// What a process that outlives its client must not keep: streams, locks, a directory in use.
+fn leave_the_clients_world(listener: &Listener, first: &Visitor) -> Result<()> {
+    rustix::process::setsid().doing(|| "cannot make a session for the network's keeper")?;
+    crate::launch::stdio::let_go_of_clients_streams();
+    close_all_but(&[listener.as_fd(), first.as_fd()]);
+    rustix::process::chdir("/").doing(|| "cannot enter /")?;
+    // Each container has a connection; up to the hard limit everybody may go (getrlimit(2)).
+    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+        .doing(|| "cannot raise the limit of open files")
+}
+
+struct Keeper<'a> {
+    network: &'a Network,
+    maps: IdMaps,
+    bridge: Bridge,
+    /// Why nothing outside is reached, where that was meant to be.
+    notice: Option<String>,
+    roll: Roll,
+    connections: BTreeMap<u64, Connection>,
+    next: u64,
+}
+
+struct Connection {
+    visitor: Visitor,
+    /// The container's interface, once it has one.
+    plug: Option<Plug>,
+}
+
+impl<'a> Keeper<'a> {
+    /// Runs once: the namespace with the bridge in it.
+    fn begin(network: &'a Network, listener: &Listener, first: &Visitor, maps: IdMaps) -> Result<Keeper<'a>> {
+        leave_the_clients_world(listener, first)?;
+        // Before this process leaves the host's network namespace, in which the stack's sockets are to be.
+        let way_out = match network.metadata.internal {
+            true => Ok(None),
+            false => WayOut::prepare(&network.metadata.pools).map(Some),
+        };
+        listener.take_over().doing(|| "cannot listen for the network's containers")?;
+        unshare_network().doing(|| "cannot make the network's namespace")?;
+        let bridge = Bridge::make(network.metadata.mtu().unwrap_or(MTU))?;
+        let opened = way_out.and_then(|way_out| way_out.map(|way_out| way_out.open(&bridge)).transpose());
+        let notice = opened.err().map(|failure| format!("the network {} has no way out: {failure}", network.name));
+        let roll = Roll::new(network.metadata.pools.clone());
+        Ok(Keeper { network, maps, bridge, notice, roll, connections: BTreeMap::new(), next: 0 })
+    }
+
+    /// Serves until nobody is left.
+    fn keep(mut self, store: &Store, listener: &Listener, first: Visitor) -> Result<()> {
+        self.welcome(first);
+        loop {
+            self.attend(listener, None)?;
+            while self.connections.is_empty() {
+                match store.lock_keepers(Patience::Try)? {
+                    Some(_lock) => {
+                        // Somebody may have come before the lock was free.
+                        self.admit_all(listener);
+                        if self.connections.is_empty() {
+                            let _ = std::fs::remove_file(self.network.home.join(super::SOCKET));
+                            return Ok(());
+                        }
+                    }
+                    None => self.attend(listener, Some(&AGAIN))?,
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, visitor: Visitor) {
+        self.connections.insert(self.next, Connection { visitor, plug: None });
+        self.next += 1;
+    }
+
+    fn admit_all(&mut self, listener: &Listener) {
+        while let Some(visitor) = listener.accept() {
+            self.welcome(visitor);
+        }
+    }
+
+    /// Waits for something to do, and does it.
+    fn attend(&mut self, listener: &Listener, limit: Option<&Timespec>) -> Result<()> {
+        let numbers: Vec<u64> = self.connections.keys().copied().collect();
+        let mut watched: Vec<PollFd<'_>> =
+            self.connections.values().map(|connection| PollFd::new(&connection.visitor, PollFlags::IN)).collect();
+        watched.push(PollFd::new(listener, PollFlags::IN));
+        match poll(&mut watched, limit) {
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            polled => polled.doing(|| "cannot wait for the network's containers")?,
+        };
+        let speak: Vec<bool> = watched.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(watched);
+        for (number, _) in numbers.iter().zip(&speak).filter(|(_, speaks)| **speaks) {
+            self.hear(*number);
+        }
+        if speak.last() == Some(&true) {
+            self.admit_all(listener);
+        }
+        Ok(())
+    }
+
+    /// Takes one message of a connection, or its end.
+    fn hear(&mut self, number: u64) {
+        let Some(connection) = self.connections.get(&number) else { return };
+        let answer = match connection.visitor.receive_with() {
+            Ok(Some((message, descriptor))) => self.answer(number, message, descriptor),
+            Ok(None) | Err(_) => return self.leave(number),
+        };
+        let Some(connection) = self.connections.get(&number) else { return };
+        let namespace = match answer {
+            // The maps are of no use without the namespace.
+            FromKeeper::Joined { .. } => File::open("/proc/self/ns/user").ok(),
+            _ => None,
+        };
+        if connection.visitor.send_with(&answer, namespace.as_ref().map(AsFd::as_fd)).is_err() {
+            self.leave(number);
+        }
+    }
+
+    fn answer(&mut self, number: u64, message: ToKeeper, descriptor: Option<std::os::fd::OwnedFd>) -> FromKeeper {
+        match message {
+            ToKeeper::Join(member) => match self.roll.admit(number, member) {
+                Ok(endpoint) => FromKeeper::Joined {
+                    endpoint: Some(endpoint),
+                    maps: self.maps.clone(),
+                    notice: self.notice.clone(),
+                },
+                Err(failure) => FromKeeper::Failed(failure),
+            },
+            ToKeeper::Visit => FromKeeper::Joined { endpoint: None, maps: self.maps.clone(), notice: None },
+            ToKeeper::Attach { interface, leads_out } => match descriptor {
+                Some(namespace) => match self.attach(number, namespace.as_fd(), &interface, leads_out) {
+                    Ok(()) => FromKeeper::Attached,
+                    Err(failure) => FromKeeper::Failed(failure),
+                },
+                None => FromKeeper::Failed(Failure::new("cannot attach the container", "it has sent no namespace")),
+            },
+            ToKeeper::List => FromKeeper::Members(self.roll.everybody().cloned().collect()),
+            ToKeeper::Rename { id, name } => {
+                self.roll.rename(&id, &name);
+                FromKeeper::Attached
+            }
+        }
+    }
+
+    /// Gives a container its interface, in the place of one it had in a namespace before.
+    fn attach(
+        &mut self,
+        number: u64,
+        namespace: std::os::fd::BorrowedFd<'_>,
+        interface: &str,
+        leads_out: bool,
+    ) -> Result<()> {
+        let endpoint = self.roll.endpoint(number).cloned();
+        let endpoint = endpoint.ok_or_else(|| Failure::new("cannot attach the container", "it has not joined"))?;
+        let route = if leads_out && !self.network.metadata.internal { Route::Gateway } else { Route::None };
+        if let Some(former) = self.connections.get_mut(&number).and_then(|connection| connection.plug.take()) {
+            self.bridge.unplug(former);
+        }
+        let plug = self.bridge.plug(namespace, interface, &Wanted { endpoint: &endpoint, route })?;
+        if let Some(connection) = self.connections.get_mut(&number) {
+            connection.plug = Some(plug);
+        }
+        Ok(())
+    }
+
+    /// A container has left, or its monitor has ended.
+    fn leave(&mut self, number: u64) {
+        if let Some(plug) = self.connections.remove(&number).and_then(|connection| connection.plug) {
+            self.bridge.unplug(plug);
+        }
+        self.roll.dismiss(number);
+    }
+}
