@@ -5,6 +5,7 @@
 
 pub mod caps;
 pub mod env;
+pub mod landlock;
 pub mod memory;
 pub mod mount;
 pub mod namespace;

@@ -134,6 +134,15 @@ pub fn unshare_user_and_mounts() -> io::Result<()> {
     }
 }
 
+/// unshare(2) of the user namespace and, owned by the new one, of the network namespace.
+pub fn unshare_user_and_network() -> io::Result<()> {
+    // SAFETY: as for `unshare_user`; CLONE_NEWNET changes what sockets are made in from now on.
+    match unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// unshare(2) of the mount namespace, by root of a user namespace.
 pub fn unshare_mounts() -> io::Result<()> {
     // SAFETY: as for `unshare_user_and_mounts`.

@@ -91,6 +91,49 @@ pub fn program(bounding: CapabilitySet) -> Cow<'static, [sock_filter]> {
         .collect()
 }
 
+/// A condition on an argument of a system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Argument {
+    /// 0 to 5
+    pub place: u8,
+    /// The bits that are looked at.
+    pub mask: u64,
+    /// What they must be.
+    pub value: u64,
+}
+
+/// A program for one of rr's own processes, on the machine's own architecture: of all calls only these are made, where
+/// a condition holds that comes with one, or one of several. All others fail with EPERM; those of another architecture
+/// are its end.
+pub fn only(calls: &[(libc::c_long, Option<Argument>)]) -> Vec<sock_filter> {
+    let numbers: Vec<u32> = calls.iter().map(|(number, _)| *number as u32).collect();
+    let conditions: Vec<Option<compile::Condition>> = calls
+        .iter()
+        .map(|(_, argument)| {
+            let argument = argument.as_ref()?;
+            let comparison = compile::Comparison::MaskedEqual { mask: argument.mask };
+            Some(compile::Condition { argument: argument.place, comparison, value: argument.value })
+        })
+        .collect();
+    let entries: Vec<compile::Entry<'_>> = numbers
+        .iter()
+        .zip(&conditions)
+        .map(|(number, condition)| compile::Entry {
+            numbers: std::slice::from_ref(number),
+            action: compile::Action::Allow,
+            conditions: condition.as_slice(),
+            with_capabilities: 0,
+            without_capabilities: 0,
+        })
+        .collect();
+    let own = compile::Table { unknown_from: u32::MAX, entries: &entries, ..built::TABLES[0] };
+    let refused = compile::Action::Errno(compile::EPERM);
+    compile::compile(&[own], compile::Defaults { known: refused, unknown: refused }, 0)
+        .into_iter()
+        .map(|i| sock_filter { code: i.code, jt: i.jump_true, jf: i.jump_false, k: i.operand })
+        .collect()
+}
+
 /// Filters the calls of this process from here on, and of all that comes from it. Cannot be undone.
 ///
 /// - runs in: process 1 of the container, before [`drop_caps`](super::capabilities::drop_caps)

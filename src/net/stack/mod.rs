@@ -28,8 +28,11 @@ mod layout;
 mod link;
 mod names;
 mod process;
+mod sandbox;
 mod table;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod udp;
 pub mod wire;

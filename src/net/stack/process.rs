@@ -1,20 +1,18 @@
 //! The process that the stack runs in: a child of the monitor, which the kernel ends with it (pid_namespaces(7)). It
 //! stays in the host's network namespace, where its sockets are the user's own, and gives up everything else.
 
-use super::{Layout, Stack};
+use super::{Layout, Stack, sandbox};
 use crate::error::{Doing, Result};
 use crate::net::dns::{DOMAIN, Upstream};
-use crate::sys::caps;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into, close_all_but, exit_now};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use rustix::process::{Resource, Rlimit, Signal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 /// The process's name, as ps(1) shows it.
 const NAME: &std::ffi::CStr = c"rr-net";
-
-/// Whom the host asks.
+/// Where the host's name servers are written.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Starts the process that serves `device`, and does not wait for it: what the container sends meanwhile lies in the
@@ -44,7 +42,7 @@ pub fn serve(device: OwnedFd, layout: &Layout) -> Result<()> {
     keep_only(&device)?;
     raise_file_limit();
     let mut stack = Stack::new(device, layout.clone(), Upstream::new(Path::new(RESOLV_CONF), DOMAIN)).doing(doing)?;
-    give_up_privileges()?;
+    sandbox::enter(&Upstream::directories(Path::new(RESOLV_CONF)))?;
     stack.run().doing(doing)
 }
 
@@ -64,12 +62,4 @@ fn raise_file_limit() {
     let limit = rustix::process::getrlimit(Resource::Nofile);
     // Up to the hard limit everybody may go (getrlimit(2)).
     let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-}
-
-fn give_up_privileges() -> Result<()> {
-    let doing = || "cannot give up the network process's privileges";
-    caps::set_no_new_privileges().doing(doing)?;
-    caps::set_sets(0, 0).doing(doing)?;
-    // Nobody of this user reads its memory or takes it over (ptrace(2)).
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing(doing)
 }

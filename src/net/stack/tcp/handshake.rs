@@ -64,7 +64,7 @@ impl Tcp {
     }
 
     /// Opens a flow to the container: `socket` is connected to somebody who is shown as `from`, and wants to talk to `to`.
-    #[expect(dead_code, reason = "published ports will be its callers")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "published ports will be its callers"))]
     pub(in crate::net::stack) fn open_inward(
         &mut self,
         core: &mut Core,

@@ -55,6 +55,23 @@ pub struct Tcp {
 }
 
 impl Tcp {
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn flow_count(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// From here on its flows do as on a kernel without SO_PEEK_OFF.
+    #[cfg(test)]
+    pub(super) fn forget_peek_offset(&mut self) {
+        let ids: Vec<Id> = self.flows.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            let flow = self.flows.get_mut(id).unwrap();
+            crate::sys::net::set_peek_offset(&flow.socket, -1).unwrap();
+            flow.peek = flow::Peek::Skip;
+        }
+    }
+
     /// A segment from the container.
     pub(super) fn segment(
         &mut self,
