@@ -73,8 +73,7 @@ fn allow_reading(ruleset: &OwnedFd, path: &Path) -> io::Result<()> {
     let Ok(directory) = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) else { return Ok(()) };
     let rule = Beneath { access: READ_FILE, parent: directory.as_raw_fd() };
     // SAFETY: the kernel reads one such structure, whose descriptor is open (landlock_add_rule(2)).
-    let result = unsafe {
-        libc::syscall(libc::SYS_landlock_add_rule, ruleset.as_raw_fd(), PATH_BENEATH, &raw const rule, 0)
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_landlock_add_rule, ruleset.as_raw_fd(), PATH_BENEATH, &raw const rule, 0) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -142,7 +142,9 @@ mod tests {
         assert!(inside(|| fork().is_err()));
         assert!(inside(|| std::fs::File::create("/tmp/never").is_err()));
         assert!(inside(|| std::fs::read_dir("/").is_err()));
-        assert!(inside(|| rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP).is_err()));
+        assert!(inside(
+            || rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP).is_err()
+        ));
         assert!(inside(|| caps::set_sets(1, 0).is_err()));
     }
 

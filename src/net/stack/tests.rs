@@ -91,7 +91,11 @@ impl Client {
     }
 
     fn send(&mut self, bench: &mut Bench, flags: Flags, payload: &[u8]) {
-        let options = if flags.has(Flags::SYN) { Options { segment_size: Some(1000), window_shift: Some(7) } } else { Options::default() };
+        let options = if flags.has(Flags::SYN) {
+            Options { segment_size: Some(1000), window_shift: Some(7) }
+        } else {
+            Options::default()
+        };
         let (bytes, length) = if flags.has(Flags::SYN) { options.to_bytes() } else { ([0; 8], 0) };
         let segment = Segment {
             from: self.port,
@@ -312,7 +316,8 @@ fn a_flow_is_opened_from_outside() {
     let mut outside = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let accepted: OwnedFd = listener.accept().unwrap().0.into();
     rustix::io::ioctl_fionbio(&accepted, true).unwrap();
-    let (peer, inside): (SocketAddr, SocketAddr) = ("203.0.113.5:6000".parse().unwrap(), "10.0.2.100:80".parse().unwrap());
+    let (peer, inside): (SocketAddr, SocketAddr) =
+        ("203.0.113.5:6000".parse().unwrap(), "10.0.2.100:80".parse().unwrap());
     let Stack { core, tcp, .. } = &mut bench.stack;
     core.link.learn(inside.ip(), CONTAINER);
     tcp.open_inward(core, accepted, peer, inside);
@@ -427,9 +432,8 @@ fn whatever_comes_is_survived() {
         let frames = prop_oneof![
             plausible(),
             proptest::collection::vec(any::<u8>(), 0..200),
-            (proptest::collection::vec(any::<u8>(), 0..200), prop_oneof![Just(IPV4), Just(IPV6), Just(ARP)]).prop_map(
-                |(bytes, kind)| [&Head::ethernet(CONTAINER, link::OWN, kind).frame()[..], &bytes].concat()
-            ),
+            (proptest::collection::vec(any::<u8>(), 0..200), prop_oneof![Just(IPV4), Just(IPV6), Just(ARP)])
+                .prop_map(|(bytes, kind)| [&Head::ethernet(CONTAINER, link::OWN, kind).frame()[..], &bytes].concat()),
         ];
         let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
             cases: 4000,
