@@ -433,7 +433,7 @@ fn whatever_comes_is_survived() {
             plausible(),
             proptest::collection::vec(any::<u8>(), 0..200),
             (proptest::collection::vec(any::<u8>(), 0..200), prop_oneof![Just(IPV4), Just(IPV6), Just(ARP)])
-                .prop_map(|(bytes, kind)| [&Head::ethernet(CONTAINER, link::OWN, kind).frame()[..], &bytes].concat()),
+                .prop_map(|(bytes, kind)| [Head::ethernet(CONTAINER, link::OWN, kind).frame(), &bytes].concat()),
         ];
         let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
             cases: 4000,
