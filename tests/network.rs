@@ -4,6 +4,7 @@
 //! loopback, which they play themselves. `contrib/test` makes one in a network namespace; elsewhere
 //! what is missing is a skip.
 
+mod addresses;
 mod modes;
 mod ports;
 mod servers;

@@ -1,11 +1,12 @@
 //! The options of `run` and `create` that say which network the container has and what it is told of names.
 
-use super::run_flags::{all, one};
+use super::run_flags::{all, one, opt};
 use crate::container::plan::{Membership, NetworkMode, NetworkPlan};
 use crate::container::port_options;
 use crate::container::values::{self, Parsed};
 use crate::error::{Doing, Failure, Known, Result};
 use crate::net::ports::PortsPlan;
+use crate::net::{MacAddress, PrivateNetwork};
 use clap::Args;
 use std::net::IpAddr;
 
@@ -27,6 +28,15 @@ pub struct NetworkFlags {
     /// Note a port that the container listens on
     #[arg(long, value_name = "PORT[-PORT][/PROTOCOL]")]
     expose: Vec<String>,
+    /// Give the container this IPv4 address
+    #[arg(long, value_name = "IP")]
+    ip: Option<String>,
+    /// Give the container this address of IPv6
+    #[arg(long, value_name = "IP")]
+    ip6: Option<String>,
+    /// Give the container's interface this hardware address
+    #[arg(long, value_name = "MAC")]
+    mac_address: Option<String>,
     /// A network by its name (and again for further ones), none, host, private (rr's own), pasta,
     /// slirp4netns, or container:NAME for the namespace of another container [default: private]
     #[arg(long, visible_alias = "net", value_name = "NETWORK")]
@@ -45,11 +55,14 @@ pub struct NetworkFlags {
 impl NetworkFlags {
     /// The network they ask for.
     pub fn plan(&self) -> Result<NetworkPlan> {
-        let Which { mode, networks, container } = self.which()?;
+        let Which { mode, networks, container, private } = self.addressed(self.which()?)?;
+        // Addresses that cannot be are refused before anything is fetched.
+        private.layout(&[])?;
         Ok(NetworkPlan {
             mode,
             networks,
             container,
+            private,
             dns: all("--dns", &self.dns, address)?,
             dns_search: self.dns_search.clone(),
             dns_options: self.dns_option.clone(),
@@ -65,7 +78,7 @@ impl NetworkFlags {
 
     /// One mode, or several networks; the aliases are the container's on each of them.
     fn which(&self) -> Result<Which> {
-        let mut found = Which { mode: NetworkMode::Private, networks: Vec::new(), container: None };
+        let mut found = Which::default();
         for (index, text) in self.network.iter().enumerate() {
             let one = one("--network", text, network)?;
             if index > 0 && (one.mode, found.mode) != (NetworkMode::Networks, NetworkMode::Networks) {
@@ -80,6 +93,7 @@ impl NetworkFlags {
             }
             found.mode = one.mode;
             found.container = one.container;
+            found.private = one.private;
             found.networks.extend(one.networks);
         }
         let aliases = all("--network-alias", &self.network_alias, values::hostname)?;
@@ -97,6 +111,38 @@ impl NetworkFlags {
         Ok(found)
     }
 
+    /// With the addresses that `--ip` and its like give: on the first network, or the private one.
+    fn addressed(&self, mut found: Which) -> Result<Which> {
+        let (ip, ip6, mac) = match (&mut found.mode, found.networks.first_mut()) {
+            (NetworkMode::Networks, Some(first)) => (&mut first.ip, &mut first.ip6, &mut first.mac),
+            _ => (&mut found.private.ip, &mut found.private.ip6, &mut found.private.mac),
+        };
+        let of_both = |what: &str| format!("conflicting options: cannot specify both --{what} and per-network {what}");
+        if let Some(asked) = opt("--ip", &self.ip, ip_address)?
+            && ip.replace(asked).is_some()
+        {
+            return Err(Failure::new(format!("cannot use --ip {asked}"), of_both("ip")));
+        }
+        if let Some(asked) = opt("--ip6", &self.ip6, ip_address)?
+            && ip6.replace(asked).is_some()
+        {
+            return Err(Failure::new(format!("cannot use --ip6 {asked}"), of_both("ip6")));
+        }
+        if let Some(asked) = opt("--mac-address", &self.mac_address, |text| text.parse::<MacAddress>())?
+            && mac.replace(asked).is_some()
+        {
+            return Err(Failure::new(format!("cannot use --mac-address {asked}"), of_both("mac-address")));
+        }
+        if !found.private.is_default() && found.mode != NetworkMode::Private {
+            let option = self.ip.as_ref().map(|ip| format!("--ip {ip}"));
+            let option = option.or(self.ip6.as_ref().map(|ip| format!("--ip6 {ip}")));
+            let option = option.or(self.mac_address.as_ref().map(|mac| format!("--mac-address {mac}")));
+            let cause = "user specified IP address is supported on user defined networks only, and on the private one";
+            return Err(Failure::new(format!("cannot use {}", option.unwrap_or_default()), cause));
+        }
+        Ok(found)
+    }
+
     /// The ports of `--expose`, as `80/tcp`.
     pub fn exposed(&self) -> Result<Vec<String>> {
         Ok(all("--expose", &self.expose, port_options::expose)?.concat())
@@ -104,16 +150,22 @@ impl NetworkFlags {
 }
 
 /// What the values of `--network` come to.
+#[derive(Default)]
 struct Which {
     mode: NetworkMode,
     networks: Vec<Membership>,
     container: Option<String>,
+    private: PrivateNetwork,
 }
 
 /// One value: a mode, `container:NAME`, or a network's name; behind that, Podman's `NAME:option=value,…`, or Docker's
 /// `name=NAME,option=value,…`.
 fn network(text: &str) -> Parsed<Which> {
-    let mode = |mode| Ok(Which { mode, networks: Vec::new(), container: None });
+    let mode = |mode| Ok(Which { mode, ..Which::default() });
+    // Podman's options of its own private networks; of them rr has one.
+    if let Some(options) = text.strip_prefix("private:") {
+        return Ok(Which { private: private(options)?, ..Which::default() });
+    }
     match text {
         "none" => return mode(NetworkMode::None),
         "host" => return mode(NetworkMode::Host),
@@ -128,10 +180,32 @@ fn network(text: &str) -> Parsed<Which> {
             return Err("it names no container".into());
         }
         let container = Some(container.to_owned());
-        return Ok(Which { mode: NetworkMode::Container, networks: Vec::new(), container });
+        return Ok(Which { mode: NetworkMode::Container, container, ..Which::default() });
     }
     let membership = membership(text)?;
-    Ok(Which { mode: NetworkMode::Networks, networks: vec![membership], container: None })
+    Ok(Which { mode: NetworkMode::Networks, networks: vec![membership], ..Which::default() })
+}
+
+/// `allow_host_loopback=true`, `ip=ADDRESS`, `mac=ADDRESS`, with commas between them.
+fn private(options: &str) -> Parsed<PrivateNetwork> {
+    let mut private = PrivateNetwork::default();
+    for option in options.split(',') {
+        match option.split_once('=') {
+            Some(("allow_host_loopback", value)) => private.allow_host_loopback = values::boolean(value)?,
+            Some(("ip", value)) => private.ip = Some(ip_address(value)?),
+            Some(("ip6", value)) => private.ip6 = Some(ip_address(value)?),
+            Some(("mac" | "mac-address", value)) => private.mac = Some(value.parse()?),
+            _ => {
+                let option = option.escape_debug();
+                return Err(format!("there is no option {option}: allow_host_loopback=, ip=, ip6=, mac="));
+            }
+        }
+    }
+    Ok(private)
+}
+
+fn ip_address<T: std::str::FromStr>(text: &str) -> Parsed<T> {
+    text.parse().map_err(|_| format!("invalid IP address: {}", text.escape_debug()))
 }
 
 fn membership(text: &str) -> Parsed<Membership> {

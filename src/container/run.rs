@@ -244,6 +244,7 @@ impl Created {
             plan: &plan,
             held: &held,
             state: State::default(),
+            endpoints: net::Endpoint::of(&network).into_iter().collect(),
             policy: plan.restart,
             restarts: Restarts::default(),
             retired: false,
@@ -372,6 +373,8 @@ struct Recorder<'a> {
     plan: &'a RunPlan,
     held: &'a Held,
     state: State,
+    /// Its ends of its networks.
+    endpoints: Vec<net::Endpoint>,
     /// The plan's, unless `update` has changed it since.
     policy: RestartPolicy,
     restarts: Restarts,
@@ -392,6 +395,7 @@ impl Keeper for Recorder<'_> {
             restart_count: self.restarts.count,
             health: Health::at_start(self.plan.health.as_ref()),
             ports: ports.to_vec(),
+            endpoints: self.endpoints.clone(),
             ..State::running(init, monitor)
         };
         self.held.write_state(&self.state)?;
@@ -485,6 +489,7 @@ impl Keeper for Recorder<'_> {
             init: None,
             monitor: None,
             ports: Vec::new(),
+            endpoints: Vec::new(),
             error: failure.map(Failure::to_string),
             stopped_by_user: failure.is_none(),
             ..std::mem::take(&mut self.state)

@@ -216,7 +216,7 @@ enum Connection<'a> {
     /// The keepers of its networks.
     Seats(OwnedFd),
     /// Of the stack, which has failed.
-    StandIn(Failure, OwnedFd),
+    StandIn(&'a net::stack::Layout, Failure, OwnedFd),
 }
 
 impl Starting {
@@ -299,7 +299,7 @@ impl Starting {
             net::ResolvedNetwork::BuiltIn(layout) => match self.channel.receive_with()? {
                 Some((FromInit::LinkMade(Ok(())), Some(link))) => Ok(Connection::Stack(layout, link)),
                 Some((FromInit::LinkMade(Err(failure)), _)) => {
-                    Ok(Connection::StandIn(failure, self.network_namespace()?))
+                    Ok(Connection::StandIn(layout, failure, self.network_namespace()?))
                 }
                 Some((FromInit::Failed(failure), _)) => Err(failure),
                 Some((other, _)) => {
@@ -325,8 +325,8 @@ impl Starting {
             Connection::Program(network, namespace) => {
                 self.network = net::start_attach(network, namespace, ports, directory)
             }
-            Connection::StandIn(failure, namespace) => {
-                self.network = Some(net::fall_back(failure, namespace, ports, directory))
+            Connection::StandIn(layout, failure, namespace) => {
+                self.network = Some(net::fall_back(layout, failure, namespace, ports, directory))
             }
         }
         Ok(())

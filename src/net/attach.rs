@@ -14,6 +14,7 @@
 use super::ports::slirp4netns::Api;
 use super::ports::{self, Bound};
 use super::resolve::{loopback_only, stand_ins};
+use super::stack::Layout;
 use super::{CONTAINER, Carrier, ForwardDns, GATEWAY, INTERFACE, MTU, NAME_SERVER, Otherwise, ResolvedNetwork, Tool};
 use crate::error::{Doing, Failure, IntoCause, Notice, Result};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -83,11 +84,19 @@ pub fn start_attach(
 }
 
 /// As [`start_attach`], in place of rr's own stack, which cannot work because of `failure`: what is installed is tried,
-/// and without anything there is loopback only. The container's files are as they are: queries go to [`NAME_SERVER`].
-pub fn fall_back(failure: Failure, namespace: OwnedFd, ports: &[Bound], directory: &Path) -> Attaching {
+/// and without anything there is loopback only. So it is where the addresses are not those that the programs know
+/// ([`super::PrivateNetwork`]). The container's files are as they are: queries go to [`NAME_SERVER`].
+pub fn fall_back(
+    layout: &Layout,
+    failure: Failure,
+    namespace: OwnedFd,
+    ports: &[Bound],
+    directory: &Path,
+) -> Attaching {
     let carriage =
         Carriage { forward_dns: ForwardDns::Yes, ports: ports.to_vec(), directory: directory.to_owned(), namespace };
-    Attaching { first: Err(failure), others: stand_ins(), otherwise: Otherwise::LoopbackOnly, carriage }
+    let others = if *layout == Layout::default() { stand_ins() } else { Vec::new() };
+    Attaching { first: Err(failure), others, otherwise: Otherwise::LoopbackOnly, carriage }
 }
 
 impl Attaching {

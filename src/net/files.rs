@@ -1,6 +1,7 @@
 //! Reads of the host what the container's files of names are made from.
 
 use super::names::{HostNames, hosts, resolv_conf};
+use super::stack::HostLoopback;
 use super::{CONTAINER, NetworkPlan, ResolvedNetwork};
 use crate::error::{Doing, Result};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -26,6 +27,10 @@ pub fn files(wanted: &NetworkPlan, network: &ResolvedNetwork, hostname: &str) ->
             ResolvedNetwork::Host => Some(IpAddr::V4(Ipv4Addr::new(127, 0, 1, 1))),
         },
         host_address: match network {
+            // Which reaches both what listens on loopback alone and what listens everywhere.
+            ResolvedNetwork::BuiltIn(layout) if layout.host_loopback == HostLoopback::Reachable => {
+                Some(layout.v4.gateway)
+            }
             ResolvedNetwork::BuiltIn(_) | ResolvedNetwork::Carried { .. } => host_address(),
             ResolvedNetwork::Host => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             ResolvedNetwork::Networks { leads_out: true, .. } => host_address(),

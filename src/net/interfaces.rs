@@ -33,6 +33,7 @@ fn configure(layout: &Layout) -> Result<()> {
     let mut requests = netlink::Requests::default();
     requests.link(LOOPBACK, libc::IFF_UP);
     requests.link(index, libc::IFF_UP);
+    requests.attribute(libc::IFLA_ADDRESS, &layout.mac().0);
     requests.attribute(libc::IFLA_MTU, &MTU.to_ne_bytes());
     requests.attribute(libc::IFLA_TXQLEN, &QUEUE_LENGTH.to_ne_bytes());
     requests.address(index, layout.v4.container, layout.v4.prefix);

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! The container's address differs from the host's, so the host's own address reaches the host, as in
-//! Docker; the host's loopback cannot be reached.
+//! Docker; the host's loopback is reached only where that was asked for. Where the host uses these ranges itself,
+//! [`stack`]'s are others, and other addresses can be asked for ([`PrivateNetwork`]).
 //!
 //! The calls, in order: [`plan`] and [`files`] in the client; [`raise_interfaces`] in init, while others write the id
 //! maps; then in the monitor either [`stack::start`], for which nobody waits, or [`start_attach`], and
@@ -23,21 +24,25 @@
 
 mod attach;
 pub mod dns;
+mod endpoint;
 mod files;
 mod interfaces;
 mod names;
 mod namespace;
 pub mod ports;
+mod private;
 mod resolve;
 pub mod stack;
 pub mod subnet;
 mod wanted;
 
 pub use attach::{Attached, Attaching, fall_back, start_attach};
+pub use endpoint::{Endpoint, Place};
 pub use files::files;
 pub use interfaces::raise_interfaces;
 pub use names::{HostNames, hosts, resolv_conf};
 pub use namespace::prepare_namespace;
+pub use private::PrivateNetwork;
 pub use resolve::{Carrier, ForwardDns, Otherwise, ResolvedNetwork, Tool, check, plan};
 pub use wanted::{MacAddress, Membership, NetworkMode, NetworkPlan};
 

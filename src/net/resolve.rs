@@ -126,7 +126,7 @@ pub enum ForwardDns {
 /// Decides who carries the container's packets.
 ///
 /// # Errors
-/// pasta or slirp4netns is asked for by name, and it, or the tun device it needs, is not there.
+/// pasta or slirp4netns is asked for by name, and it, or the tun device it needs, is not there; an address cannot be had.
 pub fn plan(wanted: &NetworkPlan) -> Result<(ResolvedNetwork, Vec<Notice>)> {
     let decided = match wanted.mode {
         NetworkMode::None => ResolvedNetwork::Loopback,
@@ -140,7 +140,7 @@ pub fn plan(wanted: &NetworkPlan) -> Result<(ResolvedNetwork, Vec<Notice>)> {
         NetworkMode::Container => ResolvedNetwork::Shared,
         NetworkMode::Private if !wanted.ports.is_empty() => publishing(wanted)?,
         NetworkMode::Private => match open_tun() {
-            Ok(()) => ResolvedNetwork::BuiltIn(Layout::default()),
+            Ok(()) => ResolvedNetwork::BuiltIn(wanted.private.layout_here()?),
             // No program does without it.
             Err(why) => {
                 let why = format!("{}; {}", why.cause, why.remedy);

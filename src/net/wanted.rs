@@ -1,6 +1,7 @@
 //! The network as asked for: what `--network` and its like have become, and what the record keeps of it.
 
 use super::ports::PortsPlan;
+use super::private::PrivateNetwork;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -15,6 +16,9 @@ pub struct NetworkPlan {
     /// With [`NetworkMode::Container`]: whose namespace; as typed, and in a record its whole id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+    /// With [`NetworkMode::Private`]: its addresses.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub private: PrivateNetwork,
     /// `--dns`: name servers instead of the host's.
     pub dns: Vec<String>,
     /// `--dns-search`
@@ -24,8 +28,13 @@ pub struct NetworkPlan {
     /// `--add-host name:address`, as (name, address); `host-gateway` is kept as that word.
     pub add_hosts: Vec<(String, String)>,
     /// `--publish` and `--publish-all`
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub ports: PortsPlan,
+}
+
+/// Whether there is nothing to write down.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl NetworkPlan {
@@ -35,6 +44,7 @@ impl NetworkPlan {
             mode,
             networks: Vec::new(),
             container: None,
+            private: PrivateNetwork::default(),
             dns: Vec::new(),
             dns_search: Vec::new(),
             dns_options: Vec::new(),
@@ -117,7 +127,10 @@ impl std::str::FromStr for MacAddress {
         let mut bytes = [0; 6];
         let mut words = text.split([':', '-']);
         for byte in &mut bytes {
-            let word = words.next().filter(|word| word.len() == 2).ok_or_else(wrong)?;
+            let word = words
+                .next()
+                .filter(|word| word.len() == 2 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
+                .ok_or_else(wrong)?;
             *byte = u8::from_str_radix(word, 16).map_err(|_| wrong())?;
         }
         match words.next() {

@@ -12,6 +12,7 @@ use crate::container::{usage, values};
 use crate::error::Result;
 use crate::image::config::ContainerConfig;
 use crate::image::reference::Reference;
+use crate::net::{Endpoint, Place};
 use crate::store::Store;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -76,25 +77,19 @@ fn as_podman_has_it(object: &mut Value, plan: &RunPlan) {
     object["OCIRuntime"] = Value::from("rr");
 }
 
-/// Nothing of it is rr's to know: addresses are given by whoever carries the packets.
+/// What rr knows of the container's ends; the private network's stand above as well, as Docker's default bridge has it.
 fn network_settings(container: &Container) -> Value {
     let plan = &container.plan;
-    let endpoint = json!({
-        "IPAMConfig": null,
-        "Links": null,
-        "Aliases": null,
-        "NetworkID": "",
-        "EndpointID": "",
-        "Gateway": "",
-        "IPAddress": "",
-        "IPPrefixLen": 0,
-        "IPv6Gateway": "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
-        "MacAddress": "",
-        "DriverOpts": null,
-    });
-    json!({
+    let words = network_words(&plan.network);
+    let mut networks = Map::new();
+    for (index, word) in words.into_iter().enumerate() {
+        let mut endpoint = json!({
+            "IPAMConfig": null, "Links": null, "Aliases": null, "NetworkID": "", "EndpointID": "", "DriverOpts": null,
+        });
+        add_addresses(&mut endpoint, container.state.endpoints.get(index));
+        networks.insert(word, endpoint);
+    }
+    let mut settings = json!({
         "Bridge": "",
         "SandboxID": "",
         "HairpinMode": false,
@@ -105,15 +100,31 @@ fn network_settings(container: &Container) -> Value {
         "SecondaryIPAddresses": null,
         "SecondaryIPv6Addresses": null,
         "EndpointID": "",
-        "Gateway": "",
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
-        "IPAddress": "",
-        "IPPrefixLen": 0,
-        "IPv6Gateway": "",
-        "MacAddress": "",
-        "Networks": Value::Object(network_words(&plan.network).into_iter().map(|word| (word, endpoint.clone())).collect()),
-    })
+        "Networks": networks,
+    });
+    let default = container.state.endpoints.first().filter(|_| plan.network.mode != NetworkMode::Networks);
+    add_addresses(&mut settings, default);
+    settings
+}
+
+/// Docker's fields of an endpoint; empty where the container does not run, or somebody else gives it addresses.
+fn add_addresses(object: &mut Value, endpoint: Option<&Endpoint>) {
+    let place = |place: Option<&Place>| match place {
+        Some(Place { address, prefix, gateway }) => {
+            (address.to_string(), *prefix, gateway.map(|gateway| gateway.to_string()).unwrap_or_default())
+        }
+        None => Default::default(),
+    };
+    let (address, prefix, gateway) = place(endpoint.and_then(|endpoint| endpoint.v4.as_ref()));
+    let (address6, prefix6, gateway6) = place(endpoint.and_then(|endpoint| endpoint.v6.as_ref()));
+    let mac = endpoint.and_then(|endpoint| endpoint.mac).map(|mac| mac.to_string()).unwrap_or_default();
+    let text =
+        [("IPAddress", address), ("Gateway", gateway), ("GlobalIPv6Address", address6), ("IPv6Gateway", gateway6)];
+    for (name, value) in text.into_iter().chain([("MacAddress", mac)]) {
+        object[name] = value.into();
+    }
+    object["IPPrefixLen"] = prefix.into();
+    object["GlobalIPv6PrefixLen"] = prefix6.into();
 }
 
 /// Docker's map: each exposed port with where it is published, `null` where that is nowhere.

@@ -3,6 +3,7 @@
 use crate::container::health::Health;
 use crate::host::process::ProcessName;
 use crate::launch::protocol::Exit;
+use crate::net::Endpoint;
 use crate::net::ports::Bound;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,9 @@ pub struct State {
     /// The host's ports that lead into it, while it runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Bound>,
+    /// Its ends of its networks, in their order, while it runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Endpoint>,
     /// How it is, where that is checked; after its end how it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
@@ -99,6 +103,7 @@ impl State {
             monitor: None,
             executions: Vec::new(),
             ports: Vec::new(),
+            endpoints: Vec::new(),
             exit_code: Some(exit.code()),
             finished_at: Some(jiff::Timestamp::now()),
             ..self

@@ -1,5 +1,6 @@
 //! Who is where in the container's small network, and which way a packet of the container goes. Pure.
 
+use crate::net::MacAddress;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The addresses of one family.
@@ -55,6 +56,8 @@ pub struct Layout {
     pub v6: Subnet,
     /// See there.
     pub host_loopback: HostLoopback,
+    /// The container's hardware address; None: Docker's, [`Layout::mac`].
+    pub mac: Option<MacAddress>,
 }
 
 /// The way of a packet.
@@ -84,11 +87,21 @@ impl Default for Layout {
             },
             v6: Subnet { container: v6(0x100), gateway: v6(2), name_server: v6(3), prefix: 64 },
             host_loopback: HostLoopback::OutOfReach,
+            mac: None,
         }
     }
 }
 
 impl Layout {
+    /// The container's hardware address: one that was asked for, else 02:42 and the IPv4 address, as Docker has them.
+    pub fn mac(&self) -> MacAddress {
+        let [a, b, c, d] = match self.v4.container {
+            IpAddr::V4(address) => address.octets(),
+            IpAddr::V6(_) => [0; 4],
+        };
+        self.mac.unwrap_or(MacAddress([2, 0x42, a, b, c, d]))
+    }
+
     /// The network of an address's family.
     pub fn subnet(&self, of: IpAddr) -> &Subnet {
         if of.is_ipv4() { &self.v4 } else { &self.v6 }
