@@ -568,7 +568,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__create)
-            opts="-a -e -h -i -l -p -P -q -t -u -v -w --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --net-alias --network-alias --publish --publish-all --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-a -e -h -i -l -p -P -q -t -u -v -w --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --ip --ip6 --mac-address --net --network --net-alias --network-alias --publish --publish-all --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -739,6 +739,18 @@ _rr() {
                     return 0
                     ;;
                 --expose)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip6)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mac-address)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1210,7 +1222,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__run)
-            opts="-d -a -e -h -i -l -p -P -q -t -u -v -w --detach --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --net-alias --network-alias --publish --publish-all --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-d -a -e -h -i -l -p -P -q -t -u -v -w --detach --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --ip --ip6 --mac-address --net --network --net-alias --network-alias --publish --publish-all --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1381,6 +1393,18 @@ _rr() {
                     return 0
                     ;;
                 --expose)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip6)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mac-address)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1680,7 +1704,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__create)
-            opts="-a -e -h -i -l -p -P -q -t -u -v -w --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --net-alias --network-alias --publish --publish-all --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-a -e -h -i -l -p -P -q -t -u -v -w --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --ip --ip6 --mac-address --net --network --net-alias --network-alias --publish --publish-all --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1851,6 +1875,18 @@ _rr() {
                     return 0
                     ;;
                 --expose)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip6)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mac-address)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3084,7 +3120,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__run)
-            opts="-d -a -e -h -i -l -p -P -q -t -u -v -w --detach --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --net --network --net-alias --network-alias --publish --publish-all --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-d -a -e -h -i -l -p -P -q -t -u -v -w --detach --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --ip --ip6 --mac-address --net --network --net-alias --network-alias --publish --publish-all --platform --privileged --pull --quiet --read-only --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3255,6 +3291,18 @@ _rr() {
                     return 0
                     ;;
                 --expose)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip6)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mac-address)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

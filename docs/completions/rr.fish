@@ -114,6 +114,9 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l dns -d 'Ask this name serv
 complete -c rr -n "__fish_rr_using_subcommand run" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l dns-search -d 'Set a search domain' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l expose -d 'Note a port that the container listens on' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l ip -d 'Give the container this IPv4 address' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l ip6 -d 'Give the container this address of IPv6' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l mac-address -d 'Give the container\'s interface this hardware address' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (rr\'s own), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s p -l publish -d 'Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken' -r
@@ -184,6 +187,9 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l dns -d 'Ask this name s
 complete -c rr -n "__fish_rr_using_subcommand create" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l dns-search -d 'Set a search domain' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l expose -d 'Note a port that the container listens on' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l ip -d 'Give the container this IPv4 address' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l ip6 -d 'Give the container this address of IPv6' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l mac-address -d 'Give the container\'s interface this hardware address' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (rr\'s own), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s p -l publish -d 'Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken' -r
@@ -467,6 +473,9 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l dns-search -d 'Set a search domain' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Note a port that the container listens on' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'Give the container this IPv4 address' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'Give the container this address of IPv6' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'Give the container\'s interface this hardware address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (rr\'s own), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken' -r
@@ -537,6 +546,9 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-option -l dns-opt -d 'Set an option of resolv.conf(5)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l dns-search -d 'Set a search domain' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Note a port that the container listens on' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'Give the container this IPv4 address' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'Give the container this address of IPv6' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'Give the container\'s interface this hardware address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (rr\'s own), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken' -r
