@@ -5,27 +5,26 @@
 //! bytes than were announced. A blob's reader goes on by itself, by a range request, where the
 //! connection broke; whether all bytes together have the right digest is for whoever reads them.
 
+mod authentication;
+mod blob;
+mod refusal;
+mod upload;
+
+pub(super) use self::upload::Uploaded;
 use super::auth::Credentials;
-use super::challenge::{self, Challenge};
 use super::digest::Digest;
 use super::http::{Agents, RequestBody, Trouble, TroubleKind, describe_body};
 use super::manifest::{MAX_MANIFEST, media_type};
 use super::registries::{Endpoint, Security};
-use super::transfer::BlobSource;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
-use std::io::{self, Read};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::io::Read;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
-use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use ureq::http::{HeaderMap, Method, Response, StatusCode};
-use ureq::{Body, BodyReader};
+use ureq::Body;
+use ureq::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use ureq::http::{HeaderMap, Method, Response};
 
 /// Largest answer of a token server, and most of an error's text that is read.
 const MAX_ANSWER: u64 = 1 << 20;
-/// Bytes that must have come for a broken connection to count as the first one again.
-const PROGRESS: u64 = 1 << 20;
 /// A token is asked for anew this many times for one request: the first, and one for an expired one.
 const MAX_CHALLENGES: u32 = 2;
 
@@ -70,27 +69,6 @@ pub(super) struct Fetched {
     pub(super) digest: Digest,
     /// The Content-Type it came with.
     pub(super) content_type: Option<String>,
-}
-
-/// What a token server answers (distribution's token authentication specification).
-#[derive(Deserialize)]
-struct TokenAnswer {
-    token: Option<String>,
-    access_token: Option<String>,
-}
-
-/// What a registry says about an error.
-#[derive(Deserialize)]
-struct ErrorAnswer {
-    errors: Vec<ErrorEntry>,
-}
-
-#[derive(Deserialize)]
-struct ErrorEntry {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    message: String,
 }
 
 impl Repository {
@@ -160,21 +138,6 @@ impl Repository {
             return Err(self.wrong(format!("blob {digest} has other content: its digest is {}", Digest::of(&bytes))));
         }
         Ok(bytes)
-    }
-
-    /// The bytes of a blob of `size` bytes from `offset` on. Nothing is asked before the first read. The
-    /// reader's errors carry a [`Trouble`].
-    pub(super) fn blob(&self, digest: &Digest, size: u64, offset: u64) -> BlobReader<'_> {
-        BlobReader {
-            repository: self,
-            digest: *digest,
-            size,
-            offset,
-            body: None,
-            failures: 0,
-            failed_at: 0,
-            ended: false,
-        }
     }
 
     /// A whole answer of at most `limit` bytes; a broken connection is tried again.
@@ -327,152 +290,6 @@ impl Repository {
         std::thread::sleep(wait);
         Ok(())
     }
-
-    fn current_authorization(&self) -> Option<String> {
-        self.authorization.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Answers a 401: gets a new Authorization, unless another thread has just done so.
-    fn authenticate(&self, headers: &HeaderMap, used: Option<&str>) -> Result<(), Trouble> {
-        let mut current = self.authorization.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.as_deref() != used {
-            return Ok(());
-        }
-        let lines = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        let challenges: Vec<Challenge> = lines.flat_map(challenge::parse).collect();
-        let of = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
-        let authorization = match (of("bearer"), of("basic"), &self.credentials) {
-            (Some(bearer), _, _) => format!("Bearer {}", self.fetch_token(bearer)?),
-            (None, Some(_), Credentials::Password { user, password }) => basic(user, password),
-            (None, Some(_), _) => return Err(self.denied("it wants a user name and a password")),
-            (None, None, _) => return Err(self.denied("it refuses access and does not say how to get it")),
-        };
-        if Some(authorization.as_str()) == used {
-            return Err(self.denied("it does not accept the user name and password"));
-        }
-        *current = Some(authorization);
-        Ok(())
-    }
-
-    /// A token by the challenge, with the credentials there are.
-    fn fetch_token(&self, challenge: &Challenge) -> Result<String, Trouble> {
-        let realm = challenge.parameter("realm").ok_or_else(|| self.wrong("it names no token server"))?;
-        let secure = realm.starts_with("https://") || self.endpoint.security == Security::Insecure;
-        if !secure {
-            return Err(self.wrong(format!("its token server `{}` is not HTTPS", realm.escape_debug())));
-        }
-        let path = self.endpoint.reference.path();
-        let own_scope = match self.scope {
-            Scope::Pull => format!("repository:{path}:pull"),
-            Scope::Push => format!("repository:{path}:pull,push"),
-            Scope::Login => String::new(),
-        };
-        let scope = challenge.parameter("scope").unwrap_or(&own_scope);
-        let service = challenge.parameter("service").unwrap_or("");
-        let response = match &self.credentials {
-            Credentials::IdentityToken(token) => self.agents.post_form(
-                realm,
-                &[
-                    ("grant_type", "refresh_token"),
-                    ("service", service),
-                    ("client_id", "rr"),
-                    ("scope", scope),
-                    ("refresh_token", token),
-                ],
-                self.endpoint.security,
-            )?,
-            Credentials::Password { user, password } => {
-                let url = token_url(realm, service, scope, Some(user));
-                self.agents.exchange(&Method::GET, &url, &[], Some(&basic(user, password)), self.endpoint.security)?
-            }
-            Credentials::Anonymous => {
-                let url = token_url(realm, service, scope, None);
-                self.agents.exchange(&Method::GET, &url, &[], None, self.endpoint.security)?
-            }
-        };
-        self.read_token(response)
-    }
-
-    fn read_token(&self, response: Response<Body>) -> Result<String, Trouble> {
-        let status = response.status();
-        if matches!(status.as_u16(), 400 | 401 | 403) {
-            return Err(self.denied("its token server does not accept who asks"));
-        }
-        if !status.is_success() {
-            let passes = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
-            let kind = if passes { TroubleKind::Temporary } else { TroubleKind::Wrong };
-            return Err(self.trouble(kind, format!("its token server answers {}", status_text(status))));
-        }
-        let bytes = self.read_limited(response.into_body(), MAX_ANSWER)?;
-        let answer: Option<TokenAnswer> = serde_json::from_slice(&bytes).ok();
-        let token = answer.and_then(|answer| answer.token.or(answer.access_token));
-        let is_header = |token: &String| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        token.filter(is_header).ok_or_else(|| self.wrong("its token server's answer holds no token"))
-    }
-
-    /// A status that is no success, in words.
-    fn refusal(&self, path: &str, response: Response<Body>) -> Trouble {
-        let status = response.status();
-        // What the registry says about it is a help, no more; it need not be readable.
-        let said = self.read_limited(response.into_body(), MAX_ANSWER).ok();
-        let answer: Option<ErrorAnswer> = said.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let first = answer.and_then(|answer| answer.errors.into_iter().next());
-        let said = first.as_ref().map(said_text).unwrap_or_default();
-        match status.as_u16() {
-            404 => self.trouble(TroubleKind::NotFound, self.not_found(path, first.as_ref())),
-            401 | 403 => self.denied(&format!("access is denied: it answers {}{said}", status_text(status))),
-            408 | 429 | 500..=599 => {
-                self.trouble(TroubleKind::Temporary, format!("it answers {}{said}", status_text(status)))
-            }
-            _ => self.wrong(format!("it answers {}{said}", status_text(status))),
-        }
-    }
-
-    fn not_found(&self, path: &str, error: Option<&ErrorEntry>) -> String {
-        let repository = self.endpoint.reference.path();
-        match path.split_once('/') {
-            _ if error.is_some_and(|error| error.code == "NAME_UNKNOWN") => {
-                format!("it has no repository {repository}")
-            }
-            Some(("manifests", tag)) if !tag.contains(':') => {
-                format!("it has no image {repository} with the tag {tag}")
-            }
-            Some(("manifests", digest)) => format!("it has no image {repository} with the digest {digest}"),
-            Some((_, digest)) => format!("it has no blob {digest} in {repository}"),
-            None => format!("it has no {path} in {repository}"),
-        }
-    }
-
-    fn denied(&self, cause: &str) -> Trouble {
-        let host = self.endpoint.reference.domain();
-        let trouble = self.trouble(TroubleKind::Denied, cause.to_owned());
-        match self.credentials {
-            Credentials::Anonymous => trouble.hint(format!(
-                "if the image exists and is private, log in to {host} first: rr reads what `podman login` and `docker login` keep"
-            )),
-            _ => trouble.hint(format!("check the credentials kept for {host}, or log in to it again")),
-        }
-    }
-
-    fn wrong(&self, cause: impl Into<String>) -> Trouble {
-        self.trouble(TroubleKind::Wrong, cause.into())
-    }
-
-    fn trouble(&self, kind: TroubleKind, cause: String) -> Trouble {
-        Trouble::new(kind, format!("{}: {cause}", self.endpoint.host()))
-    }
-}
-
-fn said_text(error: &ErrorEntry) -> String {
-    let text = if error.message.is_empty() { &error.code } else { &error.message };
-    // It comes from outside: one line, and not a long one.
-    let line: String = text.chars().take(200).collect();
-    if line.is_empty() { line } else { format!(" ({})", line.escape_debug()) }
-}
-
-/// `404 Not Found`
-fn status_text(status: StatusCode) -> String {
-    format!("{} {}", status.as_str(), status.canonical_reason().unwrap_or("")).trim_end().to_owned()
 }
 
 fn accept_manifests() -> Vec<(&'static str, String)> {
@@ -482,39 +299,6 @@ fn accept_manifests() -> Vec<(&'static str, String)> {
 /// `Docker-Content-Digest`, where it is one that can be compared.
 fn announced_digest(headers: &HeaderMap) -> Option<Digest> {
     headers.get("Docker-Content-Digest")?.to_str().ok()?.parse().ok()
-}
-
-/// RFC 7617
-fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
-}
-
-/// The token server's address with its query; what the realm itself has of one stays.
-fn token_url(realm: &str, service: &str, scope: &str, account: Option<&str>) -> String {
-    let mut url = realm.to_owned();
-    let mut separator = if realm.contains('?') { '&' } else { '?' };
-    // A scope a parameter: a challenge may name several, as for a blob of another repository.
-    let scopes = scope.split_whitespace().map(|scope| ("scope", Some(scope)));
-    for (name, value) in std::iter::once(("service", Some(service))).chain(scopes).chain([("account", account)]) {
-        let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
-        url.push(separator);
-        url.push_str(name);
-        url.push('=');
-        percent_encode(value, &mut url);
-        separator = '&';
-    }
-    url
-}
-
-/// RFC 3986: everything but the unreserved characters, and `:` and `/`, which a query may hold and
-/// scopes are made of.
-fn percent_encode(value: &str, url: &mut String) {
-    for byte in value.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'/' => url.push(byte.into()),
-            _ => url.push_str(&format!("%{byte:02X}")),
-        }
-    }
 }
 
 /// The wait that Retry-After asks for, in seconds or until a date (RFC 9110 section 10.2.3).
@@ -527,136 +311,6 @@ fn retry_after(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
     // One that is over asks for no wait.
     Some(date.duration_since(now).try_into().unwrap_or_default())
 }
-
-/// Reads a blob and goes on where the connection broke.
-pub(super) struct BlobReader<'a> {
-    repository: &'a Repository,
-    digest: Digest,
-    size: u64,
-    /// Of the next byte.
-    offset: u64,
-    body: Option<BodyReader<'static>>,
-    /// Without [`PROGRESS`] in between.
-    failures: u32,
-    /// Where the last failure was.
-    failed_at: u64,
-    /// All bytes came, and nothing after them.
-    ended: bool,
-}
-
-impl BlobReader<'_> {
-    /// Asks for the bytes from `offset` on.
-    fn open(&mut self) -> Result<BodyReader<'static>, Trouble> {
-        let path = format!("blobs/{}", self.digest);
-        let range = format!("bytes={}-", self.offset);
-        let headers: &[(&str, String)] = if self.offset > 0 { &[("Range", range)] } else { &[] };
-        let response = self.repository.request(&Method::GET, &path, headers)?;
-        let from = if response.status() == StatusCode::PARTIAL_CONTENT {
-            let from = range_start(response.headers());
-            if from != Some(self.offset) {
-                return Err(self.repository.wrong(format!("blob {}: it sends another range than asked", self.digest)));
-            }
-            self.offset
-        } else {
-            0
-        };
-        let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if let Some(length) = length.filter(|length| *length != self.size - from) {
-            let whole = length + from;
-            return Err(self.repository.wrong(format!(
-                "blob {} is {whole} bytes long there, and the manifest says {}",
-                self.digest, self.size
-            )));
-        }
-        let mut body = response.into_body().into_reader();
-        // A registry without ranges starts over; what is known already is passed over.
-        let known = self.offset - from;
-        let skipped =
-            io::copy(&mut body.by_ref().take(known), &mut io::sink()).map_err(|error| self.describe(error))?;
-        if skipped < known {
-            return Err(self.cut_off());
-        }
-        Ok(body)
-    }
-
-    fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, Trouble> {
-        if self.body.is_none() {
-            self.body = Some(self.open()?);
-        }
-        let Some(body) = &mut self.body else { return Ok(0) };
-        let left = self.size - self.offset;
-        // One byte more than is left is asked for, to see an end that does not come.
-        let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX)).max(1);
-        let count = match body.read(&mut buffer[..wanted]) {
-            Ok(count) => count as u64,
-            Err(error) => return Err(self.describe(error)),
-        };
-        match count {
-            0 if left == 0 => self.ended = true,
-            0 => return Err(self.cut_off()),
-            _ if left == 0 => {
-                return Err(self.repository.wrong(format!(
-                    "blob {} does not end after the {} bytes the manifest says",
-                    self.digest, self.size
-                )));
-            }
-            _ => {}
-        }
-        self.offset += count;
-        Ok(count as usize)
-    }
-
-    fn describe(&self, error: io::Error) -> Trouble {
-        describe_body(self.repository.endpoint.host(), error, self.repository.agents.patience())
-    }
-
-    fn cut_off(&self) -> Trouble {
-        self.repository.trouble(
-            TroubleKind::Temporary,
-            format!("blob {} ends after {} of {} bytes", self.digest, self.offset, self.size),
-        )
-    }
-}
-
-impl BlobSource for Repository {
-    fn open(&self, digest: &Digest, size: u64, offset: u64) -> Result<Box<dyn Read + Send + '_>, Trouble> {
-        Ok(Box::new(self.blob(digest, size, offset)))
-    }
-}
-
-impl Read for BlobReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.ended || buffer.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            match self.read_some(buffer) {
-                Ok(count) => {
-                    if self.offset - self.failed_at >= PROGRESS {
-                        self.failures = 0;
-                    }
-                    return Ok(count);
-                }
-                Err(trouble) if trouble.kind == TroubleKind::Temporary => {
-                    self.body = None;
-                    self.failed_at = self.offset;
-                    self.repository.wait(&mut self.failures, None, trouble)?;
-                }
-                Err(trouble) => return Err(trouble.into()),
-            }
-        }
-    }
-}
-
-/// Where the bytes of a 206 start: `bytes 5-9/10`.
-fn range_start(headers: &HeaderMap) -> Option<u64> {
-    let text = headers.get(CONTENT_RANGE)?.to_str().ok()?;
-    text.strip_prefix("bytes ")?.split_once('-')?.0.trim().parse().ok()
-}
-
-mod upload;
-
-pub(super) use upload::Uploaded;
 
 #[cfg(test)]
 mod tests;
