@@ -16,6 +16,7 @@ mod detach;
 mod differential;
 mod doctor;
 mod drivers;
+mod escapes;
 mod events;
 mod exec;
 mod exit_codes;

@@ -28,13 +28,12 @@ use super::payload::{self, Command};
 use super::plan::{Ipc, Process, RunPlan, Sharing};
 use super::protocol::{ToClient, WindowSize};
 use super::user_namespace::{OldGroups, become_root};
-use crate::error::{Doing, Failure, IntoCause, Result};
+use crate::error::{Doing, Failure, Result};
 use crate::net::NetworkMode;
 use crate::rootfs::identity::{Identity, resolve_identity};
 use crate::rootfs::kernel_filesystems::{Pty, open_pty};
 use crate::rootfs::resolve::Root;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into, exit_now};
-use crate::sys::trampoline;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::DumpableBehavior;
 use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType};
@@ -195,7 +194,7 @@ fn sequence(place: &Place<'_>, client: &ToClientChannel, job: Job) -> Result<Inf
     let identity = resolve_identity(&root, &process.user, &process.additional_groups, &place.plan.ids)?;
     let master = take_streams(&root, kind, &streams, &identity)?;
     let command = Command::prepare(&process, &identity, &place.plan.ids)?;
-    let trampoline = make_trampoline()?;
+    let trampoline = payload::make_trampoline()?;
     let doing = || "cannot make a pipe for the client";
     let (outcome, report) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing(doing)?;
     let along: Vec<BorrowedFd<'_>> = [Some(&outcome), master.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
@@ -205,15 +204,6 @@ fn sequence(place: &Place<'_>, client: &ToClientChannel, job: Job) -> Result<Inf
     Err(match trampoline {
         Some(trampoline) => command.execute_by(trampoline, report, &process.args[0]),
         None => command.execute(&process.args[0]),
-    })
-}
-
-/// What executes the command in this process's stead.
-fn make_trampoline() -> Result<Option<OwnedFd>> {
-    trampoline::file().map_err(|error| {
-        let refused = error.raw_os_error() == Some(libc::EACCES);
-        let failure = Failure::new("cannot make an executable file in memory", error.into_cause());
-        if refused { failure.hint("an administrator can run: sysctl -w vm.memfd_noexec=1") } else { failure }
     })
 }
 

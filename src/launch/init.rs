@@ -5,8 +5,8 @@
 //! assume and must not do stands with its type. A failure goes to the monitor as a message.
 
 use super::Launch;
-use super::payload::{self, Command};
-use super::plan::{Device, Ipc, KernelPaths, Mount, RootSource, Sharing};
+use super::payload::{self, Command, Way};
+use super::plan::{Device, Ipc, KernelPaths, Mount, MountKind, RootSource, Sharing};
 use super::protocol::{Channel, FromInit, ToInit};
 use super::reaper;
 use super::stdio::{Input, PayloadEnds};
@@ -453,15 +453,34 @@ impl<'a> Rooted<'a> {
         let plan = self.launch.plan;
         self.take_stdio()?;
         let command = Command::prepare(&plan.process, &self.identity, &plan.ids)?;
+        let (way, outcome) = self.way_to_execute(&command)?;
         if self.network == Network::Awaited {
-            self.monitor.send(&FromInit::ReadyToExec)?;
+            self.monitor.send_with(&FromInit::ReadyToExec, outcome.as_ref().map(AsFd::as_fd))?;
             match self.monitor.receive()? {
                 Some(ToInit::NetworkAttached) => {}
                 _ => exit_now(ExitCode::Runner.number()),
             }
         }
         payload::confine(&plan.process, &self.identity, &plan.ids)?;
-        Ok(Confined { launch: self.launch, monitor: self.monitor, command, network: self.network })
+        let Rooted { launch, monitor, network, .. } = self;
+        Ok(Confined { launch, monitor, command, way, outcome, network })
+    }
+
+    /// The image may lead the payload's file to rr's own, by way of /proc (CVE-2019-5736): directly is executed only what
+    /// surely is another file. Whether it is can be looked at where nobody else can write to it meanwhile.
+    fn way_to_execute(&self, command: &Command) -> Result<(Way, Option<OwnedFd>)> {
+        let plan = self.launch.plan;
+        let shared = |mount: &Mount| {
+            matches!(mount.kind, MountKind::Bind { .. } | MountKind::Volume { anonymous: false, .. })
+        };
+        let own_files = matches!(plan.root, RootSource::Layers { .. }) && !plan.mounts.iter().any(shared);
+        if own_files && command.is_plain(&plan.process.args[0]) {
+            return Ok((Way::Directly, None));
+        }
+        let Some(trampoline) = payload::make_trampoline()? else { return Ok((Way::Directly, None)) };
+        let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
+        let (outcome, report) = pipe.doing(|| "cannot make a pipe for the monitor")?;
+        Ok((Way::ByTrampoline { trampoline, report }, Some(outcome)))
     }
 
     /// Standard input, output and error: the terminal, the monitor's pipes, or what the client had;
@@ -506,18 +525,25 @@ struct Confined<'a> {
     launch: &'a Launch<'a>,
     monitor: &'a ToMonitor,
     command: Command,
+    way: Way,
+    /// What the monitor reads of the trampoline's.
+    outcome: Option<OwnedFd>,
     network: Network,
 }
 
 impl Confined<'_> {
     fn exec_payload(self) -> Result<Infallible> {
         if self.network == Network::Ready {
-            self.monitor.send(&FromInit::ReadyToExec)?;
+            self.monitor.send_with(&FromInit::ReadyToExec, self.outcome.as_ref().map(AsFd::as_fd))?;
         }
         if self.launch.plan.init {
             // The child goes on below; process 1 stays and reaps.
             reaper::fork_payload(self.launch.plan.stdio.tty)?;
         }
-        Err(self.command.execute(&self.launch.plan.process.args[0]))
+        let name = &self.launch.plan.process.args[0];
+        Err(match self.way {
+            Way::Directly => self.command.execute(name),
+            Way::ByTrampoline { trampoline, report } => self.command.execute_by(trampoline, report, name),
+        })
     }
 }

@@ -11,6 +11,7 @@ use super::exec::{Doors, Place};
 use super::executions::Executions;
 use super::logfile::Log;
 use super::networks::{self, Seat};
+use super::payload;
 use super::plan::RootSource;
 use super::protocol::{Channel, Exit, FromInit, Listener, ToClient, ToInit, ToMonitor};
 use super::stdio::{self, MonitorEnds, Output, PayloadEnds};
@@ -22,6 +23,7 @@ use crate::rootfs::fuse;
 use crate::rootfs::overlay::{self, Layers};
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into, close_inherited, exit_now};
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions};
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// The monitor's end of the conversation with the client.
@@ -281,7 +283,11 @@ impl Starting {
                 FromInit::LinkMade(_) => {}
                 FromInit::ReadyToExec => {
                     self.wait_for_network(launch, audience)?;
-                    return self.wait_for_exec(audience);
+                    self.wait_for_exec(audience)?;
+                    return match descriptor {
+                        Some(outcome) => read_report(outcome, &launch.plan.process.args[0]),
+                        None => Ok(()),
+                    };
                 }
             }
         }
@@ -410,6 +416,13 @@ impl Starting {
         }
         exit
     }
+}
+
+/// What the trampoline says, where init has become one: nothing, once it has executed `command`.
+fn read_report(outcome: OwnedFd, command: &str) -> Result<()> {
+    let mut report = Vec::new();
+    std::fs::File::from(outcome).read_to_end(&mut report).doing(|| "cannot wait for the payload to start")?;
+    payload::read_outcome(&report, command)
 }
 
 /// Starts fuse-overlayfs upon what init has mounted.

@@ -12,7 +12,8 @@ use crate::host::ids::IdMaps;
 use crate::rootfs::identity::Identity;
 use crate::rootfs::{apt, pivot};
 use crate::sys::process::{ExecWords, close_on_exec_from, reset_signals};
-use rustix::fs::Mode;
+use crate::sys::trampoline;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::CString;
 use std::io;
@@ -97,6 +98,31 @@ pub fn open_pipes_to_all() {
     }
 }
 
+/// How a program is executed.
+pub(super) enum Way {
+    /// By execve(2) of its file.
+    Directly,
+    /// By way of the trampoline, whose report the monitor reads.
+    ByTrampoline {
+        /// [`trampoline::file`]
+        trampoline: OwnedFd,
+        /// What [`read_outcome`] understands.
+        report: OwnedFd,
+    },
+}
+
+/// What makes the trampoline.
+///
+/// # Errors
+/// The system's.
+pub(super) fn make_trampoline() -> Result<Option<OwnedFd>> {
+    trampoline::file().map_err(|error| {
+        let refused = error.raw_os_error() == Some(libc::EACCES);
+        let failure = Failure::new("cannot make an executable file in memory", error.into_cause());
+        if refused { failure.hint("an administrator can run: sysctl -w vm.memfd_noexec=1") } else { failure }
+    })
+}
+
 /// A command line, made ready before the descriptors and privileges are given up.
 pub(super) struct Command {
     words: ExecWords,
@@ -120,6 +146,31 @@ impl Command {
         exec_failure(name, error.raw_os_error().unwrap_or(0), Found::look(name))
     }
 
+    /// Whether its file is a program of its own and nothing else, so that execve(2) of it can lead nowhere but into it: it is
+    /// reached through no link of /proc (`/proc/self/exe` is rr), and neither a script, whose interpreter may be such
+    /// a link, nor for binfmt_misc. True as well where there is no file. Who asks must know that nobody changes the file.
+    pub(super) fn is_plain(&self, name: &str) -> bool {
+        for candidate in self.candidates(name) {
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+            match rustix::fs::openat2(CWD, &candidate, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS) {
+                Err(Errno::NOENT | Errno::NOTDIR) => {}
+                Err(_) => return false,
+                Ok(file) => {
+                    let mut magic = [0; 4];
+                    return rustix::io::read(&file, &mut magic) == Ok(4) && magic == *b"\x7fELF";
+                }
+            }
+        }
+        true
+    }
+
+    fn candidates(&self, name: &str) -> Vec<PathBuf> {
+        match name.contains('/') {
+            true => vec![PathBuf::from(name)],
+            false => self.search.iter().map(|directory| directory.join(name)).collect(),
+        }
+    }
+
     /// Becomes it by way of `trampoline`: where other processes of the container look on, no moment must be when
     /// rr is what they find. What goes wrong then comes through `report`, to be read by [`read_outcome`].
     pub(super) fn execute_by(&self, trampoline: OwnedFd, report: OwnedFd, name: &str) -> Failure {
@@ -128,10 +179,7 @@ impl Command {
             // A reader that is gone does not want to know.
             let _ = rustix::io::write(&report, &[EXISTS]);
         }
-        let candidates: Vec<PathBuf> = match name.contains('/') {
-            true => vec![PathBuf::from(name)],
-            false => self.search.iter().map(|directory| directory.join(name)).collect(),
-        };
+        let candidates = self.candidates(name);
         // No word holds a NUL byte: `prepare` has seen to it.
         let candidates: Vec<CString> =
             candidates.into_iter().filter_map(|path| CString::new(path.into_os_string().into_vec()).ok()).collect();

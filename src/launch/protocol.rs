@@ -96,6 +96,7 @@ pub enum FromInit {
     /// The root file system wants fuse-overlayfs; the mounted /dev/fuse descriptor comes along.
     FuseMounted,
     /// All is prepared; the next thing is execve(2), or waiting for the network.
+    /// A descriptor comes along where it becomes a trampoline first: the report to be read then.
     ReadyToExec,
     /// A stage failed.
     Failed(Failure),

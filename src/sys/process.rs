@@ -291,7 +291,7 @@ impl ExecWords {
         let (args, env) = (pointers(&words), pointers(&self.env));
         // SAFETY: dup2(2) closes what has the number REPORT, whose owner is not heard of again, by the contract above.
         // Both arrays end with a null pointer and point to NUL-terminated strings that live; execveat(2) of a
-        // descriptor takes an empty path and returns only on failure.
+        // descriptor takes an empty path and returns only on failure. write(2) reads the array's four bytes.
         unsafe {
             if libc::dup2(report.as_raw_fd(), trampoline::REPORT) >= 0 {
                 libc::syscall(
@@ -302,6 +302,10 @@ impl ExecWords {
                     env.as_ptr(),
                     libc::AT_EMPTY_PATH,
                 );
+                // As the trampoline itself would: whoever reads the report may hear of it in no other way.
+                let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0).to_ne_bytes();
+                libc::write(trampoline::REPORT, errno.as_ptr().cast(), errno.len());
+                return io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
             }
         }
         io::Error::last_os_error()
