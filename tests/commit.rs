@@ -354,7 +354,8 @@ fn the_image_runs_as_the_container_did_and_as_the_changes_say() {
 #[test]
 fn a_running_container_is_committed_and_goes_on() {
     let rr = requires!(user());
-    let script = "echo 0 >/tick; i=0; while true; do i=$((i+1)); echo $i >/tick; sleep 0.05; done";
+    // A rename, because a snapshot may come between the two halves of `>`: the file is emptied, then written.
+    let script = "i=0; while true; do i=$((i+1)); echo $i >/next; mv /next /tick; sleep 0.05; done";
     rr.run(["run", "-d", "--name", "it", "--network", "none", "alpine", "sh", "-c", script]).succeeds();
     let tick = container_directory(&rr).join("upper/tick");
     assert!(crate::support::wait_until(Duration::from_secs(20), || tick.exists()));

@@ -27,8 +27,9 @@ fn start(rr: &Rr, options: &[&str], script: &str) {
 
 /// The same, from the image or root file system that `source` names.
 fn start_in(rr: &Rr, options: &[&str], source: &[&str], script: &str) {
-    let base = ["run", "-d", "--name", "cc", "--network", "none"];
-    rr.run([&base, options, source, &["sh", "-c", script]].concat()).succeeds();
+    let base = ["run", "-d", "--name", "cc"];
+    let network: &[&str] = if options.contains(&"--network") { &[] } else { &["--network", "none"] };
+    rr.run([&base, network, options, source, &["sh", "-c", script]].concat()).succeeds();
 }
 
 fn end(rr: &Rr) {

@@ -68,7 +68,8 @@ fn settings_reach_the_containers_own_namespaces_and_no_others() {
     rr.sh(&["--sysctl", "net.ipv4.ip_default_ttl=many"], "true").fails_with(125, "EINVAL");
     rr.sh(&["--ipc=host", "--sysctl", "kernel.msgmax=1"], "true")
         .fails_with(125, "with --ipc host it would be the host's");
-    rr.sh(&["--network=host", "--sysctl", "net.ipv4.ip_default_ttl=1"], "true").fails_with(125, "with --network host");
+    let words = ["run", "--network=host", "--sysctl", "net.ipv4.ip_default_ttl=1", "alpine", "true"];
+    rr.run(words).fails_with(125, "with --network host it would be the host's");
     rr.nothing_is_left();
 }
 

@@ -6,7 +6,7 @@ use crate::container::doctor::{self, Finding, Verdict};
 use crate::error::Result;
 use serde_json::json;
 
-/// Show what this machine offers, what rr will use of it, and what would mend what is missing
+/// Show what this machine offers and rr will use, and how to mend what is missing
 ///
 /// Each thing is found out by trying it. The exit status is 0 where `rr run` works, perhaps with less than it could
 /// have, and 1 where it does not.

@@ -805,7 +805,7 @@ mod tests {
             (&["--ulimit", "nope=1", "x"], "cannot use --ulimit nope=1", "nope"),
             (&["--detach-keys", "ctrl-1", "x"], "cannot use --detach-keys ctrl-1", "ctrl-"),
             (&["--security-opt", "nope", "x"], "cannot use --security-opt nope", "no such"),
-            (&["--security-opt", "seccomp=/f", "x"], "cannot use --security-opt seccomp=/f", "later"),
+            (&["--security-opt", "seccomp=/f", "x"], "cannot use --security-opt seccomp=/f", "ENOENT"),
             (&["--group-add", "keep-groups", "--group-add=1", "x"], "cannot use --group-add", "joined"),
             (&["-v", "a:b:c:d", "x"], "cannot use --volume a:b:c:d", ""),
             (&["--userns", "nope", "x"], "cannot use --userns nope", ""),
