@@ -42,9 +42,14 @@ impl Hostile {
 
     /// Nothing was written into the host's directory, and nothing of it was seen.
     fn held(&self, outcome: &Outcome) {
-        let names: Vec<_> = fs::read_dir(&self.host).expect("readable").flatten().map(|entry| entry.file_name()).collect();
+        let names: Vec<_> =
+            fs::read_dir(&self.host).expect("readable").flatten().map(|entry| entry.file_name()).collect();
         assert_eq!(names, ["secret"], "{outcome}");
-        assert_eq!(fs::read_to_string(self.host.join("secret")).expect("readable"), "secret of the host\n", "{outcome}");
+        assert_eq!(
+            fs::read_to_string(self.host.join("secret")).expect("readable"),
+            "secret of the host\n",
+            "{outcome}"
+        );
         assert!(!outcome.stdout.contains("secret of the host"), "{outcome}");
     }
 }
@@ -80,7 +85,10 @@ fn an_images_program_is_never_rr() {
     let hostile = requires!(Hostile::new());
     let dockerfile = "ln -s /proc/self/exe /link; printf '#!/link\\n' >/script; chmod 755 /script";
     let start = ["run", "--name", "made", "--network", "none"];
-    hostile.rr.run([&start[..], &["--rootfs", hostile.root.to_str().expect("UTF-8"), "sh", "-c", dockerfile]].concat()).succeeds();
+    hostile
+        .rr
+        .run([&start[..], &["--rootfs", hostile.root.to_str().expect("UTF-8"), "sh", "-c", dockerfile]].concat())
+        .succeeds();
     hostile.rr.run(["commit", "made", "evil"]).succeeds();
     hostile.rr.run(["rm", "made"]).succeeds();
     for command in ["/link", "/script", "/proc/self/exe"] {
@@ -100,7 +108,8 @@ fn a_working_directory_through_a_descriptor_is_refused() {
     for number in 0..16 {
         for name in ["self", "1", "thread-self"] {
             let directory = format!("/proc/{name}/fd/{number}");
-            let outcome = hostile.run(&["-w", &directory], "cat etc/alpine-release ../etc/alpine-release 2>/dev/null; stat -c %i . /");
+            let outcome = hostile
+                .run(&["-w", &directory], "cat etc/alpine-release ../etc/alpine-release 2>/dev/null; stat -c %i . /");
             refused += usize::from(!outcome.status.success());
             if outcome.status.success() {
                 let inodes: BTreeSet<&str> = outcome.stdout.lines().filter(|line| !line.starts_with('3')).collect();
@@ -182,7 +191,8 @@ fn links_of_the_image_stay_inside() {
     fs::write(given.join("from"), "given\n").expect("the directory is ours");
     let (directory, file) = (format!("{}:/target/below", given.display()), format!("{}/from:/file", given.display()));
     let options = ["-w", "/work/new", "-v", &directory, "-v", &file, "--tmpfs", "/tmpfs/t", "-v", "/target/anonymous"];
-    let outcome = hostile.run(&options, "pwd; cat /target/below/from /file; echo x >/target/anonymous/x; touch /tmpfs/t/x");
+    let outcome =
+        hostile.run(&options, "pwd; cat /target/below/from /file; echo x >/target/anonymous/x; touch /tmpfs/t/x");
     hostile.held(&outcome);
     assert!(outcome.succeeds().stdout.ends_with("given\ngiven\n"));
     // What has those names inside is the container's own.
@@ -210,7 +220,8 @@ fn a_target_that_changes_under_the_mount_stays_inside() {
     let made = format!("made-{}", std::process::id());
     for _ in 0..40 {
         let target = format!("/shared/target/{made}");
-        let outcome = hostile.run(&["-v", "shared:/shared", "--tmpfs", &target], "cat /shared/target/secret 2>/dev/null; true");
+        let outcome =
+            hostile.run(&["-v", "shared:/shared", "--tmpfs", &target], "cat /shared/target/secret 2>/dev/null; true");
         hostile.held(&outcome);
         assert!(!Path::new("/").join(&made).exists());
     }
@@ -264,8 +275,12 @@ fn rr_listens_nowhere_that_a_container_reaches() {
         hostile.rr.run(["run", "--rm", "--name", name, "--network", "host", "--rootfs", root, "cat", "/proc/net/unix"])
     };
     let before = sockets(look("before"));
-    hostile.rr.run(["run", "-d", "--name", "beside", "--network", "host", "--rootfs", root, "sleep", "1000"]).succeeds();
-    let new: Vec<String> = sockets(look("after")).difference(&before).filter(|name| name.contains("rr")).cloned().collect();
+    hostile
+        .rr
+        .run(["run", "-d", "--name", "beside", "--network", "host", "--rootfs", root, "sleep", "1000"])
+        .succeeds();
+    let new: Vec<String> =
+        sockets(look("after")).difference(&before).filter(|name| name.contains("rr")).cloned().collect();
     assert!(new.is_empty(), "{new:?}");
     hostile.rr.run(["rm", "-f", "-t", "0", "beside"]).succeeds();
     hostile.rr.nothing_is_left();
@@ -302,7 +317,10 @@ fn keys_of_the_user_cannot_be_read() {
         let source = hostile.rr.path("call.s");
         fs::write(&source, text).map_err(|error| error.to_string())?;
         let mut compiler = std::process::Command::new("cc");
-        let output = compiler.args(["-nostdlib", "-static", "-o"]).args([&hostile.root.join("bin").join(name), &source]).output();
+        let output = compiler
+            .args(["-nostdlib", "-static", "-o"])
+            .args([&hostile.root.join("bin").join(name), &source])
+            .output();
         let output = output.map_err(|error| error.to_string())?;
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
     };
@@ -323,9 +341,20 @@ fn the_page_on_security_is_true() {
     let source = |path: &str| fs::read_to_string(top.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     let page = source("docs/explanation/security.md");
     for cve in [
-        "CVE-2016-9962", "CVE-2018-15664", "CVE-2019-5736", "CVE-2019-14271", "CVE-2020-15257", "CVE-2021-30465",
-        "CVE-2022-0492", "CVE-2023-27561", "CVE-2024-1753", "CVE-2024-9407", "CVE-2024-21626", "CVE-2025-31133",
-        "CVE-2025-52565", "CVE-2025-52881",
+        "CVE-2016-9962",
+        "CVE-2018-15664",
+        "CVE-2019-5736",
+        "CVE-2019-14271",
+        "CVE-2020-15257",
+        "CVE-2021-30465",
+        "CVE-2022-0492",
+        "CVE-2023-27561",
+        "CVE-2024-1753",
+        "CVE-2024-9407",
+        "CVE-2024-21626",
+        "CVE-2025-31133",
+        "CVE-2025-52565",
+        "CVE-2025-52881",
     ] {
         assert!(page.contains(cve), "{cve} is missing");
     }

@@ -62,7 +62,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand tag 'Give an image another name'
             cand inspect 'Show everything about containers and images'
             cand events 'Print what happens to containers, images and volumes'
-            cand doctor 'Show what this machine offers, what rr will use of it, and what would mend what is missing'
+            cand doctor 'Show what this machine offers and rr will use, and how to mend what is missing'
             cand info 'Show what rr has stored and what it finds on this machine'
             cand version 'Show the version of rr and of the machine it runs on'
             cand unshare 'Run a command in the user namespace of the store, to reach files of subordinate ids'
@@ -1300,7 +1300,7 @@ set edit:completion:arg-completer[rr] = {|@words|
         }
         &'rr;system'= {
             cand events 'Print what happens to containers, images and volumes'
-            cand doctor 'Show what this machine offers, what rr will use of it, and what would mend what is missing'
+            cand doctor 'Show what this machine offers and rr will use, and how to mend what is missing'
             cand info 'Show what rr has stored and what it finds on this machine'
             cand prune 'Remove what nobody needs, and what killed commands have left'
             cand df 'Show what takes how much room'

@@ -470,9 +470,8 @@ impl<'a> Rooted<'a> {
     /// surely is another file. Whether it is can be looked at where nobody else can write to it meanwhile.
     fn way_to_execute(&self, command: &Command) -> Result<(Way, Option<OwnedFd>)> {
         let plan = self.launch.plan;
-        let shared = |mount: &Mount| {
-            matches!(mount.kind, MountKind::Bind { .. } | MountKind::Volume { anonymous: false, .. })
-        };
+        let shared =
+            |mount: &Mount| matches!(mount.kind, MountKind::Bind { .. } | MountKind::Volume { anonymous: false, .. });
         let own_files = matches!(plan.root, RootSource::Layers { .. }) && !plan.mounts.iter().any(shared);
         if own_files && command.is_plain(&plan.process.args[0]) {
             return Ok((Way::Directly, None));
