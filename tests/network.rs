@@ -8,6 +8,7 @@ mod addresses;
 mod modes;
 mod ports;
 mod servers;
+mod stack;
 
 use crate::support::{Outcome, Rr, images, requires, small_root, wait_until};
 use rr::confine::capabilities::set_no_new_privileges;

@@ -134,10 +134,10 @@ pub fn unshare_user_and_mounts() -> io::Result<()> {
     }
 }
 
-/// unshare(2) of the user namespace and, owned by the new one, of the network namespace.
-pub fn unshare_user_and_network() -> io::Result<()> {
-    // SAFETY: as for `unshare_user`; CLONE_NEWNET changes what sockets are made in from now on.
-    match unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) } {
+/// unshare(2) of the network namespace, by root of a user namespace: what is made from here on in this thread.
+pub fn unshare_network() -> io::Result<()> {
+    // SAFETY: CLONE_NEWNET touches neither memory nor descriptors (unshare(2)).
+    match unsafe { libc::unshare(libc::CLONE_NEWNET) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

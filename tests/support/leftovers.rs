@@ -2,7 +2,8 @@
 //!
 //! A process belongs to a private home if that path is in its command line, environment, mounts,
 //! or open files, or if it shares a pid namespace (other than ours) with such a process. The payload
-//! of a container is found by its mounts: its root overlay names the store's layers.
+//! of a container is found by its mounts: its root overlay names the store's layers. The process of a container's
+//! network shows nothing of itself but its name and its parent, a process of that home (prctl(2), PR_SET_DUMPABLE).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ pub struct Process {
     /// Arguments joined by blanks; the name in brackets for one that has none.
     pub command: String,
     pid_namespace: Option<PathBuf>,
+    parent: i32,
 }
 
 /// Everything left of the home at `base`: one line each.
@@ -41,7 +43,12 @@ pub fn processes(base: &Path) -> Vec<Process> {
         .filter_map(|process| process.pid_namespace.clone())
         .filter(|ns| Some(ns) != own.as_ref())
         .collect();
-    found.extend(others.into_iter().filter(|p| p.pid_namespace.as_ref().is_some_and(|ns| namespaces.contains(ns))));
+    let (members, others): (Vec<Process>, Vec<Process>) =
+        others.into_iter().partition(|p| p.pid_namespace.as_ref().is_some_and(|ns| namespaces.contains(ns)));
+    found.extend(members);
+    let parents: BTreeSet<i32> = found.iter().map(|process| process.pid).collect();
+    let hidden = |process: &Process| process.pid_namespace.is_none() && parents.contains(&process.parent);
+    found.extend(others.into_iter().filter(hidden));
     found.sort_by_key(|process| process.pid);
     found
 }
@@ -90,7 +97,8 @@ fn read_process(pid: i32) -> Option<Process> {
     let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let command = String::from_utf8_lossy(&arguments).replace('\0', " ").trim().to_owned();
     let command = if command.is_empty() { format!("[{}]", head.split_once('(')?.1) } else { command };
-    Some(Process { pid, command, pid_namespace: std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok() })
+    let parent = tail.split(' ').nth(1)?.parse().ok()?;
+    Some(Process { pid, command, pid_namespace: std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok(), parent })
 }
 
 fn mentions(pid: i32, needle: &[u8]) -> bool {

@@ -6,7 +6,7 @@ use super::wire::ip::{Packet, protocol};
 use super::wire::tcp::{self, Flags, Options, Segment, Seq};
 use super::wire::{ETHERNET, Ethernet, IPV4, Mac};
 use super::*;
-use crate::sys::process::{Cloned, exit_now, fork};
+use crate::sys::process::{Cloned, exit_now, fork, unshare_network, unshare_user};
 use proptest::prelude::*;
 use rustix::net::{AddressFamily, SocketFlags};
 use rustix::process::{WaitId, WaitIdOptions};
@@ -382,7 +382,7 @@ fn on_an_island(test: impl FnOnce()) {
     match fork().unwrap() {
         Cloned::Child => {
             // Without user namespaces there is no island, and no test.
-            if crate::sys::process::unshare_user_and_network().is_err() {
+            if unshare_user().and_then(|()| unshare_network()).is_err() {
                 exit_now(0);
             }
             crate::sys::net::loopback_up().unwrap();
