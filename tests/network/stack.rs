@@ -142,7 +142,8 @@ fn datagrams_come_back_and_their_errors_too() {
 
 fn raise_file_limit() -> u64 {
     let most = rustix::process::getrlimit(Resource::Nofile).maximum;
-    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).expect("up to the hard limit");
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })
+        .expect("up to the hard limit");
     most.unwrap_or(u64::MAX)
 }
 
