@@ -233,6 +233,8 @@ pub fn start(launch: &Launch<'_>, keeper: &mut dyn Keeper, notice: &mut dyn FnMu
     }
     log::debug!("spawn_child");
     let (mut running, monitor) = spawn_child(launch, keeper)?;
+    // The monitor has them now.
+    drop(launch.ports.take());
     log::debug!("write_id_maps");
     if launch.parent.is_none() {
         id_maps::write_id_maps(monitor.child.pid, &launch.plan.ids)?.wait()?;

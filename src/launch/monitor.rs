@@ -235,6 +235,8 @@ impl Starting {
         match clone_into(namespaces).doing(|| "cannot make the container's namespaces")? {
             Cloned::Child => {
                 drop(channel);
+                // The monitor's to keep or to give away.
+                drop(launch.ports.take());
                 init::main(launch, &inits_end, streams)
             }
             Cloned::Parent(init) => {
@@ -318,7 +320,8 @@ impl Starting {
 
     /// Starts whoever carries packets.
     fn connect(&mut self, launch: &Launch<'_>, connection: Connection<'_>) -> Result<()> {
-        let (ports, directory) = (&self.ports.bound, launch.dir);
+        let sockets = std::mem::take(&mut self.ports.sockets);
+        let (bound, directory) = (&self.ports.bound, launch.dir);
         match connection {
             Connection::Seats(namespace) => {
                 for (number, seat) in launch.seats.borrow().iter().enumerate() {
@@ -327,12 +330,16 @@ impl Starting {
             }
             Connection::None => {}
             // It ends with this process.
-            Connection::Stack(layout, link) => drop(net::stack::start(link, layout)?),
+            Connection::Stack(layout, link) => {
+                drop(net::stack::start(link, layout, OpenPorts { bound: bound.clone(), sockets })?);
+            }
             Connection::Program(network, namespace) => {
-                self.network = net::start_attach(network, namespace, ports, directory)
+                self.network = net::start_attach(network, namespace, bound, directory);
             }
             Connection::StandIn(layout, failure, namespace) => {
-                self.network = Some(net::fall_back(layout, failure, namespace, ports, directory))
+                // The program takes the ports itself.
+                drop(sockets);
+                self.network = Some(net::fall_back(layout, failure, namespace, bound, directory));
             }
         }
         Ok(())

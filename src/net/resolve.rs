@@ -138,11 +138,13 @@ pub fn plan(wanted: &NetworkPlan) -> Result<(ResolvedNetwork, Vec<Notice>)> {
             return Err(Failure::new("cannot use --network", "the container has not joined its networks"));
         }
         NetworkMode::Container => ResolvedNetwork::Shared,
-        NetworkMode::Private if !wanted.ports.is_empty() => publishing(wanted)?,
         NetworkMode::Private => match open_tun() {
             Ok(()) => ResolvedNetwork::BuiltIn(wanted.private.layout_here()?),
             // No program does without it.
             Err(why) => {
+                if !wanted.ports.is_empty() {
+                    return Err(Failure::new(ports::DOING, why.cause).hint(why.remedy));
+                }
                 let why = format!("{}; {}", why.cause, why.remedy);
                 return Ok((ResolvedNetwork::Loopback, vec![loopback_only(&why)]));
             }
@@ -184,17 +186,6 @@ fn usable(tool: Tool) -> Result<Carrier> {
     };
     open_tun().map_err(|why| Failure::new(doing(), why.cause).hint(why.remedy))?;
     Ok(Carrier { tool, path })
-}
-
-/// Who carries packets where ports are published, which the stack does not do yet.
-fn publishing(wanted: &NetworkPlan) -> Result<ResolvedNetwork> {
-    open_tun().map_err(|why| Failure::new(ports::DOING, why.cause).hint(why.remedy))?;
-    let carriers = stand_ins();
-    if carriers.is_empty() {
-        let cause = format!("neither pasta nor slirp4netns is installed; {}", Package::Passt.remedy());
-        return Err(Failure::new(ports::DOING, cause));
-    }
-    Ok(ResolvedNetwork::Carried { carriers, otherwise: Otherwise::LoopbackOnly, forward_dns: forward_dns(wanted)? })
 }
 
 /// The programs that can stand in for the stack.

@@ -1,8 +1,9 @@
 //! Network interfaces (netdevice(7)) and what of sockets rustix does not have (socket(7), tcp(7), ip(7)).
 
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 
 /// Brings up `lo` of this process's network namespace. A new namespace's loopback is down, and
@@ -194,3 +195,62 @@ fn extended_error(data: &[u8]) -> Option<NetworkError> {
         offender,
     })
 }
+/// From now on [`receive_at`] knows which of this machine's addresses a datagram was for (ip(7), IP_PKTINFO; ipv6(7)).
+///
+/// # Errors
+/// The system's.
+pub fn tell_addresses(socket: impl AsFd, of: IpAddr) -> io::Result<()> {
+    match of {
+        IpAddr::V4(_) => set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
+        IpAddr::V6(_) => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
+    }
+}
+
+/// Receives a datagram, without waiting: its length, who has sent it, and where to, after [`tell_addresses`].
+///
+/// # Errors
+/// The system's.
+pub fn receive_at(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr, Option<IpAddr>)> {
+    let mut control = nix::cmsg_space!(libc::in6_pktinfo);
+    let mut parts = [io::IoSliceMut::new(buffer)];
+    let flags = MsgFlags::MSG_DONTWAIT;
+    let message =
+        recvmsg::<SockaddrStorage>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut control), flags)?;
+    let local = message.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::Ipv4PacketInfo(info) => {
+            Some(IpAddr::V4(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr))))
+        }
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr))),
+        _ => None,
+    });
+    let sender = message.address.and_then(|address| {
+        let v4 = address.as_sockaddr_in().map(|address| SocketAddr::V4((*address).into()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into())))
+    });
+    let length = message.bytes;
+    Ok((length, sender.ok_or(io::ErrorKind::InvalidData)?, local))
+}
+
+/// Sends a datagram from one of this machine's addresses, without waiting.
+///
+/// # Errors
+/// The system's.
+pub fn send_from(socket: impl AsFd, payload: &[u8], to: SocketAddr, from: IpAddr) -> io::Result<()> {
+    let parts = [io::IoSlice::new(payload)];
+    let (fd, flags) = (socket.as_fd().as_raw_fd(), MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
+    let to = SockaddrStorage::from(to);
+    match from {
+        IpAddr::V4(from) => {
+            let source = libc::in_addr { s_addr: u32::from(from).to_be() };
+            let info = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: source, ipi_addr: libc::in_addr { s_addr: 0 } };
+            sendmsg(fd, &parts, &[ControlMessage::Ipv4PacketInfo(&info)], flags, Some(&to))?;
+        }
+        IpAddr::V6(from) => {
+            let source = libc::in6_addr { s6_addr: from.octets() };
+            let info = libc::in6_pktinfo { ipi6_addr: source, ipi6_ifindex: 0 };
+            sendmsg(fd, &parts, &[ControlMessage::Ipv6PacketInfo(&info)], flags, Some(&to))?;
+        }
+    }
+    Ok(())
+}
+

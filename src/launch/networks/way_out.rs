@@ -6,6 +6,7 @@
 use super::links::Bridge;
 use crate::error::{Doing, Failure, Result};
 use crate::launch::protocol::{Channel, channel_pair};
+use crate::net::ports::OpenPorts;
 use crate::net::stack::{self, Layout, Subnet};
 use crate::store::networks::Pool;
 use crate::sys::process::{Cloned, Namespaces, clone_into, exit_now};
@@ -32,7 +33,7 @@ impl WayOut {
                 drop(ours);
                 if let Ok(Some(((), Some(device)))) = stacks.receive_with() {
                     drop(stacks);
-                    let ended = stack::serve(device, &layout);
+                    let ended = stack::serve(device, &layout, OpenPorts::default());
                     log::debug!("the network's process ends: {ended:?}");
                 }
                 exit_now(1)

@@ -57,10 +57,16 @@ pub fn open(wanted: &[Published], families: Families) -> Result<OpenPorts> {
 /// # Errors
 /// Those of [`open`]; or the network cannot publish an address.
 pub fn open_for(network: &ResolvedNetwork, wanted: &[Published]) -> Result<OpenPorts> {
-    let ResolvedNetwork::Carried { carriers, .. } = network else { return Ok(OpenPorts::default()) };
-    if wanted.is_empty() {
-        return Ok(OpenPorts::default());
-    }
+    let carriers = match network {
+        _ if wanted.is_empty() => return Ok(OpenPorts::default()),
+        ResolvedNetwork::Host | ResolvedNetwork::Loopback | ResolvedNetwork::Shared => return Ok(OpenPorts::default()),
+        ResolvedNetwork::Networks { .. } => {
+            let cause = "networks of their own names publish no ports yet";
+            return Err(Failure::new(super::DOING, cause).hint("use --network private"));
+        }
+        ResolvedNetwork::BuiltIn(_) => return open(wanted, Families::Both),
+        ResolvedNetwork::Carried { carriers, .. } => carriers,
+    };
     let families = match carriers.iter().all(|carrier| carrier.tool == Tool::Slirp4netns) {
         true => Families::V4,
         false => Families::Both,

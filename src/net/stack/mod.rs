@@ -17,6 +17,7 @@
 //! link       frames, ARP and neighbour discovery
 //! tcp/       flows of TCP     udp, echo     the same of datagrams and pings
 //! names      queries for the name server, to the forwarder
+//! inbound/   what comes at published ports
 //! table, timers               flows by number; deadlines
 //! wire/      bytes ↔ headers, pure
 //! ```
@@ -24,6 +25,7 @@
 //! Everything in a frame is the container's claim. Whatever it says, the stack answers or drops it, in bounded memory.
 
 mod echo;
+mod inbound;
 mod layout;
 mod link;
 mod names;
@@ -42,7 +44,9 @@ pub use process::{serve, start};
 
 use crate::net::dns::Upstream;
 use crate::sys::tun::VIRTIO_HEADER;
+use crate::net::ports::OpenPorts;
 use echo::Echoes;
+use inbound::Inbound;
 use link::Link;
 use names::Names;
 use rustix::event::{Timespec, epoll};
@@ -73,6 +77,12 @@ enum Source {
     Udp(Id),
     Echo(Id),
     Names,
+    /// A published port.
+    Port(Id),
+    /// A client of one, of datagrams.
+    Client(Id),
+    /// Those who wait for the container to be known.
+    Waiting,
 }
 
 impl Source {
@@ -84,6 +94,9 @@ impl Source {
             Source::Udp(id) => (2, id.to_bits()),
             Source::Echo(id) => (3, id.to_bits()),
             Source::Names => (4, 0),
+            Source::Port(id) => (5, id.to_bits()),
+            Source::Client(id) => (6, id.to_bits()),
+            Source::Waiting => (7, 0),
         };
         kind << 56 | bits
     }
@@ -95,6 +108,9 @@ impl Source {
             2 => Source::Udp(id),
             3 => Source::Echo(id),
             4 => Source::Names,
+            5 => Source::Port(id),
+            6 => Source::Client(id),
+            7 => Source::Waiting,
             _ => Source::Device,
         }
     }
@@ -135,6 +151,7 @@ pub struct Stack {
     udp: Udp,
     echoes: Echoes,
     names: Names,
+    inbound: Inbound,
     /// Where frames are read into.
     frame: Vec<u8>,
 }
@@ -163,8 +180,17 @@ impl Stack {
             udp: Udp::default(),
             echoes: Echoes::default(),
             names,
+            inbound: Inbound::default(),
             frame: vec![0; LARGEST_FRAME],
         })
+    }
+
+    /// Leads what comes at these ports of the host into the container.
+    ///
+    /// # Errors
+    /// They cannot be watched.
+    pub fn publish(&mut self, ports: OpenPorts) -> rustix::io::Result<()> {
+        self.inbound.publish(&mut self.core, ports)
     }
 
     /// Serves until the device is gone.
@@ -195,13 +221,16 @@ impl Stack {
         for event in events.iter() {
             self.serve(Source::from_bits(event.data.u64()), event.flags)?;
         }
+        self.inbound.settle(&mut self.core, &mut self.tcp);
         self.tcp.acknowledge(&mut self.core);
         while let Some(entry) = self.core.timers.pop(self.core.now) {
             match entry.1 {
                 Source::Tcp(_) => self.tcp.expire(&mut self.core, entry),
                 Source::Udp(_) => self.udp.expire(&mut self.core, entry),
                 Source::Echo(_) => self.echoes.expire(&mut self.core, entry),
-                Source::Device | Source::Names => {}
+                Source::Client(_) => self.inbound.expire(&mut self.core, entry),
+                Source::Waiting => self.inbound.wait_is_over(&mut self.core, &mut self.tcp, entry),
+                Source::Device | Source::Names | Source::Port(_) => {}
             }
         }
         if self.names.next(&self.core).is_some_and(|next| next <= self.core.now) {
@@ -229,6 +258,8 @@ impl Stack {
             Source::Udp(id) => self.udp.event(&mut self.core, id, flags),
             Source::Echo(id) => self.echoes.event(&mut self.core, id, flags),
             Source::Names => self.names.serve(&mut self.core),
+            Source::Port(id) => self.inbound.event(&mut self.core, &mut self.tcp, id),
+            Source::Client(_) | Source::Waiting => {}
         }
         Ok(())
     }
@@ -247,7 +278,7 @@ impl Stack {
 
     /// The frame in `self.frame`, of this length.
     fn take_frame(&mut self, length: usize) {
-        let Stack { core, tcp, udp, echoes, names, frame } = self;
+        let Stack { core, tcp, udp, echoes, names, inbound, frame } = self;
         let Some(frame) = frame[..length].get(VIRTIO_HEADER..).and_then(Ethernet::parse) else { return };
         match frame.kind {
             ARP => core.link.arp(&frame, &core.layout),
@@ -260,7 +291,7 @@ impl Stack {
                     return;
                 }
                 core.link.learn(packet.source, frame.from);
-                take_packet(core, (tcp, udp, echoes, names), frame.from, &packet);
+                take_packet(core, (tcp, udp, echoes, names, inbound), frame.from, &packet);
             }
             _ => {}
         }
@@ -268,8 +299,13 @@ impl Stack {
 }
 
 /// A packet of the container's with a source address that it may have.
-fn take_packet(core: &mut Core, flows: (&mut Tcp, &mut Udp, &mut Echoes, &mut Names), from: Mac, packet: &Packet<'_>) {
-    let (tcp, udp, echoes, names) = flows;
+fn take_packet(
+    core: &mut Core,
+    flows: (&mut Tcp, &mut Udp, &mut Echoes, &mut Names, &mut Inbound),
+    from: Mac,
+    packet: &Packet<'_>,
+) {
+    let (tcp, udp, echoes, names, inbound) = flows;
     match packet.protocol {
         protocol::TCP => {
             if let Some(segment) = Segment::parse(packet.payload) {
@@ -277,7 +313,9 @@ fn take_packet(core: &mut Core, flows: (&mut Tcp, &mut Udp, &mut Echoes, &mut Na
             }
         }
         protocol::UDP => {
-            if let Some(datagram) = Datagram::parse(packet.payload) {
+            if let Some(datagram) = Datagram::parse(packet.payload)
+                && !inbound.answer(core, packet, &datagram)
+            {
                 udp.datagram(core, names, from, packet, &datagram);
             }
         }

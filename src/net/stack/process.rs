@@ -4,10 +4,11 @@
 use super::{Layout, Stack, sandbox};
 use crate::error::{Doing, Result};
 use crate::net::dns::{DOMAIN, Upstream};
+use crate::net::ports::OpenPorts;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into, close_all_but, exit_now};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit, Signal};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// The process's name, as ps(1) shows it.
@@ -16,44 +17,47 @@ const NAME: &std::ffi::CStr = c"rr-net";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Starts the process that serves `device`, and does not wait for it: what the container sends meanwhile lies in the
-/// device's queue. The calling process must be single-threaded.
+/// device's queue. `ports` lead into the container. The calling process must be single-threaded.
 ///
 /// # Errors
 /// There can be no further process.
-pub fn start(device: OwnedFd, layout: &Layout) -> Result<Child> {
+pub fn start(device: OwnedFd, layout: &Layout, ports: OpenPorts) -> Result<Child> {
     match clone_into(Namespaces::NONE).doing(|| "cannot start the network's process")? {
         Cloned::Parent(child) => Ok(child),
         Cloned::Child => {
-            let result = serve(device, layout);
+            let result = serve(device, layout, ports);
             log::debug!("the network's process ends: {result:?}");
             exit_now(1)
         }
     }
 }
 
-/// Runs in: a child of whoever keeps the network, in the host's network namespace. Returns only on failure.
+/// Runs in: a child of whoever keeps the network, in the host's network namespace. `ports` lead to the container of
+/// `layout`. Returns only on failure.
 ///
 /// # Errors
 /// The device's; or the system's.
-pub fn serve(device: OwnedFd, layout: &Layout) -> Result<()> {
+pub fn serve(device: OwnedFd, layout: &Layout, ports: OpenPorts) -> Result<()> {
     let doing = || "cannot serve the container's network";
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).doing(doing)?;
     rustix::thread::set_name(NAME).doing(doing)?;
-    keep_only(&device)?;
+    keep_only(&device, &ports)?;
     raise_file_limit();
     let mut stack = Stack::new(device, layout.clone(), Upstream::new(Path::new(RESOLV_CONF), DOMAIN)).doing(doing)?;
+    stack.publish(ports).doing(|| super::super::ports::DOING)?;
     sandbox::enter(&Upstream::directories(Path::new(RESOLV_CONF)))?;
     stack.run().doing(doing)
 }
 
 /// Closes what the monitor has open; whoever waits for the end of a pipe must not wait for this process.
-fn keep_only(device: &OwnedFd) -> Result<()> {
+fn keep_only(device: &OwnedFd, ports: &OpenPorts) -> Result<()> {
     let doing = || "cannot let go of the standard streams";
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).doing(doing)?;
     rustix::stdio::dup2_stdin(&null).doing(doing)?;
     rustix::stdio::dup2_stdout(&null).doing(doing)?;
     rustix::stdio::dup2_stderr(&null).doing(doing)?;
-    close_all_but(&[null.as_fd(), device.as_fd()]);
+    let kept: Vec<BorrowedFd<'_>> = [&null, device].into_iter().chain(&ports.sockets).map(AsFd::as_fd).collect();
+    close_all_but(&kept);
     Ok(())
 }
 

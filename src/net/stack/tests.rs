@@ -320,7 +320,7 @@ fn a_flow_is_opened_from_outside() {
         ("203.0.113.5:6000".parse().unwrap(), "10.0.2.100:80".parse().unwrap());
     let Stack { core, tcp, .. } = &mut bench.stack;
     core.link.learn(inside.ip(), CONTAINER);
-    tcp.open_inward(core, accepted, peer, inside);
+    tcp.open_inward(core, accepted, peer, inside).unwrap();
     let mut client = Client::new(80, peer);
     let call = client.receive(&mut bench).unwrap();
     assert_eq!(call.flags, Flags::SYN);

@@ -63,18 +63,25 @@ impl Tcp {
         }
     }
 
+    /// Whether a flow has these ends.
+    pub(in crate::net::stack) fn knows(&self, ends: &Ends) -> bool {
+        self.by_ends.contains_key(ends)
+    }
+
     /// Opens a flow to the container: `socket` is connected to somebody who is shown as `from`, and wants to talk to `to`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "published ports will be its callers"))]
+    ///
+    /// # Errors
+    /// There is no room for it; gives the socket back.
     pub(in crate::net::stack) fn open_inward(
         &mut self,
         core: &mut Core,
         socket: OwnedFd,
         from: SocketAddr,
         to: SocketAddr,
-    ) {
+    ) -> Result<(), OwnedFd> {
         let ends = Ends { inside: to, outside: from };
         if self.flows.len() >= MOST_FLOWS || self.by_ends.contains_key(&ends) {
-            return;
+            return Err(socket);
         }
         // Unknown: everybody on the link, of whom one takes it.
         let mac = core.link.neighbour(to.ip()).unwrap_or(Mac::BROADCAST);
@@ -82,6 +89,21 @@ impl Tcp {
         prepare(&mut flow);
         if let Some(id) = self.take_in(core, flow) {
             self.call(core, id);
+        }
+        Ok(())
+    }
+
+    /// A container that refuses by IPv6 may serve IPv4 alone: it is called again there, by the gateway, since the
+    /// client has no address of IPv4.
+    pub(super) fn call_by_v4(&mut self, core: &mut Core, id: super::Id) {
+        let Some(flow) = self.flows.remove(id) else { return };
+        self.by_ends.remove(&flow.ends);
+        // It is watched anew, by another number.
+        let _ = rustix::event::epoll::delete(&core.epoll, &flow.socket);
+        let to = SocketAddr::new(core.layout.v4.container, flow.ends.inside.port());
+        let from = SocketAddr::new(core.layout.v4.gateway, flow.ends.outside.port());
+        if let Err(socket) = self.open_inward(core, flow.socket, from, to) {
+            let _ = sockopt::set_socket_linger(&socket, Some(std::time::Duration::ZERO));
         }
     }
 

@@ -164,6 +164,7 @@ impl Tcp {
                 core.link.send(&head, &[]);
                 self.forget(id);
             }
+            Fate::Reset if flow.state == State::Calling && flow.ends.inside.is_ipv6() => self.call_by_v4(core, id),
             Fate::Reset => self.reset(id),
         }
     }
