@@ -183,8 +183,8 @@ fn what_nobody_serves_inside_is_reset() {
         let answer = try_get(host, SocketAddr::new(host, port));
         let kind = answer.as_ref().map_err(std::io::Error::kind);
         let closed = matches!(kind, Err(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::ConnectionRefused));
-        // slirp4netns closes without a reset, or later than anybody waits.
-        assert!(closed || mode == "slirp4netns", "{mode}: {answer:?}");
+        // The programs sometimes close without a reset, and slirp4netns later than anybody waits.
+        assert!(closed || (mode != "private" && answer.as_deref().unwrap_or("") == ""), "{mode}: {answer:?}");
         rr.run(["rm", "-f", "idle"]).succeeds();
     }
     rr.nothing_is_left();
