@@ -184,7 +184,7 @@ fn what_nobody_serves_inside_is_reset() {
         let kind = answer.as_ref().map_err(std::io::Error::kind);
         let closed = matches!(kind, Err(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::ConnectionRefused));
         // The programs sometimes close without a reset, and slirp4netns later than anybody waits.
-        assert!(closed || (mode != "private" && answer.as_deref().unwrap_or("") == ""), "{mode}: {answer:?}");
+        assert!(closed || (mode != "private" && answer.as_deref().unwrap_or_default().is_empty()), "{mode}: {answer:?}");
         rr.run(["rm", "-f", "idle"]).succeeds();
     }
     rr.nothing_is_left();
