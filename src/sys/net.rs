@@ -214,8 +214,7 @@ pub fn receive_at(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, So
     let mut control = nix::cmsg_space!(libc::in6_pktinfo);
     let mut parts = [io::IoSliceMut::new(buffer)];
     let flags = MsgFlags::MSG_DONTWAIT;
-    let message =
-        recvmsg::<SockaddrStorage>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut control), flags)?;
+    let message = recvmsg::<SockaddrStorage>(socket.as_fd().as_raw_fd(), &mut parts, Some(&mut control), flags)?;
     let local = message.cmsgs()?.find_map(|control| match control {
         ControlMessageOwned::Ipv4PacketInfo(info) => {
             Some(IpAddr::V4(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr))))
@@ -253,4 +252,3 @@ pub fn send_from(socket: impl AsFd, payload: &[u8], to: SocketAddr, from: IpAddr
     }
     Ok(())
 }
-

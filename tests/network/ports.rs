@@ -184,7 +184,10 @@ fn what_nobody_serves_inside_is_reset() {
         let kind = answer.as_ref().map_err(std::io::Error::kind);
         let closed = matches!(kind, Err(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::ConnectionRefused));
         // The programs sometimes close without a reset, and slirp4netns later than anybody waits.
-        assert!(closed || (mode != "private" && answer.as_deref().unwrap_or_default().is_empty()), "{mode}: {answer:?}");
+        assert!(
+            closed || (mode != "private" && answer.as_deref().unwrap_or_default().is_empty()),
+            "{mode}: {answer:?}"
+        );
         rr.run(["rm", "-f", "idle"]).succeeds();
     }
     rr.nothing_is_left();
@@ -201,7 +204,8 @@ fn much_goes_both_ways_and_one_way_ends_before_the_other() {
         let asked = if mode == "pasta" { "read line;" } else { "" };
         let server =
             format!("tcpsvd 0.0.0.0 80 wc -c & exec tcpsvd 0.0.0.0 81 sh -c '{asked} exec head -c 20971520 /dev/zero'");
-        detached(&rr, &["--name", "much", "--network", mode, "-p", "80", "-p", "81"], &image, &server).succeeds_quietly();
+        detached(&rr, &["--name", "much", "--network", mode, "-p", "80", "-p", "81"], &image, &server)
+            .succeeds_quietly();
         let port = |inside: &str| port_of(&rr, "much", inside, "0.0.0.0");
         let (to, from) = (port("80"), port("81"));
         let mut counted = String::new();

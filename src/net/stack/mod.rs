@@ -43,8 +43,8 @@ pub use layout::{HostLoopback, Layout, Subnet};
 pub use process::{serve, start};
 
 use crate::net::dns::Upstream;
-use crate::sys::tun::VIRTIO_HEADER;
 use crate::net::ports::OpenPorts;
+use crate::sys::tun::VIRTIO_HEADER;
 use echo::Echoes;
 use inbound::Inbound;
 use link::Link;
