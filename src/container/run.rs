@@ -218,6 +218,8 @@ impl Created {
             Ok(ports) => ports,
             Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
         };
+        let mut endpoints: Vec<net::Endpoint> = net::Endpoint::of(&network).into_iter().collect();
+        endpoints.extend(seats.iter().map(|seat| seat.endpoint.for_record()));
         let launch = Launch {
             plan: &plan,
             ports: Cell::new(ports),
@@ -244,7 +246,7 @@ impl Created {
             plan: &plan,
             held: &held,
             state: State::default(),
-            endpoints: net::Endpoint::of(&network).into_iter().collect(),
+            endpoints,
             policy: plan.restart,
             restarts: Restarts::default(),
             retired: false,

@@ -104,6 +104,21 @@ fn inspect_shows_addresses_while_the_container_runs() {
     rr.run(["run", "-d", "--name", "cc", "--network", "slirp4netns", "--rootfs", &source, "sleep", "100"]).succeeds();
     assert_eq!(shown(), "10.0.2.100/24 10.0.2.2  0 slirp4netns 10.0.2.100 ");
     rr.run(["rm", "-f", "cc"]).succeeds();
+    // On a network with a name, the fields above are empty, as with Docker.
+    rr.run(["network", "create", "--subnet", "10.90.7.0/24", "--ipv6", "back"]).succeeds();
+    let options = ["--network", "back", "--ip", "10.90.7.9", "--mac-address", "02:00:00:00:00:09"];
+    rr.run([&["run", "-d", "--name", "cc"], &options[..], &["--rootfs", &source, "sleep", "100"]].concat()).succeeds();
+    assert_eq!(shown(), "/0   0 back 10.90.7.9 02:00:00:00:00:09");
+    let v6 = "{{range .NetworkSettings.Networks}}{{.GlobalIPv6Address}}/{{.GlobalIPv6PrefixLen}}{{end}}";
+    let v6 = rr.run(["inspect", "--format", v6, "cc"]).succeeds();
+    let inside = rr.run(["exec", "cc", "sh", "-c", "cat /sys/class/net/eth0/address; ip -o addr show eth0"]).succeeds();
+    assert!(
+        inside.stdout.starts_with("02:00:00:00:00:09\n") && inside.stdout.contains("inet 10.90.7.9/24"),
+        "{inside}"
+    );
+    assert!(inside.stdout.contains(&format!("inet6 {}", v6.line())), "{inside}: {v6}");
+    rr.run(["rm", "-f", "cc"]).succeeds();
+    rr.run(["network", "rm", "back"]).succeeds();
     rr.nothing_is_left();
 }
 

@@ -11,39 +11,40 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const MODES: [&str; 5] = ["private", "pasta", "slirp4netns", "host", "none"];
+/// `suite` is a network that the test makes.
+const MODES: [&str; 6] = ["private", "suite", "pasta", "slirp4netns", "host", "none"];
 
 /// The checks by name, and what each comes to in the modes, in their order.
 #[rustfmt::skip]
-const TABLE: &[(&str, [&str; 5])] = &[
-    //                        private     pasta       slirp4netns host        none
-    ("tcp",                  ["works",    "works",    "works",    "works",    "fails"]),
+const TABLE: &[(&str, [&str; 6])] = &[
+    //                        private      suite        pasta        slirp4netns  host         none
+    ("tcp",                   ["works",     "works",     "works",     "works",     "works",     "fails"]),
     // pasta gives the container the host's own address of IPv6, so that it reaches itself there.
-    ("tcp by IPv6",          ["works",    "fails",    "fails",    "works",    "fails"]),
-    ("source address",       ["the host", "the host", "the host", "the host", "nothing"]),
-    ("ping",                 ["works",    "works",    "works",    "works",    "fails"]),
-    ("ping by IPv6",         ["works",    "works",    "fails",    "works",    "fails"]),
-    ("names",                ["works",    "works",    "works",    "works",    "fails"]),
-    ("names of IPv6",        ["works",    "fails",    "fails",    "works",    "fails"]),
-    ("search domain",        ["works",    "works",    "works",    "works",    "fails"]),
-    ("host.docker.internal", ["works",    "works",    "works",    "works",    "fails"]),
-    ("udp",                  ["works",    "works",    "works",    "works",    "fails"]),
-    ("many fetches",         ["works",    "works",    "works",    "works",    "fails"]),
-    ("download",             ["works",    "works",    "works",    "works",    "fails"]),
-    ("upload",               ["works",    "works",    "works",    "works",    "fails"]),
-    ("half-close",           ["works",    "works",    "works",    "works",    "fails"]),
-    ("tls",                  ["works",    "works",    "works",    "works",    "fails"]),
-    ("websocket",            ["works",    "works",    "works",    "works",    "fails"]),
+    ("tcp by IPv6",           ["works",     "works",     "fails",     "fails",     "works",     "fails"]),
+    ("source address",        ["the host",  "the host",  "the host",  "the host",  "the host",  "nothing"]),
+    ("ping",                  ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("ping by IPv6",          ["works",     "works",     "works",     "fails",     "works",     "fails"]),
+    ("names",                 ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("names of IPv6",         ["works",     "works",     "fails",     "fails",     "works",     "fails"]),
+    ("search domain",         ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("host.docker.internal",  ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("udp",                   ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("many fetches",          ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("download",              ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("upload",                ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("half-close",            ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("tls",                   ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("websocket",             ["works",     "works",     "works",     "works",     "works",     "fails"]),
     // Debian 12's pasta lets the container wait.
-    ("refused",              ["Connection refused", "timed out", "Connection refused", "Connection refused", "Network is unreachable"]),
-    ("host's loopback",      ["fails",    "fails",    "fails",    "works",    "fails"]),
-    ("own loopback",         ["works",    "works",    "works",    "works",    "works"]),
-    ("low port",             ["works",    "works",    "works",    "works",    "works"]),
+    ("refused",               ["Connection refused", "Connection refused", "timed out", "Connection refused", "Connection refused", "Network is unreachable"]),
+    ("host's loopback",       ["fails",     "fails",     "fails",     "fails",     "works",     "fails"]),
+    ("own loopback",          ["works",     "works",     "works",     "works",     "works",     "works"]),
+    ("low port",              ["works",     "works",     "works",     "works",     "works",     "works"]),
     // Of the host's own name server on loopback.
-    ("no such name",         ["NXDOMAIN", "NXDOMAIN", "NXDOMAIN", "NXDOMAIN", "nothing"]),
-    ("refused name",         ["REFUSED",  "REFUSED",  "REFUSED",  "REFUSED",  "nothing"]),
-    ("long answer by EDNS",  ["works",    "works",    "works",    "works",    "fails"]),
-    ("long answer by TCP",   ["works",    "fails",    "works",    "works",    "fails"]),
+    ("no such name",          ["NXDOMAIN",  "NXDOMAIN",  "NXDOMAIN",  "NXDOMAIN",  "NXDOMAIN",  "nothing"]),
+    ("refused name",          ["REFUSED",   "REFUSED",   "REFUSED",   "REFUSED",   "REFUSED",   "nothing"]),
+    ("long answer by EDNS",   ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("long answer by TCP",    ["works",     "works",     "fails",     "works",     "works",     "fails"]),
 ];
 
 /// What a check's command prints if it is not `works` or `fails`.
@@ -99,6 +100,7 @@ fn one_suite_holds_in_every_mode() {
         ("tls", tls_at.port().to_string()),
         ("closed", closed_port(host).to_string()),
     ]);
+    rr.run(["network", "create", "--ipv6", "suite"]).succeeds();
     let mut wrong = Vec::new();
     for (index, mode) in MODES.iter().enumerate() {
         let mut words = ["run", "--rm", "--network", mode].map(str::to_owned).to_vec();
@@ -118,6 +120,7 @@ fn one_suite_holds_in_every_mode() {
     }
     assert!(wrong.is_empty(), "the table differs:\n{}", wrong.join("\n"));
     drop((name_server, tls_server));
+    rr.run(["network", "rm", "suite"]).succeeds();
     rr.nothing_is_left();
 }
 
@@ -125,7 +128,8 @@ fn one_suite_holds_in_every_mode() {
 fn the_page_says_the_same() {
     let source = std::env::var_os("RR_TEST_SOURCE").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     let page = std::fs::read_to_string(source.join("docs/reference/networking.md")).expect("the page");
-    let heads = MODES.map(|mode| format!("`{mode}`")).join(" | ");
+    let heads =
+        MODES.map(|mode| if mode == "suite" { "a network's name".into() } else { format!("`{mode}`") }).join(" | ");
     assert!(page.contains(&format!("| | {heads} |\n")), "the modes are the columns");
     for (check, cells) in TABLE {
         let row = format!("| {check} | {} |\n", cells.join(" | "));

@@ -1,7 +1,7 @@
 //! Who is on a network, and which addresses they have. Pure.
 
 use crate::error::{Failure, Result};
-use crate::net::{MacAddress, Membership};
+use crate::net::{self, MacAddress, Membership};
 use crate::store::networks::Pool;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,17 @@ pub struct Endpoint {
     pub addresses: Vec<Address>,
     /// Of its interface.
     pub mac: MacAddress,
+}
+
+impl Endpoint {
+    /// As the container's record has it.
+    pub fn for_record(&self) -> net::Endpoint {
+        let place = |v6: bool| {
+            let address = self.addresses.iter().find(|address| address.ip.is_ipv6() == v6)?;
+            Some(net::Place { address: address.ip, prefix: address.prefix, gateway: Some(address.gateway) })
+        };
+        net::Endpoint { v4: place(false), v6: place(true), mac: Some(self.mac) }
+    }
 }
 
 /// A container on the network.
