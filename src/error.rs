@@ -100,6 +100,8 @@ pub enum Known {
         /// Its id.
         id: String,
     },
+    /// Something was asked of a container that is paused, or between two runs.
+    Unready,
     /// A signal for a container that does not run.
     KillsStopped {
         /// As the user named it.

@@ -10,7 +10,7 @@ use super::relay::Relay;
 use super::report;
 use crate::container::logs::Tail;
 use crate::container::{lifecycle, record};
-use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::launch::logfile::{Ending, Entry, Stream};
 use crate::launch::protocol::WindowSize;
 use crate::launch::{Event, Interest, Running};
@@ -178,7 +178,8 @@ pub fn to_running(store: &Store, text: &str, attachment: &Attachment, input: Inp
     let Some(running) = lifecycle::attach(&container, Interest::Streams)? else {
         let doing = format!("cannot attach to container {text}");
         let cause = "You cannot attach to a stopped container, start it first";
-        return Err(Failure::new(doing, cause).code(ExitCode::General));
+        let failure = Failure::new(doing, cause).code(ExitCode::General);
+        return Err(failure.known(Known::NotRunning { id: container.plan.id }));
     };
     store.tell(&[crate::container::events::event(&container.plan, "attach")]);
     if let (true, Some(size)) = (tty, window()) {

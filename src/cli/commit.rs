@@ -1,7 +1,7 @@
 //! `rr commit`
 
 use super::verbs::Verb;
-use super::{output, report, store};
+use super::{output, personality, report, store};
 use crate::container::commit::{CommitOptions, Pause, Volumes, commit};
 use crate::container::record;
 use crate::container::values;
@@ -64,7 +64,11 @@ impl Verb for Commit {
         if let Some(path) = &self.iidfile {
             std::fs::write(path, image.id.to_string()).doing(|| format!("cannot write {}", path.display()))?;
         }
-        output::line(&image.id.to_string()).map(|()| 0)
+        match personality::is_podman() {
+            true => output::line(&image.id.hex()),
+            false => output::line(&image.id.to_string()),
+        }
+        .map(|()| 0)
     }
 }
 

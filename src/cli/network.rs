@@ -137,10 +137,6 @@ impl Verb for Prune {
         let pruned = networks::prune(&store()?, |network| {
             until.is_none_or(|until| network.metadata.created < until) && filters.labels(&network.metadata.labels)
         })?;
-        match personality::is_podman() {
-            true => output::text(&pruned.iter().map(|name| format!("{name}\n")).collect::<String>()),
-            false => prune::tell("Deleted Networks:", &pruned),
-        }
-        .map(|()| 0)
+        prune::tell("Deleted Networks:", &pruned).map(|()| 0)
     }
 }

@@ -114,6 +114,9 @@ fn docker(verb: &str, failure: &Failure) -> String {
         Some(Known::RemovesRunning { id }) => from_daemon(&format!(
             "You cannot remove a running container {id}. Stop the container before attempting removal or force remove"
         )),
+        Some(Known::NotRunning { .. }) if verb == "attach" => {
+            "You cannot attach to a stopped container, start it first\n".to_owned()
+        }
         Some(Known::NotRunning { id }) => from_daemon(&format!("Container {id} is not running")),
         Some(Known::KillsStopped { name, id }) => {
             from_daemon(&format!("Cannot kill container: {name}: Container {id} is not running"))
@@ -121,6 +124,7 @@ fn docker(verb: &str, failure: &Failure) -> String {
         Some(
             Known::VolumeInUse { .. } | Known::NoSuchNetwork(_) | Known::NetworkInUse { .. } | Known::NetworkExists(_),
         )
+        | Some(Known::Unready)
         | None => from_daemon(&failure.to_string()),
     }
 }
@@ -174,15 +178,19 @@ fn podman(verb: &str, failure: &Failure) -> String {
             "cannot remove container {id} as it is running - running or paused containers cannot be removed without \
              force: container state improper"
         ),
-        Some(Known::NotRunning { .. }) if verb == "exec" => {
+        Some(Known::NotRunning { .. } | Known::Unready) if verb == "exec" => {
             "can only create exec sessions on running containers: container state improper".to_owned()
         }
         Some(Known::NotRunning { .. }) if verb == "top" => "top can only be used on running containers".to_owned(),
+        Some(Known::NotRunning { .. }) if verb == "attach" => "you can only attach to running containers".to_owned(),
+        Some(Known::NotRunning { id }) if verb == "pause" => {
+            format!("container {id} is not running, can't pause: container state improper")
+        }
         Some(Known::NotRunning { id }) => format!("container {id} is not running: container state improper"),
         Some(Known::KillsStopped { id, .. }) => {
             format!("can only kill running containers. {id} is in state exited: container state improper")
         }
-        Some(Known::Usage) | None => failure.to_string(),
+        Some(Known::Usage | Known::Unready) | None => failure.to_string(),
     };
     format!("Error: {text}\n")
 }
@@ -199,7 +207,11 @@ pub fn status(failure: &Failure) -> i32 {
 /// rr's own, but for `exec`: what keeps Docker from starting the command is 1 like any command's.
 fn docker_status(verb: &str, failure: &Failure) -> i32 {
     match failure.known.as_deref() {
-        Some(Known::NoSuchContainer(_) | Known::NotRunning { .. } | Known::Usage) if verb == "exec" => 1,
+        Some(Known::NoSuchContainer(_) | Known::NotRunning { .. } | Known::Unready | Known::Usage)
+            if verb == "exec" =>
+        {
+            1
+        }
         _ => failure.code.number(),
     }
 }
@@ -212,7 +224,7 @@ fn podman_status(verb: &str, failure: &Failure) -> i32 {
         (Some(Known::NoSuchVolume(_)), ExitCode::General) if matches!(verb, "rm" | "remove") => 1,
         (Some(Known::NoSuchNetwork(_)), ExitCode::General) if matches!(verb, "rm" | "remove") => 1,
         (Some(Known::RemovesRunning { .. } | Known::VolumeInUse { .. } | Known::NetworkInUse { .. }), _) => 2,
-        (Some(Known::NotRunning { .. }), _) if verb == "exec" => 255,
+        (Some(Known::NotRunning { .. } | Known::Unready), _) if verb == "exec" => 255,
         (_, ExitCode::General) => ExitCode::Runner.number(),
         (_, code) => code.number(),
     }

@@ -5,7 +5,7 @@ use super::filter::Filters;
 use super::format::human;
 use super::logs::moment;
 use super::verbs::Verb;
-use super::{output, report, store};
+use super::{output, personality, report, store};
 use crate::container::record::{self, Container};
 use crate::container::{networks, prune, volumes};
 use crate::error::{ExitCode, Failure, Result};
@@ -102,11 +102,11 @@ impl Verb for ContainerPrune {
     fn run(self) -> Result<i32> {
         let wanted = self.options.wanted()?;
         if !self.options.force && !confirm("This will remove all stopped containers.")? {
-            return reclaimed(0).map(|()| 0);
+            return told_bytes(0).map(|()| 0);
         }
         let pruned = prune::containers(&store()?, &|container| wanted.takes_container(container))?;
         tell("Deleted Containers:", &pruned.ids)?;
-        reclaimed(pruned.bytes).map(|()| 0)
+        told_bytes(pruned.bytes).map(|()| 0)
     }
 }
 
@@ -118,11 +118,15 @@ impl Verb for ImagePrune {
             false => "This will remove all dangling images.",
         };
         if !self.options.force && !confirm(warning)? {
-            return reclaimed(0).map(|()| 0);
+            return told_bytes(0).map(|()| 0);
         }
         let store = store()?;
-        let bytes = prune_images(&store, self.all, &wanted)?;
-        reclaimed(bytes).map(|()| 0)
+        let pruned = prune_images(&store, self.all, &wanted)?;
+        match personality::is_podman() {
+            true => tell("", &pruned.ids)?,
+            false => tell("Deleted Images:", &pruned.lines)?,
+        }
+        told_bytes(pruned.bytes).map(|()| 0)
     }
 }
 
@@ -139,19 +143,21 @@ impl Verb for SystemPrune {
         let store = store()?;
         prune::leftovers(&store)?;
         let containers = prune::containers(&store, &|container| wanted.takes_container(container))?;
-        tell("Deleted Containers:", &containers.ids)?;
+        headed("Deleted Containers:", &containers.ids)?;
         let mut bytes = containers.bytes;
         let networks =
             networks::prune(&store, |network| wanted.takes(Some(network.metadata.created), &network.metadata.labels))?;
-        tell("Deleted Networks:", &networks)?;
+        headed("Deleted Networks:", &networks)?;
         if self.volumes {
             let pruned = volumes::prune(&store, |volume| {
                 volume.is_anonymous() && wanted.takes(Some(volume.metadata.created), &volume.metadata.labels)
             })?;
-            tell("Deleted Volumes:", &pruned.names)?;
+            headed("Deleted Volumes:", &pruned.names)?;
             bytes += pruned.bytes;
         }
-        bytes += prune_images(&store, self.all, &wanted)?;
+        let images = prune_images(&store, self.all, &wanted)?;
+        headed("Deleted Images:", &images.lines)?;
+        bytes += images.bytes;
         reclaimed(bytes).map(|()| 0)
     }
 }
@@ -177,13 +183,22 @@ impl SystemPrune {
     }
 }
 
-/// Removes images by Docker's rules, then what nothing uses any more; bytes freed.
-fn prune_images(store: &Store, all: bool, wanted: &Wanted) -> Result<u64> {
+/// What `image prune` has removed.
+struct PrunedImages {
+    /// `untagged: NAME` and `deleted: ID`.
+    lines: Vec<String>,
+    /// Ids of those that were deleted, without the name of their digest.
+    ids: Vec<String>,
+    bytes: u64,
+}
+
+/// Removes images by Docker's rules, then what nothing uses any more.
+fn prune_images(store: &Store, all: bool, wanted: &Wanted) -> Result<PrunedImages> {
     let used: BTreeSet<String> =
         record::list(store)?.into_iter().filter_map(|container| container.plan.image.map(|image| image.id)).collect();
     let listing = image::list(store)?;
     listing.damaged.iter().for_each(report::failure);
-    let mut lines = Vec::new();
+    let (mut lines, mut ids) = (Vec::new(), Vec::new());
     for image in listing.images {
         let dangling = image.names.is_empty();
         if !(all || dangling) || used.contains(&image.id.to_string()) || !wanted.takes_image(&image) {
@@ -193,25 +208,36 @@ fn prune_images(store: &Store, all: bool, wanted: &Wanted) -> Result<u64> {
         // With names in several repositories too; containers that were made meanwhile keep it.
         let removed = image::remove(store, &name, image::Force::Yes, &|id| super::rmi::users_of(store, id))?;
         lines.extend(removed.untagged.iter().map(|name: &Reference| format!("untagged: {}", name.familiar())));
+        ids.extend(removed.deleted.as_ref().map(|_| image.id.hex()));
         lines.extend(removed.deleted.map(|id| format!("deleted: {id}")));
     }
-    tell("Deleted Images:", &lines)?;
     let collected = prune::garbage(store)?;
     if collected.deferred {
         report::notice("another rr is making something: blobs and layers that nobody needs are left to the next prune");
     }
-    Ok(collected.blob_bytes + collected.layer_bytes)
+    Ok(PrunedImages { lines, ids, bytes: collected.blob_bytes + collected.layer_bytes })
 }
 
-/// A list under its heading, if there is anything in it.
+/// A list under its heading, if there is anything in it; Podman has no headings but in `system prune`.
 pub fn tell(heading: &str, lines: &[String]) -> Result<()> {
+    match lines {
+        lines if personality::is_podman() => lines.iter().try_for_each(|line| output::line(line)),
+        lines => headed(heading, lines),
+    }
+}
+
+fn headed(heading: &str, lines: &[String]) -> Result<()> {
     match lines {
         [] => Ok(()),
         lines => output::text(&format!("{heading}\n{}\n\n", lines.join("\n"))),
     }
 }
 
-/// Docker's last line.
-pub fn reclaimed(bytes: u64) -> Result<()> {
+/// Docker's last line, which Podman has in `system prune` alone.
+pub fn told_bytes(bytes: u64) -> Result<()> {
+    if personality::is_podman() { Ok(()) } else { reclaimed(bytes) }
+}
+
+fn reclaimed(bytes: u64) -> Result<()> {
     output::line(&format!("Total reclaimed space: {}", human::size(bytes)))
 }

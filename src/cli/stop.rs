@@ -6,7 +6,7 @@ use super::{each, output, run_flags, store};
 use crate::container::lifecycle::{self, Grace};
 use crate::container::record::{self, Container};
 use crate::container::values::{self, Parsed};
-use crate::error::Result;
+use crate::error::{ExitCode, Failure, Known, Result};
 
 /// Stop one or more running containers
 #[derive(Debug, clap::Parser)]
@@ -103,7 +103,9 @@ impl Stopping {
 
 /// The value of `--time`.
 pub fn grace_of(time: Option<&str>) -> Result<Grace> {
-    let grace = time.map(|text| run_flags::one("--time", text, grace)).transpose()?;
+    // Docker's parser of options refuses it, with the status of that.
+    let wrong = |failure: Failure| failure.code(ExitCode::Runner).known(Known::Usage);
+    let grace = time.map(|text| run_flags::one("--time", text, grace).map_err(wrong)).transpose()?;
     Ok(grace.unwrap_or(Grace::Planned))
 }
 

@@ -108,7 +108,12 @@ const fn entry<V: Verb>(paths: &'static [&'static str]) -> Entry {
 }
 
 fn parse_and_run<V: Verb>(path: &str, arguments: &[OsString]) -> Result<i32> {
-    match usage::parse::<V>(tree::parser(V::command()), path, arguments, V::FAILURE)? {
+    // Docker ends with 1 where arguments are too few or too many, whatever the command.
+    let miscount = match personality::current() {
+        personality::Personality::Docker => ExitCode::General,
+        _ => V::FAILURE,
+    };
+    match usage::parse::<V>(tree::parser(V::command()), path, arguments, miscount)? {
         Some(verb) => verb.run().map_err(|failure| match failure.code {
             // The layers below do not know which command they serve, and say 125.
             ExitCode::Runner if failure.known.as_deref() != Some(&Known::Usage) => failure.code(V::FAILURE),

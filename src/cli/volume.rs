@@ -8,9 +8,8 @@ use super::confirm::confirm;
 use super::cp::{archive_input, tell_skipped};
 use super::destination::Destination;
 use super::filter::Filters;
-use super::format::human;
 use super::verbs::Verb;
-use super::{each, output, store};
+use super::{each, output, prune, store};
 use crate::container::values::{self, KeyLine};
 use crate::container::volumes::{self, Wish};
 use crate::error::{Doing, ExitCode, Result};
@@ -125,12 +124,8 @@ impl Verb for Prune {
         let pruned = volumes::prune(&store()?, |volume| {
             (all || volume.is_anonymous()) && filters.labels(&volume.metadata.labels)
         })?;
-        let mut text = String::new();
-        if !pruned.names.is_empty() {
-            text = format!("Deleted Volumes:\n{}\n\n", pruned.names.join("\n"));
-        }
-        text.push_str(&format!("Total reclaimed space: {}\n", human::size(pruned.bytes)));
-        output::text(&text).map(|()| 0)
+        prune::tell("Deleted Volumes:", &pruned.names)?;
+        prune::told_bytes(pruned.bytes).map(|()| 0)
     }
 }
 

@@ -50,11 +50,11 @@ pub fn execute(
         Status::Running => {}
         Status::Restarting => {
             let cause = format!("container {} is restarting, wait until the container is running", container.plan.id);
-            return Err(Failure::new(doing(container), cause));
+            return Err(Failure::new(doing(container), cause).known(Known::Unready));
         }
         Status::Paused => {
             let cause = format!("container {} is paused, unpause the container before exec", container.plan.id);
-            return Err(Failure::new(doing(container), cause));
+            return Err(Failure::new(doing(container), cause).known(Known::Unready));
         }
         Status::Created | Status::Exited => return Err(not_running(container)),
     }

@@ -24,5 +24,7 @@ pub mod pivot;
 pub mod replicate;
 pub mod resolve;
 pub mod stacked;
+#[cfg(test)]
+mod testing;
 pub mod user_entry;
 pub mod volumes;

@@ -228,34 +228,10 @@ fn file_type(fd: BorrowedFd<'_>) -> Result<FileType> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rootfs::testing::Tree;
     use proptest::prelude::*;
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-
-    /// `outer/` holds the root and things that must never be reached or changed.
-    struct Tree {
-        outer: tempfile::TempDir,
-        root: fs::File,
-    }
-
-    impl Tree {
-        fn new() -> Tree {
-            let outer = tempfile::tempdir().unwrap();
-            fs::create_dir(outer.path().join("root")).unwrap();
-            fs::create_dir(outer.path().join("secret")).unwrap();
-            fs::write(outer.path().join("secret/file"), "host").unwrap();
-            let root = fs::File::open(outer.path().join("root")).unwrap();
-            Tree { outer, root }
-        }
-
-        fn root(&self) -> Root<'_> {
-            Root::new(self.root.as_fd())
-        }
-
-        fn inside(&self, path: &str) -> PathBuf {
-            self.outer.path().join("root").join(path)
-        }
-    }
 
     fn identity(fd: &OwnedFd) -> (u64, u64) {
         let stat = rustix::fs::fstat(fd).unwrap();
