@@ -4,6 +4,7 @@ use crate::support::{Outcome, Rr, requires, wait_until};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 fn names(rr: &Rr, options: &[&str]) -> Vec<String> {
@@ -281,11 +282,14 @@ fn a_killed_keeper_is_replaced_by_the_next_start() {
         if let Some(keeper) = keeper(&rr, "two") {
             let _ = rustix::process::kill_process(keeper, Signal::KILL);
         }
-        // It has ended well, or has been told.
+        // It has ended well, or has been told; or it was about to start a keeper, and was killed itself.
         let outcome = running.wait();
-        assert!(outcome.status.success() || outcome.stderr.contains("its keeper was killed"), "{outcome}");
+        let killed = outcome.status.signal() == Some(Signal::KILL.as_raw());
+        assert!(killed || outcome.status.success() || outcome.stderr.contains("its keeper was killed"), "{outcome}");
     }
     rr.run(["rm", "-f", "old", "new", "other"]).succeeds();
+    // What a killed client has left of its container goes when somebody looks.
+    rr.run(["ps", "-a"]).succeeds();
     rr.nothing_is_left();
 }
 
@@ -346,5 +350,31 @@ fn a_namespace_that_cannot_be_shared_gets_dockers_words() {
             .fails_with(125, &format!("conflicting options: {words}"));
     }
     rr.run(["rm", "owner"]).succeeds();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn containers_find_each_other_by_name() {
+    let rr = requires!(Rr::with_alpine());
+    create(&rr, &["one"]);
+    create(&rr, &["--internal", "--ipv6", "inner"]);
+    for network in ["one", "inner"] {
+        let id = sleeper(&rr, "web", &["--network", network, "--network-alias", "www"]);
+        sleeper(&rr, "peer", &["--network", network, "--dns", "192.0.2.53"]);
+        let address = address(&rr, "web", "eth0");
+        for name in ["web", "www", &id[..12], &format!("web.{network}")] {
+            let found =
+                inside(&rr, "peer", &format!("nslookup {name} | sed -n 's/^Address: *//p' | tail -n +2")).stdout;
+            assert!(found.lines().any(|line| line == address), "{name} on {network}: {found}");
+            assert!(reaches(&rr, "peer", name), "{name} on {network}");
+        }
+        // Another name, and the former one is nobody's.
+        rr.run(["rename", "web", "site"]).succeeds();
+        assert!(wait_until(Duration::from_secs(5), || reaches(&rr, "peer", "site")));
+        assert!(!reaches(&rr, "peer", "web") && reaches(&rr, "peer", "www"));
+        rr.run(["rm", "-f", "site"]).succeeds();
+        assert!(wait_until(Duration::from_secs(5), || !reaches(&rr, "peer", "www")));
+        rr.run(["rm", "-f", "peer"]).succeeds();
+    }
     rr.nothing_is_left();
 }

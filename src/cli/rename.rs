@@ -2,7 +2,7 @@
 
 use super::verbs::Verb;
 use super::{run_flags, store};
-use crate::container::{record, values};
+use crate::container::{joining, record, values};
 use crate::error::Result;
 
 /// Rename a container
@@ -18,6 +18,8 @@ impl Verb for Rename {
     fn run(self) -> Result<i32> {
         let name = run_flags::one("the name", &self.new_name, values::container_name)?;
         let store = store()?;
-        record::rename(&store, &record::find(&store, &self.container)?, &name).map(|()| 0)
+        let container = record::find(&store, &self.container)?;
+        record::rename(&store, &container, &name)?;
+        joining::tell_name(&store, &container.plan, &name).map(|()| 0)
     }
 }

@@ -1,7 +1,7 @@
 //! How a container comes to its networks when it starts: places on networks of its own, or another container's namespace.
 
 use super::networks::no_such_network;
-use super::plan::{NetworkMode, RunPlan};
+use super::plan::{Membership, NetworkMode, RunPlan};
 use super::record::{self, Container, Status};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
@@ -26,11 +26,30 @@ pub fn join(store: &Store, plan: &RunPlan) -> Result<Joined> {
     for membership in &plan.network.networks {
         let network = records::find(store, &membership.network)?;
         let network = network.ok_or_else(|| no_such_network(&membership.network).code(ExitCode::Runner))?;
-        let member = Member { id: plan.id.clone(), name: plan.name.clone(), wanted: membership.clone() };
+        let member = member(plan, membership);
         wanted.push((network, member));
     }
     let maps = StoreNamespace::here()?;
     networks::join(&Grounds { store, maps: maps.maps(), members: &|| members(store) }, wanted)
+}
+
+/// Tells the networks of a container, should it be on them, that it has another name.
+///
+/// # Errors
+/// One does not answer.
+pub fn tell_name(store: &Store, plan: &RunPlan, name: &str) -> Result<()> {
+    for membership in &plan.network.networks {
+        if let Some(network) = records::find(store, &membership.network)? {
+            networks::rename(&network, &plan.id, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// The container as its networks are told of it.
+fn member(plan: &RunPlan, membership: &Membership) -> Member {
+    let servers = plan.network.dns.iter().filter_map(|server| server.parse().ok()).collect();
+    Member { id: plan.id.clone(), name: plan.name.clone(), servers, wanted: membership.clone() }
 }
 
 /// The first processes of the containers that are on networks.

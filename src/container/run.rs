@@ -315,6 +315,9 @@ fn connect(store: &Store, plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Res
         NetworkMode::Networks => {
             let Joined { seats, parent, notices } = joining::join(store, plan)?;
             notices.into_iter().for_each(&mut *notice);
+            if !plan.network.ports.is_empty() {
+                notice("ports are not published: rr does not publish those of containers on networks yet".to_owned());
+            }
             (joining::resolved(&seats)?, seats, Some(parent))
         }
         _ => {

@@ -230,6 +230,12 @@ fn address(directory: BorrowedFd<'_>, name: &str) -> rustix::io::Result<SocketAd
     SocketAddrUnix::new(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()))
 }
 
+impl<S, R> From<Channel<S, R>> for OwnedFd {
+    fn from(channel: Channel<S, R>) -> OwnedFd {
+        channel.socket
+    }
+}
+
 impl<S, R> AsFd for Channel<S, R> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()

@@ -40,12 +40,16 @@ pub fn resolv_conf(host_text: &str, network: &ResolvedNetwork, wanted: &NetworkP
         return host_text.to_owned();
     }
     let mut resolver = ResolvConf::parse(host_text);
-    if !wanted.dns.is_empty() {
+    if let ResolvedNetwork::Networks { name_server, .. } = network {
+        // Who also knows the containers' names, and asks the servers of `--dns` in the place of the host's.
+        resolver.servers = vec![name_server.to_string()];
+        resolver.options.retain(|option| !option.starts_with("ndots:"));
+        // A name without a dot is a container's first, and only then one of a search domain: as with Docker.
+        resolver.options.push("ndots:0".to_owned());
+    } else if !wanted.dns.is_empty() {
         resolver.servers = wanted.dns.clone();
     } else if let ResolvedNetwork::BuiltIn(layout) = network {
         resolver.servers = vec![layout.v4.name_server.to_string()];
-    } else if let ResolvedNetwork::Networks { name_server, .. } = network {
-        resolver.servers = vec![name_server.to_string()];
     } else if network.is_connected() {
         resolver.servers = reachable(&resolver.servers).unwrap_or_else(|| vec![NAME_SERVER.to_string()]);
     }

@@ -1,6 +1,6 @@
 //! The addresses of a container's private network: what was asked for, else a range that the host does not use.
 
-use super::stack::{HostLoopback, Layout, Subnet as Side};
+use super::stack::{HostLoopback, Layout, Outside, Subnet as Side};
 use super::subnet::{self, Subnet};
 use super::wanted::MacAddress;
 use crate::error::{Failure, Result};
@@ -52,7 +52,7 @@ impl PrivateNetwork {
         let v4 = side(self.ip.map(IpAddr::V4), PREFIX, CONTAINER, "--ip", || free_v4(routes))?;
         let v6 = side(self.ip6.map(IpAddr::V6), PREFIX_V6, CONTAINER_V6, "--ip6", || free_v6(routes))?;
         let host_loopback = if self.allow_host_loopback { HostLoopback::Reachable } else { HostLoopback::OutOfReach };
-        Ok(Layout { v4, v6, host_loopback, mac: self.mac })
+        Ok(Layout { v4, v6, host_loopback, outside: Outside::Reachable, mac: self.mac })
     }
 
     /// As [`PrivateNetwork::layout`], on this host as it is now.

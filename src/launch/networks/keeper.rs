@@ -10,7 +10,7 @@
 
 use super::links::{Bridge, Plug, Route, Wanted};
 use super::roll::Roll;
-use super::way_out::WayOut;
+use super::way_out::{Opened, WayOut};
 use super::{FromKeeper, ToKeeper};
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
@@ -72,6 +72,8 @@ struct Keeper<'a> {
     network: &'a Network,
     maps: IdMaps,
     bridge: Bridge,
+    /// Who is told of the containers' names.
+    names: Option<Opened>,
     /// Why nothing outside is reached, where that was meant to be.
     notice: Option<String>,
     roll: Roll,
@@ -90,17 +92,20 @@ impl<'a> Keeper<'a> {
     fn begin(network: &'a Network, listener: &Listener, first: &Visitor, maps: IdMaps) -> Result<Keeper<'a>> {
         leave_the_clients_world(listener, first)?;
         // Before this process leaves the host's network namespace, in which the stack's sockets are to be.
-        let way_out = match network.metadata.internal {
-            true => Ok(None),
-            false => WayOut::prepare(&network.metadata.pools).map(Some),
-        };
+        let way_out = WayOut::prepare(&network.metadata);
         listener.take_over().doing(|| "cannot listen for the network's containers")?;
         unshare_network().doing(|| "cannot make the network's namespace")?;
         let bridge = Bridge::make(network.metadata.mtu().unwrap_or(MTU))?;
-        let opened = way_out.and_then(|way_out| way_out.map(|way_out| way_out.open(&bridge)).transpose());
-        let notice = opened.err().map(|failure| format!("the network {} has no way out: {failure}", network.name));
+        let opened = way_out.and_then(|way_out| way_out.open(&bridge));
+        let (names, notice) = match opened {
+            Ok(opened) => (Some(opened), None),
+            Err(failure) => {
+                let lacks = "neither a way out nor names of containers";
+                (None, Some(format!("the network {} has {lacks}: {failure}", network.name)))
+            }
+        };
         let roll = Roll::new(network.metadata.pools.clone());
-        Ok(Keeper { network, maps, bridge, notice, roll, connections: BTreeMap::new(), next: 0 })
+        Ok(Keeper { network, maps, bridge, names, notice, roll, connections: BTreeMap::new(), next: 0 })
     }
 
     /// Serves until nobody is left.
@@ -177,11 +182,11 @@ impl<'a> Keeper<'a> {
     fn answer(&mut self, number: u64, message: ToKeeper, descriptor: Option<std::os::fd::OwnedFd>) -> FromKeeper {
         match message {
             ToKeeper::Join(member) => match self.roll.admit(number, member) {
-                Ok(endpoint) => FromKeeper::Joined {
-                    endpoint: Some(endpoint),
-                    maps: self.maps.clone(),
-                    notice: self.notice.clone(),
-                },
+                Ok(endpoint) => {
+                    self.tell_names();
+                    let (maps, notice) = (self.maps.clone(), self.notice.clone());
+                    FromKeeper::Joined { endpoint: Some(endpoint), maps, notice }
+                }
                 Err(failure) => FromKeeper::Failed(failure),
             },
             ToKeeper::Visit => FromKeeper::Joined { endpoint: None, maps: self.maps.clone(), notice: None },
@@ -195,6 +200,7 @@ impl<'a> Keeper<'a> {
             ToKeeper::List => FromKeeper::Members(self.roll.everybody().cloned().collect()),
             ToKeeper::Rename { id, name } => {
                 self.roll.rename(&id, &name);
+                self.tell_names();
                 FromKeeper::Attached
             }
         }
@@ -226,6 +232,15 @@ impl<'a> Keeper<'a> {
         if let Some(plug) = self.connections.remove(&number).and_then(|connection| connection.plug) {
             self.bridge.unplug(plug);
         }
-        self.roll.dismiss(number);
+        if self.roll.endpoint(number).is_some() {
+            self.roll.dismiss(number);
+            self.tell_names();
+        }
+    }
+
+    fn tell_names(&self) {
+        if let Some(names) = &self.names {
+            names.tell(&self.roll.told(&self.network.name));
+        }
     }
 }

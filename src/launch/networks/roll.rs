@@ -1,6 +1,7 @@
 //! Who is on a network, and which addresses they have. Pure.
 
 use crate::error::{Failure, Result};
+use crate::net::stack::Told;
 use crate::net::{self, MacAddress, Membership};
 use crate::store::networks::Pool;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ pub struct Member {
     pub id: String,
     /// The container's name.
     pub name: String,
+    /// `--dns`: whom the network's name server asks for this one, in the place of the host's.
+    pub servers: Vec<IpAddr>,
     /// Further names and wishes.
     pub wanted: Membership,
 }
@@ -120,6 +123,23 @@ impl Roll {
         }
     }
 
+    /// What the network's name server is to know: names before aliases, and the beginnings of ids, as Docker has it.
+    pub fn told(&self, network: &str) -> Told {
+        let mut told = Told { network: network.to_owned(), ..Told::default() };
+        for Seated { member, endpoint } in self.seated.values() {
+            let short_id = member.id.get(..12).unwrap_or(&member.id);
+            for address in &endpoint.addresses {
+                let names = [member.name.as_str(), short_id].into_iter();
+                let names = names.chain(member.wanted.aliases.iter().map(String::as_str));
+                told.names.extend(names.map(|name| (name.to_owned(), address.ip)));
+                if !member.servers.is_empty() {
+                    told.servers.push((address.ip, member.servers.clone()));
+                }
+            }
+        }
+        told
+    }
+
     /// Everybody, in the order of their coming.
     pub fn everybody(&self) -> impl Iterator<Item = &Seated> {
         self.seated.values()
@@ -160,7 +180,7 @@ mod tests {
 
     fn member(ip: Option<&str>) -> Member {
         let wanted = Membership { network: "n".into(), ip: ip.map(|ip| ip.parse().unwrap()), ..Membership::default() };
-        Member { id: "i".into(), name: "c".into(), wanted }
+        Member { id: "i".into(), name: "c".into(), servers: vec![], wanted }
     }
 
     fn first(endpoint: Result<Endpoint>) -> String {
@@ -198,6 +218,20 @@ mod tests {
         assert_eq!(first(roll.admit(1, member(Some("10.1.7.7")))), "10.1.7.7");
         roll.rename("i", "other");
         assert!(roll.everybody().all(|seated| seated.member.name == "other"));
+    }
+
+    #[test]
+    fn everybody_is_known_by_name_id_and_alias() {
+        let mut roll = Roll::new(vec![pool("10.1.0.0/29", "10.1.0.1", None)]);
+        let wanted = Membership { aliases: vec!["db".into()], ..Membership::default() };
+        let servers = vec!["192.0.2.9".parse().unwrap()];
+        roll.admit(0, Member { id: "ab".repeat(32), name: "web".into(), servers: servers.clone(), wanted }).unwrap();
+        let address: IpAddr = "10.1.0.2".parse().unwrap();
+        let told = roll.told("net");
+        let names = ["web", "abababababab", "db"].map(|name| (name.to_owned(), address));
+        assert_eq!((told.names, told.servers), (names.to_vec(), vec![(address, servers)]));
+        roll.dismiss(0);
+        assert_eq!(roll.told("net"), Told { network: "net".into(), ..Told::default() });
     }
 
     proptest! {

@@ -7,8 +7,8 @@ use super::links::Bridge;
 use crate::error::{Doing, Failure, Result};
 use crate::launch::protocol::{Channel, channel_pair};
 use crate::net::ports::OpenPorts;
-use crate::net::stack::{self, Layout, Subnet};
-use crate::store::networks::Pool;
+use crate::net::stack::{self, Layout, Outside, Subnet, Told};
+use crate::store::networks::{Metadata, Pool};
 use crate::sys::process::{Cloned, Namespaces, clone_into, exit_now};
 use crate::sys::tun;
 use std::os::fd::AsFd;
@@ -17,23 +17,25 @@ use std::os::fd::AsFd;
 const DEVICE: &str = "tap0";
 
 /// A process that waits for its device.
-pub(super) struct WayOut(Channel<(), ()>);
+pub(super) struct WayOut(Channel<Told, ()>);
+
+/// What the stack is told by.
+pub(super) struct Opened(Channel<Told, ()>);
 
 impl WayOut {
     /// Runs in: the keeper, in the host's network namespace. The process ends with the keeper, or when this is dropped.
     ///
     /// # Errors
     /// The system's.
-    pub(super) fn prepare(pools: &[Pool]) -> Result<WayOut> {
-        let layout = layout(pools)?;
-        let (ours, stacks) = channel_pair()?;
+    pub(super) fn prepare(metadata: &Metadata) -> Result<WayOut> {
+        let layout = layout(metadata)?;
+        let (ours, stacks) = channel_pair::<Told, ()>()?;
         match clone_into(Namespaces::NONE).doing(|| "cannot start the network's process")? {
             Cloned::Parent(_) => Ok(WayOut(ours)),
             Cloned::Child => {
                 drop(ours);
-                if let Ok(Some(((), Some(device)))) = stacks.receive_with() {
-                    drop(stacks);
-                    let ended = stack::serve(device, &layout, OpenPorts::default());
+                if let Ok(Some((_, Some(device)))) = stacks.receive_with() {
+                    let ended = stack::serve(device, &layout, OpenPorts::default(), Some(stacks.into()));
                     log::debug!("the network's process ends: {ended:?}");
                 }
                 exit_now(1)
@@ -45,22 +47,33 @@ impl WayOut {
     ///
     /// # Errors
     /// There is no tun device here.
-    pub(super) fn open(self, bridge: &Bridge) -> Result<()> {
+    pub(super) fn open(self, bridge: &Bridge) -> Result<Opened> {
         let device = tun::open_tap(DEVICE).doing(|| format!("cannot open {}", tun::DEVICE))?;
         bridge.enslave(DEVICE)?;
-        self.0.send_with(&(), Some(device.as_fd()))
+        self.0.send_with(&Told::default(), Some(device.as_fd()))?;
+        Ok(Opened(self.0))
+    }
+}
+
+impl Opened {
+    /// Tells the stack who is on the network now. Where it is gone, nobody is left to ask it.
+    pub(super) fn tell(&self, told: &Told) {
+        if let Err(failure) = self.0.send(told) {
+            log::debug!("{failure}");
+        }
     }
 }
 
 /// The stack is gateway and name server.
-fn layout(pools: &[Pool]) -> Result<Layout> {
+fn layout(metadata: &Metadata) -> Result<Layout> {
     let subnet = |pool: &Pool| {
         let (gateway, prefix) = (pool.gateway, pool.subnet.prefix());
         Subnet { container: pool.subnet.first(), gateway, name_server: gateway, prefix }
     };
-    let of = |v6: bool| pools.iter().find(|pool| pool.subnet.is_v6() == v6).map(subnet);
+    let of = |v6: bool| metadata.pools.iter().find(|pool| pool.subnet.is_v6() == v6).map(subnet);
     let v4 = of(false).ok_or_else(|| Failure::new("cannot lay out the network", "it has no addresses of IPv4"))?;
     let default = Layout::default();
     // Without addresses of IPv6, nobody uses the default's.
-    Ok(Layout { v4, v6: of(true).unwrap_or(default.v6), ..default })
+    let outside = if metadata.internal { Outside::OutOfReach } else { Outside::Reachable };
+    Ok(Layout { v4, v6: of(true).unwrap_or(default.v6), outside, ..default })
 }

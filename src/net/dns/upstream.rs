@@ -115,6 +115,13 @@ impl Upstream {
         }
     }
 
+    /// Nobody: what is not among local names cannot be found.
+    pub fn none() -> Upstream {
+        let nobody = Servers { addresses: Rc::new([]), ..Servers::read("", 0) };
+        // No file has an empty name, so there is nothing to follow.
+        Upstream { hosts: Rc::new(nobody), ..Upstream::new(Path::new(""), 0) }
+    }
+
     /// What has to be readable so that the file can be followed: its directory, those that its links lead through,
     /// and those where resolver programs keep theirs. For whoever confines this process.
     pub fn directories(path: &Path) -> Vec<PathBuf> {

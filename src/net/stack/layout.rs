@@ -47,6 +47,15 @@ pub enum HostLoopback {
     Reachable,
 }
 
+/// Whether anything but the network itself is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// As far as the user's own sockets reach.
+    Reachable,
+    /// Nothing: `network create --internal`. The name server knows the network's own names alone.
+    OutOfReach,
+}
+
 /// The whole network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -58,6 +67,8 @@ pub struct Layout {
     pub host_loopback: HostLoopback,
     /// The container's hardware address; None: Docker's, [`Layout::mac`].
     pub mac: Option<MacAddress>,
+    /// See there.
+    pub outside: Outside,
 }
 
 /// The way of a packet.
@@ -88,6 +99,7 @@ impl Default for Layout {
             v6: Subnet { container: v6(0x100), gateway: v6(2), name_server: v6(3), prefix: 64 },
             host_loopback: HostLoopback::OutOfReach,
             mac: None,
+            outside: Outside::Reachable,
         }
     }
 }
@@ -127,7 +139,7 @@ impl Layout {
         if subnet.is_own(to.ip()) {
             return Way::Own;
         }
-        if subnet.contains(to.ip()) || !is_outside(to.ip()) {
+        if subnet.contains(to.ip()) || !is_outside(to.ip()) || self.outside == Outside::OutOfReach {
             return Way::Nowhere;
         }
         Way::Out(to)
@@ -191,6 +203,14 @@ mod tests {
         assert_eq!(way(&layout, "[fd5e:1c3b:72d4::2]:80"), Way::Out("[::1]:80".parse().unwrap()));
         assert_eq!(way(&layout, "127.0.0.1:80"), Way::Nowhere);
         assert_eq!(way(&layout, "10.0.2.3:80"), Way::Own);
+    }
+
+    #[test]
+    fn an_internal_network_has_no_outside() {
+        let layout = Layout { outside: Outside::OutOfReach, ..Layout::default() };
+        assert_eq!(way(&layout, "192.0.2.1:80"), Way::Nowhere);
+        assert_eq!(way(&layout, "[2001:db8::1]:80"), Way::Nowhere);
+        assert_eq!(way(&layout, "10.0.2.3:53"), Way::NameServer);
     }
 
     #[test]

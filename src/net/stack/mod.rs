@@ -36,11 +36,13 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod told;
 mod udp;
 pub mod wire;
 
-pub use layout::{HostLoopback, Layout, Subnet};
+pub use layout::{HostLoopback, Layout, Outside, Subnet};
 pub use process::{serve, start};
+pub use told::Told;
 
 use crate::net::dns::Upstream;
 use crate::net::ports::OpenPorts;
@@ -83,6 +85,7 @@ enum Source {
     Client(Id),
     /// Those who wait for the container to be known.
     Waiting,
+    Told,
 }
 
 impl Source {
@@ -97,6 +100,7 @@ impl Source {
             Source::Port(id) => (5, id.to_bits()),
             Source::Client(id) => (6, id.to_bits()),
             Source::Waiting => (7, 0),
+            Source::Told => (15, 0),
         };
         kind << 56 | bits
     }
@@ -111,6 +115,7 @@ impl Source {
             5 => Source::Port(id),
             6 => Source::Client(id),
             7 => Source::Waiting,
+            15 => Source::Told,
             _ => Source::Device,
         }
     }
@@ -152,6 +157,8 @@ pub struct Stack {
     echoes: Echoes,
     names: Names,
     inbound: Inbound,
+    /// Where whoever keeps the network tells who is on it.
+    told: Option<OwnedFd>,
     /// Where frames are read into.
     frame: Vec<u8>,
 }
@@ -181,6 +188,7 @@ impl Stack {
             echoes: Echoes::default(),
             names,
             inbound: Inbound::default(),
+            told: None,
             frame: vec![0; LARGEST_FRAME],
         })
     }
@@ -191,6 +199,16 @@ impl Stack {
     /// They cannot be watched.
     pub fn publish(&mut self, ports: OpenPorts) -> rustix::io::Result<()> {
         self.inbound.publish(&mut self.core, ports)
+    }
+
+    /// Has the names of a network's containers told by `told`, a socket that carries [`Told`].
+    ///
+    /// # Errors
+    /// Those of epoll_ctl(2).
+    pub fn listen_to(&mut self, told: OwnedFd) -> rustix::io::Result<()> {
+        self.core.watch(&told, Source::Told, epoll::EventFlags::IN | epoll::EventFlags::ET)?;
+        self.told = Some(told);
+        Ok(())
     }
 
     /// Serves until the device is gone.
@@ -230,7 +248,7 @@ impl Stack {
                 Source::Echo(_) => self.echoes.expire(&mut self.core, entry),
                 Source::Client(_) => self.inbound.expire(&mut self.core, entry),
                 Source::Waiting => self.inbound.wait_is_over(&mut self.core, &mut self.tcp, entry),
-                Source::Device | Source::Names | Source::Port(_) => {}
+                Source::Device | Source::Names | Source::Port(_) | Source::Told => {}
             }
         }
         if self.names.next(&self.core).is_some_and(|next| next <= self.core.now) {
@@ -260,6 +278,11 @@ impl Stack {
             Source::Names => self.names.serve(&mut self.core),
             Source::Port(id) => self.inbound.event(&mut self.core, &mut self.tcp, id),
             Source::Client(_) | Source::Waiting => {}
+            Source::Told => {
+                if let Some(told) = self.told.as_ref().and_then(told::last_of) {
+                    self.names.replace(&told);
+                }
+            }
         }
         Ok(())
     }
@@ -278,7 +301,7 @@ impl Stack {
 
     /// The frame in `self.frame`, of this length.
     fn take_frame(&mut self, length: usize) {
-        let Stack { core, tcp, udp, echoes, names, inbound, frame } = self;
+        let Stack { core, tcp, udp, echoes, names, inbound, frame, .. } = self;
         let Some(frame) = frame[..length].get(VIRTIO_HEADER..).and_then(Ethernet::parse) else { return };
         match frame.kind {
             ARP => core.link.arp(&frame, &core.layout),

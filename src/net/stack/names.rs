@@ -3,7 +3,8 @@
 use super::timers::Moment;
 use super::udp;
 use super::wire::Mac;
-use super::{Core, Ends, Source};
+use super::{Core, Ends, Source, Told};
+use crate::host::resolv_conf::NameServer;
 use crate::net::dns::{Forwarder, Upstream};
 use rustix::event::epoll::EventFlags;
 use std::net::IpAddr;
@@ -19,6 +20,8 @@ struct Asker {
 /// See the module.
 pub(super) struct Names {
     forwarder: Forwarder<Asker>,
+    /// Who has name servers of their own.
+    own_servers: Vec<IpAddr>,
 }
 
 impl Names {
@@ -26,7 +29,20 @@ impl Names {
     pub(super) fn new(core: &Core, upstream: Upstream) -> rustix::io::Result<Names> {
         let forwarder: Forwarder<Asker> = Forwarder::new(upstream)?;
         core.watch(&forwarder, Source::Names, EventFlags::IN)?;
-        Ok(Names { forwarder })
+        Ok(Names { forwarder, own_servers: Vec::new() })
+    }
+
+    /// Another table of names, and other clients with name servers of their own.
+    pub(super) fn replace(&mut self, told: &Told) {
+        self.forwarder.set_names(told.local_names());
+        for client in self.own_servers.drain(..) {
+            self.forwarder.set_servers(client, &[]);
+        }
+        for (client, servers) in &told.servers {
+            let server = |address: &IpAddr| NameServer { address: *address, interface: None };
+            self.forwarder.set_servers(*client, &servers.iter().map(server).collect::<Vec<_>>());
+            self.own_servers.push(*client);
+        }
     }
 
     /// A query by UDP.
