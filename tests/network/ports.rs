@@ -351,6 +351,8 @@ fn ports_are_taken_anew_at_each_start() {
         let listener = TcpListener::bind((host, fixed)).expect("the container is stopped");
         rr.run(["start", "web"]).fails_with(1, "port is already allocated");
         drop(listener);
+        // What another test is starting at this moment has a copy of it until it executes (fork(2)).
+        assert!(wait_until(Duration::from_secs(5), || TcpListener::bind((host, fixed)).is_ok()));
         rr.run(["start", "web"]).succeeds_quietly();
         assert!(get(host, SocketAddr::new(host, fixed)).is_some(), "{mode}");
         rr.run(["rm", "-f", "web"]).succeeds();
