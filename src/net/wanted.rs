@@ -62,7 +62,7 @@ pub enum NetworkMode {
     None,
     /// The host's network namespace.
     Host,
-    /// pasta if it is there, else slirp4netns, else loopback only and one line that says so.
+    /// rr's own stack; where that does not work pasta, else slirp4netns, else loopback only, with one line that says so.
     #[default]
     Private,
     /// pasta(1), or an error.

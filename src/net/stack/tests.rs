@@ -381,9 +381,13 @@ fn a_lie_about_the_source_goes_nowhere() {
 fn on_an_island(test: impl FnOnce()) {
     match fork().unwrap() {
         Cloned::Child => {
-            // Without user namespaces there is no island, and no test.
-            if unshare_user().and_then(|()| unshare_network()).is_err() {
-                exit_now(0);
+            // Without user namespaces there is no island, and no test: a failure where the machine is promised to have them.
+            if let Err(error) = unshare_user().and_then(|()| unshare_network()) {
+                use std::io::Write;
+                let promised = std::env::var_os("RR_TEST_MUST_WORK").is_some_and(|value| value == "1");
+                // Straight to the descriptor: libtest swallows what a passing test prints with print macros.
+                let _ = writeln!(std::io::stderr(), "skipped: no user and network namespace: {error}");
+                exit_now(i32::from(promised));
             }
             crate::sys::net::loopback_up().unwrap();
             test();
