@@ -62,6 +62,7 @@ fn meet_every_end(closed: SocketAddr, half: SocketAddr, resetting: SocketAddr, r
     stream.read_to_string(&mut answer).expect("an answer");
     assert_eq!(answer, "3000000 bytes, the sum is 15000000");
     let mut stream = TcpStream::connect(resetting).expect("connects");
+    stream.write_all(b"x").expect("is taken");
     assert_eq!(stream.read(&mut [0; 8]).expect_err("a reset").kind(), ErrorKind::ConnectionReset);
     let mut stream = TcpStream::connect(reset).expect("connects");
     stream.read_exact(&mut [0; 2]).expect("a greeting");
@@ -78,7 +79,9 @@ fn connections_end_as_they_do_outside() {
         let sum: u64 = all.iter().map(|byte| u64::from(*byte)).sum();
         write!(stream, "{} bytes, the sum is {sum}", all.len()).expect("is taken");
     });
+    // Only once the client is there: a connection that is reset at once may end its connect(2), outside as well.
     let resetting = server(host, |stream| {
+        stream.peek(&mut [0]).expect("a byte");
         sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).expect("a socket");
     });
     let (tell, told) = std::sync::mpsc::channel();

@@ -228,6 +228,29 @@ fn a_reset_is_one_on_the_other_side() {
 }
 
 #[test]
+fn a_connection_that_is_reset_at_once_was_one() {
+    let (mut bench, listener) = (Bench::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let mut client = Client::new(40000, gateway(listener.local_addr().unwrap().port()));
+    let server = std::thread::scope(|scope| {
+        let reset = scope.spawn(|| {
+            let (stream, _) = listener.accept().unwrap();
+            rustix::net::sockopt::set_socket_linger(&stream, Some(std::time::Duration::ZERO)).unwrap();
+        });
+        // One turn takes the SYN, and none follows before the connection is both made and reset.
+        client.send(&mut bench, Flags::SYN, &[]);
+        reset.join()
+    });
+    server.unwrap();
+    let answer = client.receive(&mut bench).unwrap();
+    assert_eq!(answer.flags, Flags::SYN.and(Flags::ACK), "the connection is never taken for a refused one");
+    client.next = client.next + 1;
+    client.expected = answer.sequence + 1;
+    client.send(&mut bench, Flags::ACK, &[]);
+    assert!(client.receive(&mut bench).unwrap().flags.has(Flags::RST));
+    assert_eq!(bench.stack.tcp.flow_count(), 0);
+}
+
+#[test]
 fn a_reset_out_of_place_is_asked_about() {
     let (mut bench, mut client, _stream) = connected();
     let next = client.next;

@@ -71,6 +71,8 @@ pub struct Flow {
     pub container_ended: bool,
 
     // What is to be done.
+    /// The peer has reset the connection before the container was there: it hears so when it is.
+    pub broken: bool,
     /// The host's socket has, or may have, something to read.
     pub readable: bool,
     /// The peer has sent its last byte, which may be seen only behind others.
@@ -117,6 +119,7 @@ impl Flow {
             edge: Seq(0),
             offered: 0,
             container_ended: false,
+            broken: false,
             readable: false,
             peer_ended: false,
             wants_room: false,

@@ -132,9 +132,15 @@ impl Tcp {
             return self.call(core, id);
         };
         match errno {
+            // It was connected, and is so no more: a SYN is never answered by these (tcp_reset() of Linux).
+            Errno::CONNRESET | Errno::PIPE => {
+                flow.state = State::Answered;
+                flow.broken = true;
+                return self.call(core, id);
+            }
             // The container's own attempts end at the same time, and say the same.
             Errno::TIMEDOUT => {}
-            Errno::CONNREFUSED | Errno::CONNRESET => {
+            Errno::CONNREFUSED => {
                 let head = flow.head(Flags::RST.and(Flags::ACK), Seq(0), &[], 0);
                 core.link.send(&head, &[]);
             }

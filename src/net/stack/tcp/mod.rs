@@ -116,6 +116,9 @@ impl Tcp {
             }
             return;
         }
+        if flow.broken {
+            return;
+        }
         let mut fate = Fate::GoesOn;
         if flags.contains(EventFlags::ERR) && !matches!(sockopt::socket_error(&flow.socket), Ok(Ok(()))) {
             fate = Fate::Broken;
@@ -259,6 +262,9 @@ fn answer(core: &mut Core, flow: &mut Flow, segment: &Segment<'_>) -> Fate {
     }
     flow.unacknowledged = flow.next;
     flow.state = State::Open;
+    if flow.broken {
+        return Fate::Broken;
+    }
     // What has come by now was an event when nobody could be told.
     flow.readable = true;
     Fate::GoesOn
