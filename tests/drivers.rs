@@ -2,6 +2,7 @@
 //! containers' command line. Where one cannot work yet, the test says what is missing, and that rr says so too.
 
 use crate::support::{Outcome, Registry, Rr, requires};
+use std::io::Read;
 
 /// A user with `docker` in reach and alpine in the store.
 fn user(registry: &Registry) -> Rr {
@@ -145,6 +146,8 @@ fn githubs_runner_makes_a_network() {
     let network = "github_network_dd44";
     let id = docker(&rr, &["network", "create", "--label", "0a1b2c", network]).succeeds_quietly().line().to_owned();
     assert_eq!(id.len(), 64);
+    let free = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+    let datagrams = format!("{free}:80/udp");
     let create = [
         "create",
         "--name",
@@ -159,14 +162,36 @@ fn githubs_runner_makes_a_network() {
         "-p",
         "6379",
         "-p",
-        "18081:80/udp",
+        &datagrams,
         "alpine:3.20.3",
+        "nc",
+        "-lk",
+        "-p",
+        "6379",
+        "-e",
+        "echo",
+        "PONG",
     ];
     docker(&rr, &create).succeeds_quietly();
     let bindings = docker(&rr, &["inspect", "-f", "{{json .HostConfig.PortBindings}}", "service"]).succeeds_quietly();
-    let expected = r#"{"6379/tcp":[{"HostIp":"","HostPort":""}],"80/udp":[{"HostIp":"","HostPort":"18081"}]}"#;
-    assert_eq!(bindings.line(), expected);
+    let expected = r#"{"6379/tcp":[{"HostIp":"","HostPort":""}],"80/udp":[{"HostIp":"","HostPort":"FREE"}]}"#;
+    assert_eq!(bindings.line(), expected.replace("FREE", &free.to_string()));
     assert_eq!(docker(&rr, &["port", "service"]).succeeds_quietly().stdout, "");
+    docker(&rr, &["start", "service"]).succeeds_quietly();
+    let ports = docker(&rr, &["port", "service"]).succeeds_quietly();
+    let published = ports.stdout.lines().find_map(|line| line.strip_prefix("6379/tcp -> 0.0.0.0:")?.parse().ok());
+    let published: u16 = published.unwrap_or_else(|| panic!("{ports}"));
+    assert!(ports.stdout.contains(&format!("80/udp -> 0.0.0.0:{free}\n")), "{ports}");
+    // The job's own steps run on the host, or in a container of the same network.
+    let mut answer = String::new();
+    let answered = crate::support::wait_until(std::time::Duration::from_secs(10), || {
+        answer.clear();
+        let connected = std::net::TcpStream::connect(("127.0.0.1", published));
+        connected.and_then(|mut stream| stream.read_to_string(&mut answer)).is_ok() && !answer.is_empty()
+    });
+    assert!(answered && answer == "PONG\n", "{answer}");
+    let job = ["run", "--rm", "--network", network, "alpine:3.20.3", "nc", "redis", "6379"];
+    assert_eq!(docker(&rr, &job).succeeds_quietly().stdout, "PONG\n");
     docker(&rr, &["network", "rm", network]).exits(1).says("has active endpoints");
     docker(&rr, &["rm", "--force", "service"]).succeeds_quietly();
     assert_eq!(docker(&rr, &["network", "rm", network]).succeeds_quietly().line(), network);

@@ -26,13 +26,14 @@ fn carries_ports(mode: NetworkMode) -> bool {
 }
 
 /// The line that says that ports were asked for in vain.
-pub fn discarded(network: &NetworkPlan) -> Option<Notice> {
-    let mode = match network.mode {
-        NetworkMode::Host => "host",
-        NetworkMode::None => "none",
+pub fn discarded(wanted: &NetworkPlan, network: &ResolvedNetwork) -> Option<Notice> {
+    let mode = match (wanted.mode, network) {
+        (NetworkMode::Host, _) => "host",
+        (NetworkMode::None, _) => "none",
+        (_, ResolvedNetwork::Networks { leads_out: false, .. }) => "internal",
         _ => return None,
     };
-    let asked = !network.ports.published.is_empty() || network.ports.publish_all;
+    let asked = !wanted.ports.published.is_empty() || wanted.ports.publish_all;
     // The words are Docker's, which says them of `host`.
     asked.then(|| Notice(format!("WARNING: Published ports are discarded when using {mode} network mode")))
 }

@@ -315,14 +315,14 @@ fn connect(store: &Store, plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Res
         NetworkMode::Networks => {
             let Joined { seats, parent, notices } = joining::join(store, plan)?;
             notices.into_iter().for_each(&mut *notice);
-            if !plan.network.ports.is_empty() {
-                notice("ports are not published: rr does not publish those of containers on networks yet".to_owned());
-            }
-            (joining::resolved(&seats)?, seats, Some(parent))
+            let network = joining::resolved(&seats)?;
+            published::discarded(&plan.network, &network).into_iter().for_each(|line| notice(line.0));
+            (network, seats, Some(parent))
         }
         _ => {
             let (network, notices) = net::plan(&plan.network)?;
-            notices.into_iter().chain(published::discarded(&plan.network)).for_each(|line| notice(line.0));
+            let discarded = published::discarded(&plan.network, &network);
+            notices.into_iter().chain(discarded).for_each(|line| notice(line.0));
             (network, Vec::new(), None)
         }
     };

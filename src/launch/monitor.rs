@@ -10,7 +10,7 @@ use super::audience::{Audience, PlanOnDisk};
 use super::exec::{Doors, Place};
 use super::executions::Executions;
 use super::logfile::Log;
-use super::networks::{self, Seat};
+use super::networks::{self, OpenLine, Seat};
 use super::payload;
 use super::plan::RootSource;
 use super::protocol::{Channel, Exit, FromInit, Listener, ToClient, ToInit, ToMonitor};
@@ -206,6 +206,8 @@ struct Starting {
     network: Option<net::Attaching>,
     /// The host's ports that lead, or are to lead, into it.
     ports: OpenPorts,
+    /// By which those are open, on a network.
+    line: Option<OpenLine>,
     /// Under `--init`, how further processes come in.
     doors: Doors,
 }
@@ -249,6 +251,7 @@ impl Starting {
                     reaped: None,
                     network: None,
                     ports: OpenPorts::default(),
+                    line: None,
                     doors: Doors::default(),
                 })
             }
@@ -320,25 +323,27 @@ impl Starting {
 
     /// Starts whoever carries packets.
     fn connect(&mut self, launch: &Launch<'_>, connection: Connection<'_>) -> Result<()> {
-        let sockets = std::mem::take(&mut self.ports.sockets);
-        let (bound, directory) = (&self.ports.bound, launch.dir);
-        match connection {
-            Connection::Seats(namespace) => {
-                for (number, seat) in launch.seats.borrow().iter().enumerate() {
-                    seat.start_attach(namespace.as_fd(), &networks::interface(number))?;
-                }
+        if let Connection::Seats(namespace) = &connection {
+            // The ports come when the interfaces are there.
+            for (number, seat) in launch.seats.borrow().iter().enumerate() {
+                seat.start_attach(namespace.as_fd(), &networks::interface(number))?;
             }
-            Connection::None => {}
+        }
+        let (bound, directory) = (&self.ports.bound, launch.dir);
+        let mut sockets = || std::mem::take(&mut self.ports.sockets);
+        match connection {
+            Connection::Seats(_) | Connection::None => {}
             // It ends with this process.
             Connection::Stack(layout, link) => {
-                drop(net::stack::start(link, layout, OpenPorts { bound: bound.clone(), sockets })?);
+                drop(net::stack::start(link, layout, OpenPorts { bound: bound.clone(), sockets: sockets() })?);
             }
             Connection::Program(network, namespace) => {
+                drop(sockets());
                 self.network = net::start_attach(network, namespace, bound, directory);
             }
             Connection::StandIn(layout, failure, namespace) => {
                 // The program takes the ports itself.
-                drop(sockets);
+                drop(sockets());
                 self.network = Some(net::fall_back(layout, failure, namespace, bound, directory));
             }
         }
@@ -355,6 +360,10 @@ impl Starting {
     fn wait_for_network(&mut self, launch: &Launch<'_>, audience: &Audience) -> Result<()> {
         let seats = launch.seats.borrow();
         seats.iter().try_for_each(Seat::wait_ready)?;
+        if let (Some(seat), false) = (seats.iter().find(|seat| seat.leads_out), self.ports.sockets.is_empty()) {
+            let sockets = std::mem::take(&mut self.ports.sockets);
+            self.line = Some(seat.publish(OpenPorts { bound: self.ports.bound.clone(), sockets })?);
+        }
         if let Some(network) = self.network.take() {
             let attached = network.wait_ready()?;
             if let Some(notice) = attached.notice {
@@ -417,6 +426,9 @@ impl Starting {
         let _ = rustix::process::pidfd_send_signal(&self.init.pidfd, Signal::KILL);
         let exit = wait_for(&self.init);
         self.reaped = Some(exit);
+        if let Some(Err(failure)) = self.line.take().map(OpenLine::close) {
+            log::debug!("{failure}");
+        }
         if let Some(mut fuse) = self.fuse.take() {
             // Its device went with the mount namespace; only its last writes are waited for.
             let _ = fuse.wait();

@@ -8,7 +8,7 @@ use crate::sys::{net, netlink, tun};
 use std::os::fd::OwnedFd;
 
 /// Frames that wait for the stack: what a window of the largest size is, in packets of an Ethernet's size.
-const QUEUE_LENGTH: u32 = 4096;
+pub(super) const QUEUE_LENGTH: u32 = 4096;
 /// The number of loopback, which is the first interface of a namespace.
 const LOOPBACK: u32 = 1;
 

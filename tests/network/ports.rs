@@ -6,8 +6,8 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-/// Every mode in which ports are published.
-const MODES: [&str; 3] = ["private", "pasta", "slirp4netns"];
+/// Every mode in which ports are published; `named` is a network that [`user`] has.
+const MODES: [&str; 4] = ["private", "named", "pasta", "slirp4netns"];
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Answers over HTTP with the client's address.
@@ -18,6 +18,13 @@ const HTTP_SERVER: &str = "mkdir -p /www/cgi-bin
 /// Answers a datagram with itself and the client's address.
 const UDP_ECHO: &str =
     "exec udpsvd -c 20 0.0.0.0 53 sh -c 'x=$(dd bs=64 count=1 2>/dev/null); echo \"$x from $UDPREMOTEADDR\"'";
+
+/// A user with a network.
+fn user() -> Rr {
+    let rr = Rr::new();
+    rr.run(["network", "create", "--subnet", "10.123.45.0/24", "--ipv6", "named"]).succeeds();
+    rr
+}
 
 /// The words that name the image: its programs are servers, too.
 fn busybox() -> Result<String, String> {
@@ -96,6 +103,7 @@ fn loopback_client(mode: &str) -> &'static str {
     match mode {
         // pasta hands such connections on to the container's loopback.
         "pasta" => "127.0.0.1",
+        "named" => "10.123.45.1",
         _ => "10.0.2.2",
     }
 }
@@ -104,7 +112,7 @@ fn loopback_client(mode: &str) -> &'static str {
 fn an_http_server_is_reached_and_sees_its_client() {
     let host = requires!(host_address());
     let image = requires!(busybox());
-    let rr = Rr::new();
+    let rr = user();
     for mode in MODES {
         detached(&rr, &["--name", "web", "--network", mode, "-p", "80"], &image, HTTP_SERVER).succeeds_quietly();
         let port = port_of(&rr, "web", "80", "0.0.0.0");
@@ -121,7 +129,7 @@ fn an_http_server_is_reached_and_sees_its_client() {
 fn datagrams_are_answered_and_their_sender_is_seen() {
     let host = requires!(host_address());
     let image = requires!(busybox());
-    let rr = Rr::new();
+    let rr = user();
     for mode in MODES {
         detached(&rr, &["--name", "dns", "--network", mode, "-p", "53/udp"], &image, UDP_ECHO).succeeds_quietly();
         let port = port_of(&rr, "dns", "53/udp", "0.0.0.0");
@@ -129,9 +137,9 @@ fn datagrams_are_answered_and_their_sender_is_seen() {
         assert!(answer.starts_with(&format!("hello from {host}:")), "{mode}: {answer}");
         // A client on the host's loopback gets no answer through the programs: pasta of 2023 mistakes the port where it
         // is translated, and slirp4netns lets nothing out to where it says the client is.
-        if mode == "private" {
+        if matches!(mode, "private" | "named") {
             let answer = echoed(LOOPBACK, SocketAddr::new(LOOPBACK, port));
-            assert!(answer.starts_with("hello from 10.0.2.2:"), "{answer}");
+            assert!(answer.starts_with(&format!("hello from {}:", loopback_client(mode))), "{mode}: {answer}");
         }
         rr.run(["rm", "-f", "dns"]).succeeds();
     }
@@ -142,9 +150,9 @@ fn datagrams_are_answered_and_their_sender_is_seen() {
 fn ipv6_leads_in_where_the_mode_has_it() {
     requires!(host_address());
     let image = requires!(busybox());
-    let rr = Rr::new();
+    let rr = user();
     let loopback = IpAddr::V6(Ipv6Addr::LOCALHOST);
-    for mode in ["private", "pasta"] {
+    for mode in ["private", "named", "pasta"] {
         // From the host's loopback: the gateway's address, or the container's own loopback.
         detached(&rr, &["--name", "web", "--network", mode, "-p", "[::1]::80"], &image, HTTP_SERVER).succeeds_quietly();
         let port = port_of(&rr, "web", "80", "[::1]");
@@ -161,14 +169,17 @@ fn ipv6_leads_in_where_the_mode_has_it() {
 fn a_client_of_ipv6_reaches_a_service_of_ipv4() {
     requires!(host_address());
     let image = requires!(busybox());
-    let rr = Rr::new();
+    let rr = user();
     let server = HTTP_SERVER.replace("-p 80", "-p 0.0.0.0:80");
-    detached(&rr, &["--name", "four", "-p", "80"], &image, &server).succeeds_quietly();
-    let loopback = IpAddr::V6(Ipv6Addr::LOCALHOST);
-    let port = port_of(&rr, "four", "80", "[::]");
-    let seen = get(loopback, SocketAddr::new(loopback, port)).expect("an answer");
-    assert!(is_of(&seen, "10.0.2.2"), "{seen}");
-    rr.run(["rm", "-f", "four"]).succeeds();
+    rr.run(["network", "create", "--subnet", "10.123.46.0/24", "of-four"]).succeeds();
+    for (mode, gateway) in [("private", "10.0.2.2"), ("named", "10.123.45.1"), ("of-four", "10.123.46.1")] {
+        detached(&rr, &["--name", "four", "-p", "80", "--network", mode], &image, &server).succeeds_quietly();
+        let loopback = IpAddr::V6(Ipv6Addr::LOCALHOST);
+        let port = port_of(&rr, "four", "80", "[::]");
+        let seen = get(loopback, SocketAddr::new(loopback, port)).unwrap_or_else(|| panic!("{mode}: no answer"));
+        assert!(is_of(&seen, gateway), "{mode}: {seen}");
+        rr.run(["rm", "-f", "four"]).succeeds();
+    }
     rr.nothing_is_left();
 }
 
@@ -176,7 +187,7 @@ fn a_client_of_ipv6_reaches_a_service_of_ipv4() {
 fn what_nobody_serves_inside_is_reset() {
     let host = requires!(host_address());
     let image = requires!(busybox());
-    let rr = Rr::new();
+    let rr = user();
     for mode in MODES {
         detached(&rr, &["--name", "idle", "--network", mode, "-p", "80"], &image, "exec sleep 60").succeeds_quietly();
         let port = port_of(&rr, "idle", "80", "0.0.0.0");
@@ -185,7 +196,7 @@ fn what_nobody_serves_inside_is_reset() {
         let closed = matches!(kind, Err(std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::ConnectionRefused));
         // The programs sometimes close without a reset, and slirp4netns later than anybody waits.
         assert!(
-            closed || (mode != "private" && answer.as_deref().unwrap_or_default().is_empty()),
+            closed || (!matches!(mode, "private" | "named") && answer.as_deref().unwrap_or_default().is_empty()),
             "{mode}: {answer:?}"
         );
         rr.run(["rm", "-f", "idle"]).succeeds();
@@ -198,7 +209,7 @@ fn much_goes_both_ways_and_one_way_ends_before_the_other() {
     const SIZE: usize = 20 << 20;
     let host = requires!(host_address());
     let image = requires!(busybox());
-    let rr = Rr::new();
+    let rr = user();
     for mode in MODES {
         // Nothing comes through pasta of 2023 from a server that speaks first.
         let asked = if mode == "pasta" { "read line;" } else { "" };
@@ -235,7 +246,7 @@ fn much_goes_both_ways_and_one_way_ends_before_the_other() {
 fn many_clients_are_served_at_once() {
     let host = requires!(host_address());
     let image = requires!(busybox());
-    let rr = Rr::new();
+    let rr = user();
     for mode in MODES {
         let server = "exec tcpsvd -c 300 -b 300 0.0.0.0 80 cat";
         detached(&rr, &["--name", "many", "--network", mode, "-p", "80"], &image, server).succeeds_quietly();
@@ -266,7 +277,7 @@ fn many_clients_are_served_at_once() {
 fn ranges_and_exposed_ports_are_listed_as_docker_lists_them() {
     requires!(host_address());
     let image = requires!(busybox());
-    let rr = Rr::new();
+    let rr = user();
     for mode in MODES {
         let first = 20_000 + (free_port() % 10_000);
         let range = format!("127.0.0.1:{first}-{}:{first}-{}", first + 2, first + 2);
@@ -310,7 +321,7 @@ fn ranges_and_exposed_ports_are_listed_as_docker_lists_them() {
 fn all_exposed_ports_are_published_on_ports_of_their_own() {
     let host = requires!(host_address());
     let image = requires!(busybox());
-    let rr = Rr::new();
+    let rr = user();
     for mode in MODES {
         let options = ["--name", "web", "--network", mode, "-P", "--expose", "80", "--expose", "5300-5301/udp"];
         detached(&rr, &options, &image, HTTP_SERVER).succeeds_quietly();
@@ -329,7 +340,7 @@ fn all_exposed_ports_are_published_on_ports_of_their_own() {
 fn ports_are_taken_anew_at_each_start() {
     let host = requires!(host_address());
     let image = requires!(busybox());
-    let rr = Rr::new();
+    let rr = user();
     for mode in MODES {
         let fixed = free_port();
         let fixed_text = format!("{fixed}:80");
@@ -364,7 +375,7 @@ fn ports_are_taken_anew_at_each_start() {
 fn a_restart_policy_takes_them_anew_too() {
     let host = requires!(host_address());
     let image = requires!(busybox());
-    let rr = Rr::new();
+    let rr = user();
     for mode in MODES {
         let fixed = free_port();
         let text = format!("{fixed}:80");
@@ -401,10 +412,52 @@ fn a_restart_policy_takes_them_anew_too() {
 }
 
 #[test]
+fn each_container_of_a_network_has_its_own_ports() {
+    let host = requires!(host_address());
+    let image = requires!(busybox());
+    let rr = user();
+    rr.run(["network", "create", "--internal", "inner"]).succeeds();
+    for name in ["one", "two"] {
+        let networks = ["--network", "inner", "--network", "named"];
+        detached(&rr, &[&["--name", name, "-p", "80"], &networks[..]].concat(), &image, HTTP_SERVER).succeeds_quietly();
+    }
+    let first = port_of(&rr, "one", "80", "0.0.0.0");
+    for name in ["one", "two"] {
+        let port = port_of(&rr, name, "80", "0.0.0.0");
+        let seen = get(host, SocketAddr::new(host, port)).unwrap_or_else(|| panic!("{name}: no answer"));
+        assert!(is_of(&seen, &host.to_string()), "{name}: {seen}");
+    }
+    // By the host's address, from a container of the same network.
+    let url = format!("http://{host}:{first}/cgi-bin/who");
+    let fetched = rr.run(["exec", "two", "wget", "-qO-", &url]).succeeds();
+    let seen = fetched.line().strip_prefix("seen from ").unwrap_or_else(|| panic!("{fetched}"));
+    assert!(is_of(seen, &host.to_string()), "{seen}");
+    let text = format!("{first}:80");
+    let taken = detached(&rr, &["--name", "three", "--network", "named", "-p", &text], &image, "true");
+    let taken = taken.fails_with(125, "port is already allocated");
+    assert!(taken.stderr.contains("container one has it"), "{taken}");
+    assert_eq!(rr.run(["ps", "-aq", "--filter", "name=three"]).succeeds().stdout, "");
+    // A container that was killed lets its ports go; the other keeps its own.
+    rr.run(["rm", "-f", "one"]).succeeds();
+    assert!(TcpListener::bind((host, first)).is_ok());
+    assert!(get(host, SocketAddr::new(host, port_of(&rr, "two", "80", "0.0.0.0"))).is_some());
+    // The address of the one that has gone is the next one's, and so are its clients.
+    detached(&rr, &["--name", "three", "--network", "named", "-p", &text], &image, HTTP_SERVER).succeeds_quietly();
+    assert!(get(host, SocketAddr::new(host, first)).is_some());
+    rr.run(["rm", "-f", "two", "three"]).succeeds();
+    // Nobody comes in by an internal network.
+    let inner = detached(&rr, &["--name", "in", "--network", "inner", "-p", &text], &image, "sleep 9").succeeds();
+    assert!(inner.stderr.contains("Published ports are discarded when using internal network mode"), "{inner}");
+    assert_eq!(rr.run(["port", "in"]).succeeds_quietly().stdout, "");
+    rr.run(["rm", "-f", "in"]).succeeds();
+    rr.nothing_is_left();
+}
+
+#[test]
 fn ports_need_no_program_but_rr() {
     let host = requires!(host_address());
     let image = requires!(busybox());
-    let rr = Rr::new();
+    let rr = user();
     let directory = helpers(&rr, &[]);
     let options = ["run", "-q", "-d", "--name", "web", "-p", "80", &image, "sh", "-c", HTTP_SERVER];
     rr.command(options).env("RR_HELPER_PATH", &directory).output().succeeds_quietly();

@@ -9,12 +9,13 @@
 //! so nobody joins a network that is about to go.
 
 use super::links::{Bridge, Plug, Route, Wanted};
-use super::roll::Roll;
+use super::roll::{Endpoint, Roll};
 use super::way_out::{Opened, WayOut};
 use super::{FromKeeper, ToKeeper};
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
 use crate::launch::protocol::{Channel, Listener};
+use crate::net::ports;
 use crate::store::networks::Network;
 use crate::store::{Patience, Store};
 use crate::sys::namespace::unshare_network;
@@ -23,7 +24,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// The keeper's end of a connection.
 pub(super) type Visitor = Channel<FromKeeper, ToKeeper>;
@@ -72,8 +73,8 @@ struct Keeper<'a> {
     network: &'a Network,
     maps: IdMaps,
     bridge: Bridge,
-    /// Who is told of the containers' names.
-    names: Option<Opened>,
+    /// Who carries packets outside, and is told of the containers' names.
+    stack: Option<Opened>,
     /// Why nothing outside is reached, where that was meant to be.
     notice: Option<String>,
     roll: Roll,
@@ -97,7 +98,7 @@ impl<'a> Keeper<'a> {
         unshare_network().doing(|| "cannot make the network's namespace")?;
         let bridge = Bridge::make(network.metadata.mtu().unwrap_or(MTU))?;
         let opened = way_out.and_then(|way_out| way_out.open(&bridge));
-        let (names, notice) = match opened {
+        let (stack, notice) = match opened {
             Ok(opened) => (Some(opened), None),
             Err(failure) => {
                 let lacks = "neither a way out nor names of containers";
@@ -105,7 +106,7 @@ impl<'a> Keeper<'a> {
             }
         };
         let roll = Roll::new(network.metadata.pools.clone());
-        Ok(Keeper { network, maps, bridge, names, notice, roll, connections: BTreeMap::new(), next: 0 })
+        Ok(Keeper { network, maps, bridge, stack, notice, roll, connections: BTreeMap::new(), next: 0 })
     }
 
     /// Serves until nobody is left.
@@ -197,6 +198,10 @@ impl<'a> Keeper<'a> {
                 },
                 None => FromKeeper::Failed(Failure::new("cannot attach the container", "it has sent no namespace")),
             },
+            ToKeeper::Publish => match descriptor {
+                Some(line) => self.publish(number, line.as_fd()).map_or_else(FromKeeper::Failed, |()| FromKeeper::Attached),
+                None => FromKeeper::Failed(Failure::new(ports::DOING, "no line has come to hand them in")),
+            },
             ToKeeper::List => FromKeeper::Members(self.roll.everybody().cloned().collect()),
             ToKeeper::Rename { id, name } => {
                 self.roll.rename(&id, &name);
@@ -210,7 +215,7 @@ impl<'a> Keeper<'a> {
     fn attach(
         &mut self,
         number: u64,
-        namespace: std::os::fd::BorrowedFd<'_>,
+        namespace: BorrowedFd<'_>,
         interface: &str,
         leads_out: bool,
     ) -> Result<()> {
@@ -219,6 +224,7 @@ impl<'a> Keeper<'a> {
         let route = if leads_out && !self.network.metadata.internal { Route::Gateway } else { Route::None };
         if let Some(former) = self.connections.get_mut(&number).and_then(|connection| connection.plug.take()) {
             self.bridge.unplug(former);
+            self.tell_parted(number);
         }
         let plug = self.bridge.plug(namespace, interface, &Wanted { endpoint: &endpoint, route })?;
         if let Some(connection) = self.connections.get_mut(&number) {
@@ -227,10 +233,21 @@ impl<'a> Keeper<'a> {
         Ok(())
     }
 
+    /// Gives the stack the line by which a container's ports are handed in.
+    fn publish(&self, number: u64, line: BorrowedFd<'_>) -> Result<()> {
+        let inside = self.roll.endpoint(number).and_then(Endpoint::inside);
+        let inside = inside.ok_or_else(|| Failure::new(ports::DOING, "the container has not joined the network"))?;
+        match (&self.stack, &self.notice) {
+            (Some(stack), _) => stack.connect(line, inside),
+            (None, why) => Err(Failure::new(ports::DOING, why.as_deref().unwrap_or("the network has no way out"))),
+        }
+    }
+
     /// A container has left, or its monitor has ended.
     fn leave(&mut self, number: u64) {
         if let Some(plug) = self.connections.remove(&number).and_then(|connection| connection.plug) {
             self.bridge.unplug(plug);
+            self.tell_parted(number);
         }
         if self.roll.endpoint(number).is_some() {
             self.roll.dismiss(number);
@@ -238,9 +255,15 @@ impl<'a> Keeper<'a> {
         }
     }
 
+    fn tell_parted(&self, number: u64) {
+        if let (Some(stack), Some(inside)) = (&self.stack, self.roll.endpoint(number).and_then(Endpoint::inside)) {
+            stack.part(inside);
+        }
+    }
+
     fn tell_names(&self) {
-        if let Some(names) = &self.names {
-            names.tell(&self.roll.told(&self.network.name));
+        if let Some(stack) = &self.stack {
+            stack.tell(self.roll.told(&self.network.name));
         }
     }
 }

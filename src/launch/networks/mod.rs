@@ -17,9 +17,11 @@
 
 mod keeper;
 mod links;
+mod ports;
 mod roll;
 mod way_out;
 
+pub use ports::OpenLine;
 pub use roll::{Address, Endpoint, Member, Seated};
 
 use super::id_maps::{write_id_maps, write_nested_maps};
@@ -57,6 +59,8 @@ pub enum ToKeeper {
         /// Whether what is outside is reached by this network.
         leads_out: bool,
     },
+    /// A line comes along by which the container's published ports are to be handed in. [`FromKeeper::Attached`] answers.
+    Publish,
     /// Who is there? [`FromKeeper::Members`] answers.
     List,
     /// A container has another name now.

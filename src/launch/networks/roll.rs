@@ -1,7 +1,7 @@
 //! Who is on a network, and which addresses they have. Pure.
 
 use crate::error::{Failure, Result};
-use crate::net::stack::Told;
+use crate::net::stack::{Inside, Told};
 use crate::net::{self, MacAddress, Membership};
 use crate::store::networks::Pool;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// As the stack knows the container.
+    pub fn inside(&self) -> Option<Inside> {
+        let of = |v6: bool| self.addresses.iter().map(|address| address.ip).find(|ip| ip.is_ipv6() == v6);
+        Some(Inside { v4: of(false)?, v6: of(true) })
+    }
+
     /// As the container's record has it.
     pub fn for_record(&self) -> net::Endpoint {
         let place = |v6: bool| {

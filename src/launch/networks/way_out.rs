@@ -7,20 +7,20 @@ use super::links::Bridge;
 use crate::error::{Doing, Failure, Result};
 use crate::launch::protocol::{Channel, channel_pair};
 use crate::net::ports::OpenPorts;
-use crate::net::stack::{self, Layout, Outside, Subnet, Told};
+use crate::net::stack::{self, Inside, Layout, Outside, Subnet, ToStack, Told};
 use crate::store::networks::{Metadata, Pool};
 use crate::sys::process::{Cloned, Namespaces, clone_into, exit_now};
 use crate::sys::tun;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// The device's name, in a namespace where nobody else names anything.
 const DEVICE: &str = "tap0";
 
 /// A process that waits for its device.
-pub(super) struct WayOut(Channel<Told, ()>);
+pub(super) struct WayOut(Channel<ToStack, ()>);
 
 /// What the stack is told by.
-pub(super) struct Opened(Channel<Told, ()>);
+pub(super) struct Opened(Channel<ToStack, ()>);
 
 impl WayOut {
     /// Runs in: the keeper, in the host's network namespace. The process ends with the keeper, or when this is dropped.
@@ -29,7 +29,7 @@ impl WayOut {
     /// The system's.
     pub(super) fn prepare(metadata: &Metadata) -> Result<WayOut> {
         let layout = layout(metadata)?;
-        let (ours, stacks) = channel_pair::<Told, ()>()?;
+        let (ours, stacks) = channel_pair::<ToStack, ()>()?;
         match clone_into(Namespaces::NONE).doing(|| "cannot start the network's process")? {
             Cloned::Parent(_) => Ok(WayOut(ours)),
             Cloned::Child => {
@@ -50,17 +50,32 @@ impl WayOut {
     pub(super) fn open(self, bridge: &Bridge) -> Result<Opened> {
         let device = tun::open_tap(DEVICE).doing(|| format!("cannot open {}", tun::DEVICE))?;
         bridge.enslave(DEVICE)?;
-        self.0.send_with(&Told::default(), Some(device.as_fd()))?;
+        self.0.send_with(&ToStack::Names(Told::default()), Some(device.as_fd()))?;
         Ok(Opened(self.0))
     }
 }
 
 impl Opened {
     /// Tells the stack who is on the network now. Where it is gone, nobody is left to ask it.
-    pub(super) fn tell(&self, told: &Told) {
-        if let Err(failure) = self.0.send(told) {
+    pub(super) fn tell(&self, told: Told) {
+        if let Err(failure) = self.0.send(&ToStack::Names(told)) {
             log::debug!("{failure}");
         }
+    }
+
+    /// Tells the stack that a container has no interface any more.
+    pub(super) fn part(&self, inside: Inside) {
+        if let Err(failure) = self.0.send(&ToStack::Left(inside)) {
+            log::debug!("{failure}");
+        }
+    }
+
+    /// Gives the stack a line by which ports that lead to `inside` are handed in.
+    ///
+    /// # Errors
+    /// The stack is gone.
+    pub(super) fn connect(&self, line: BorrowedFd<'_>, inside: Inside) -> Result<()> {
+        self.0.send_with(&ToStack::Ports(inside), Some(line))
     }
 }
 

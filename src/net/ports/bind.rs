@@ -60,11 +60,11 @@ pub fn open_for(network: &ResolvedNetwork, wanted: &[Published]) -> Result<OpenP
     let carriers = match network {
         _ if wanted.is_empty() => return Ok(OpenPorts::default()),
         ResolvedNetwork::Host | ResolvedNetwork::Loopback | ResolvedNetwork::Shared => return Ok(OpenPorts::default()),
-        ResolvedNetwork::Networks { .. } => {
-            let cause = "networks of their own names publish no ports yet";
-            return Err(Failure::new(super::DOING, cause).hint("use --network private"));
+        // Nobody comes in by an internal network, either.
+        ResolvedNetwork::Networks { leads_out: false, .. } => return Ok(OpenPorts::default()),
+        ResolvedNetwork::Networks { leads_out: true, .. } | ResolvedNetwork::BuiltIn(_) => {
+            return open(wanted, Families::Both);
         }
-        ResolvedNetwork::BuiltIn(_) => return open(wanted, Families::Both),
         ResolvedNetwork::Carried { carriers, .. } => carriers,
     };
     let families = match carriers.iter().all(|carrier| carrier.tool == Tool::Slirp4netns) {

@@ -14,7 +14,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What a failure says that concerns no single port.
-pub(super) const DOING: &str = "cannot publish the container's ports";
+pub const DOING: &str = "cannot publish the container's ports";
 
 /// What carries a port's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

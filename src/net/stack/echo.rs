@@ -118,14 +118,24 @@ impl Echoes {
         }
     }
 
+    /// Ends the pings of a container that has left.
+    pub(super) fn part(&mut self, address: IpAddr) {
+        let ids = self.flows.iter().filter(|(_, flow)| flow.ping.inside == address).map(|(id, _)| id);
+        ids.collect::<Vec<_>>().into_iter().for_each(|id| self.close(id));
+    }
+
+    fn close(&mut self, id: Id) {
+        if let Some(flow) = self.flows.remove(id) {
+            self.by_ping.remove(&flow.ping);
+        }
+    }
+
     /// Its time may have come.
     pub(super) fn expire(&mut self, core: &mut Core, entry: (Moment, Source)) {
         let Source::Echo(id) = entry.1 else { return };
         let Some(flow) = self.flows.get_mut(id) else { return };
-        if core.timers.is_due(&mut flow.deadline, entry, core.now)
-            && let Some(flow) = self.flows.remove(id)
-        {
-            self.by_ping.remove(&flow.ping);
+        if core.timers.is_due(&mut flow.deadline, entry, core.now) {
+            self.close(id);
         }
     }
 }

@@ -63,6 +63,11 @@ impl Link {
         }
     }
 
+    /// Somebody else may have `address` from now on.
+    pub fn forget(&mut self, address: IpAddr) {
+        self.neighbours.remove(&address);
+    }
+
     /// Who has `address`, as far as anybody has said.
     pub fn neighbour(&self, address: IpAddr) -> Option<Mac> {
         self.neighbours.get(&address).copied()

@@ -42,9 +42,10 @@ pub mod wire;
 
 pub use layout::{HostLoopback, Layout, Outside, Subnet};
 pub use process::{serve, start};
-pub use told::Told;
+pub use told::{Inside, MOST_DESCRIPTORS, ToStack, Told};
 
 use crate::net::dns::Upstream;
+use crate::net::interfaces;
 use crate::net::ports::OpenPorts;
 use crate::sys::tun::VIRTIO_HEADER;
 use echo::Echoes;
@@ -52,10 +53,12 @@ use inbound::Inbound;
 use link::Link;
 use names::Names;
 use rustix::event::{Timespec, epoll};
-use std::net::SocketAddr;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 use table::Id;
+use told::Received;
 use tcp::Tcp;
 use timers::{Moment, Timers};
 use udp::Udp;
@@ -85,6 +88,8 @@ enum Source {
     Client(Id),
     /// Those who wait for the container to be known.
     Waiting,
+    /// By which ports of one container are handed in.
+    Line(Id),
     Told,
 }
 
@@ -100,6 +105,7 @@ impl Source {
             Source::Port(id) => (5, id.to_bits()),
             Source::Client(id) => (6, id.to_bits()),
             Source::Waiting => (7, 0),
+            Source::Line(id) => (8, id.to_bits()),
             Source::Told => (15, 0),
         };
         kind << 56 | bits
@@ -115,6 +121,7 @@ impl Source {
             5 => Source::Port(id),
             6 => Source::Client(id),
             7 => Source::Waiting,
+            8 => Source::Line(id),
             15 => Source::Told,
             _ => Source::Device,
         }
@@ -134,6 +141,8 @@ struct Core {
     began: Instant,
     /// Bytes on their way from a socket to a frame.
     buffer: Vec<u8>,
+    /// The IPv4 address of a container with published ports, by its other one.
+    twins: HashMap<IpAddr, IpAddr>,
 }
 
 impl Core {
@@ -178,6 +187,7 @@ impl Stack {
             now: 1,
             began: Instant::now(),
             buffer: vec![0; tcp::PEEK_AT_ONCE],
+            twins: HashMap::new(),
         };
         core.watch(core.link.device(), Source::Device, epoll::EventFlags::IN)?;
         let names = Names::new(&core, names)?;
@@ -198,15 +208,16 @@ impl Stack {
     /// # Errors
     /// They cannot be watched.
     pub fn publish(&mut self, ports: OpenPorts) -> rustix::io::Result<()> {
-        self.inbound.publish(&mut self.core, ports)
+        let inside = Inside { v4: self.core.layout.v4.container, v6: Some(self.core.layout.v6.container) };
+        self.inbound.publish(&mut self.core, ports, inside)
     }
 
-    /// Has the names of a network's containers told by `told`, a socket that carries [`Told`].
+    /// Listens to whoever keeps the network: `told` is a socket that carries [`ToStack`].
     ///
     /// # Errors
     /// Those of epoll_ctl(2).
     pub fn listen_to(&mut self, told: OwnedFd) -> rustix::io::Result<()> {
-        self.core.watch(&told, Source::Told, epoll::EventFlags::IN | epoll::EventFlags::ET)?;
+        self.core.watch(&told, Source::Told, epoll::EventFlags::IN)?;
         self.told = Some(told);
         Ok(())
     }
@@ -248,7 +259,7 @@ impl Stack {
                 Source::Echo(_) => self.echoes.expire(&mut self.core, entry),
                 Source::Client(_) => self.inbound.expire(&mut self.core, entry),
                 Source::Waiting => self.inbound.wait_is_over(&mut self.core, &mut self.tcp, entry),
-                Source::Device | Source::Names | Source::Port(_) | Source::Told => {}
+                Source::Device | Source::Names | Source::Port(_) | Source::Told | Source::Line(_) => {}
             }
         }
         if self.names.next(&self.core).is_some_and(|next| next <= self.core.now) {
@@ -278,13 +289,40 @@ impl Stack {
             Source::Names => self.names.serve(&mut self.core),
             Source::Port(id) => self.inbound.event(&mut self.core, &mut self.tcp, id),
             Source::Client(_) | Source::Waiting => {}
-            Source::Told => {
-                if let Some(told) = self.told.as_ref().and_then(told::last_of) {
-                    self.names.replace(&told);
-                }
-            }
+            Source::Told => self.listen(),
+            Source::Line(id) => self.inbound.hear(&mut self.core, id),
         }
         Ok(())
+    }
+
+    /// Takes one message of whoever keeps the network.
+    fn listen(&mut self) {
+        let Some(told) = &self.told else { return };
+        match told::receive(told) {
+            Received::Message(ToStack::Names(told), _) => self.names.replace(&told),
+            Received::Message(ToStack::Ports(inside), lines) => {
+                lines.into_iter().for_each(|line| self.inbound.connect(&mut self.core, line, inside));
+            }
+            Received::Message(ToStack::Left(inside), _) => self.part(inside),
+            Received::Nothing => {}
+            Received::End => self.told = None,
+        }
+    }
+
+    /// Ends all flows of a container that has left, once what it has sent last has gone its way.
+    fn part(&mut self, Inside { v4, v6 }: Inside) {
+        for _ in 0..interfaces::QUEUE_LENGTH {
+            match self.core.link.receive(&mut self.frame) {
+                Ok(length) => self.take_frame(length),
+                Err(_) => break,
+            }
+        }
+        for address in std::iter::once(v4).chain(v6) {
+            self.tcp.part(address);
+            self.udp.part(address);
+            self.echoes.part(address);
+            self.core.link.forget(address);
+        }
     }
 
     fn read_frames(&mut self) -> rustix::io::Result<()> {
@@ -350,7 +388,7 @@ fn take_packet(
 
 /// A non-blocking socket of the host's, for datagrams or streams to `to`.
 fn socket_to(
-    to: std::net::IpAddr,
+    to: IpAddr,
     kind: rustix::net::SocketType,
     protocol: Option<rustix::net::Protocol>,
 ) -> rustix::io::Result<OwnedFd> {
@@ -372,7 +410,7 @@ struct Ends {
 }
 
 /// Who tells a container of an error: who has told the host, where that is known, else the gateway.
-fn speaker(core: &Core, inside: std::net::IpAddr, offender: Option<std::net::IpAddr>) -> std::net::IpAddr {
+fn speaker(core: &Core, inside: IpAddr, offender: Option<IpAddr>) -> IpAddr {
     let own = core.layout.subnet(inside).gateway;
     offender.filter(|other| other.is_ipv4() == inside.is_ipv4() && !other.is_loopback()).unwrap_or(own)
 }

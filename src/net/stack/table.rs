@@ -54,6 +54,14 @@ impl<T> Table<T> {
     }
 
     /// None where it is gone.
+    pub fn get(&self, id: Id) -> Option<&T> {
+        match self.places.get(id.index as usize) {
+            Some((generation, place)) if *generation == id.generation => place.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// None where it is gone.
     pub fn get_mut(&mut self, id: Id) -> Option<&mut T> {
         match self.places.get_mut(id.index as usize) {
             Some((generation, place)) if *generation == id.generation => place.as_mut(),

@@ -1,13 +1,33 @@
-//! What whoever keeps a network tells the stack that serves it: who is there, and under which names.
+//! What whoever keeps a network tells the stack that serves it: who is there, under which names, and by which line ports
+//! that lead there are handed in. One JSON datagram of a SOCK_SEQPACKET socket a message, descriptors beside it (unix(7)).
 
 use crate::net::dns::LocalNames;
 use rustix::io::Errno;
-use rustix::net::RecvFlags;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
-/// Everybody on a network; each telling replaces the one before. One JSON datagram of a SOCK_SEQPACKET socket.
+/// The most descriptors beside a message.
+pub const MOST_DESCRIPTORS: usize = 4;
+
+/// To the stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToStack {
+    /// Who is on the network now.
+    Names(Told),
+    /// A socket comes along by which ports that lead to this container are handed in: a list of
+    /// [`crate::net::ports::Bound`] a message, with a socket for each beside it. A number answers: how many the stack has
+    /// taken. They are open as long as the other side does not end the connection, and closed when the stack ends it, too.
+    Ports(Inside),
+    /// This container has no interface any more: whatever flows it has had are over.
+    Left(Inside),
+}
+
+/// Everybody on a network; each telling replaces the one before.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// The network's name.
@@ -16,6 +36,15 @@ pub struct Told {
     pub names: Vec<(String, IpAddr)>,
     /// The containers that ask name servers of their own (`--dns`), and which.
     pub servers: Vec<(IpAddr, Vec<IpAddr>)>,
+}
+
+/// The addresses of one container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inside {
+    /// Of IPv4.
+    pub v4: IpAddr,
+    /// Of IPv6, where the network has it.
+    pub v6: Option<IpAddr>,
 }
 
 impl Told {
@@ -29,25 +58,44 @@ impl Told {
     }
 }
 
-/// Reads what there is; the last one counts. None: nothing new, or the other side is gone.
-pub(super) fn last_of(socket: &OwnedFd) -> Option<Told> {
-    let mut last = None;
-    loop {
-        let mut probe = [0; 0];
-        let peek = RecvFlags::PEEK | RecvFlags::TRUNC | RecvFlags::DONTWAIT;
-        let length = match rustix::net::recv(socket, &mut probe, peek) {
-            Err(Errno::INTR) => continue,
-            Ok((_, length)) if length > 0 => length,
-            Ok(_) | Err(_) => return last,
-        };
-        let mut bytes = vec![0; length];
-        match rustix::net::recv(socket, &mut bytes, RecvFlags::DONTWAIT) {
-            Ok((_, length)) => match serde_json::from_slice(&bytes[..length.min(bytes.len())]) {
-                Ok(told) => last = Some(told),
-                Err(error) => log::debug!("cannot read who is on the network: {error}"),
-            },
-            Err(Errno::INTR) => {}
-            Err(_) => return last,
+/// What a socket has.
+#[derive(Debug)]
+pub(super) enum Received<T> {
+    /// A message, and the descriptors beside it.
+    Message(T, Vec<OwnedFd>),
+    /// Nothing now, or nothing that makes sense.
+    Nothing,
+    /// The other side is gone.
+    End,
+}
+
+/// Reads one message, without waiting for it.
+pub(super) fn receive<T: DeserializeOwned>(socket: &OwnedFd) -> Received<T> {
+    let mut probe = [0; 0];
+    let peek = RecvFlags::PEEK | RecvFlags::TRUNC | RecvFlags::DONTWAIT;
+    let length = match rustix::net::recv(socket, &mut probe, peek) {
+        Ok((_, 0)) => return Received::End,
+        Ok((_, length)) => length,
+        // ECONNRESET is told once, before what had been sent (unix(7)).
+        Err(Errno::AGAIN | Errno::INTR | Errno::CONNRESET) => return Received::Nothing,
+        Err(_) => return Received::End,
+    };
+    let mut bytes = vec![0; length];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let received = rustix::net::recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, flags);
+    let Ok(received) = received else { return Received::Nothing };
+    let descriptors = ancillary.drain().flat_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
+        _ => Vec::new(),
+    });
+    let descriptors = descriptors.collect();
+    match serde_json::from_slice(&bytes[..received.bytes.min(length)]) {
+        Ok(message) => Received::Message(message, descriptors),
+        Err(error) => {
+            log::debug!("cannot read a message about the network: {error}");
+            Received::Nothing
         }
     }
 }
@@ -55,24 +103,30 @@ pub(super) fn last_of(socket: &OwnedFd) -> Option<Told> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, socketpair};
+    use rustix::net::{
+        AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg, socketpair,
+    };
+    use std::io::IoSlice;
+    use std::os::fd::AsFd;
 
     #[test]
-    fn the_last_telling_counts() {
+    fn messages_come_with_their_descriptors_and_nonsense_is_passed_over() {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
-        assert_eq!(last_of(&theirs), None);
-        let told = |name: &str| Told {
-            network: "net".into(),
-            names: vec![(name.into(), "10.89.0.2".parse().unwrap())],
-            servers: vec![],
-        };
-        for name in ["one", "two"] {
-            rustix::net::send(&ours, &serde_json::to_vec(&told(name)).unwrap(), SendFlags::empty()).unwrap();
-        }
+        assert!(matches!(receive::<ToStack>(&theirs), Received::Nothing));
+        let message = ToStack::Ports(Inside { v4: "10.89.0.2".parse().unwrap(), v6: None });
+        let text = serde_json::to_vec(&message).unwrap();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [theirs.as_fd()];
+        ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+        sendmsg(&ours, &[IoSlice::new(&text)], &mut ancillary, SendFlags::empty()).unwrap();
         rustix::net::send(&ours, b"{", SendFlags::empty()).unwrap();
-        assert_eq!(last_of(&theirs), Some(told("two")));
+        let Received::Message(received, descriptors) = receive::<ToStack>(&theirs) else { panic!("a message") };
+        assert_eq!((received, descriptors.len()), (message, 1));
+        drop(descriptors);
+        assert!(matches!(receive::<ToStack>(&theirs), Received::Nothing));
         drop(ours);
-        assert_eq!(last_of(&theirs), None);
+        assert!(matches!(receive::<ToStack>(&theirs), Received::End));
     }
 }

@@ -117,6 +117,12 @@ impl Udp {
         }
     }
 
+    /// Ends the flows of a container that has left.
+    pub(super) fn part(&mut self, address: IpAddr) {
+        let ids = self.flows.iter().filter(|(_, flow)| flow.ends.inside.ip() == address).map(|(id, _)| id);
+        ids.collect::<Vec<_>>().into_iter().for_each(|id| self.close(id));
+    }
+
     fn close(&mut self, id: Id) {
         if let Some(flow) = self.flows.remove(id) {
             self.by_ends.remove(&flow.ends);

@@ -26,8 +26,7 @@ const AT_ONCE: usize = 32;
 /// A client of a port.
 #[derive(Debug)]
 struct Client {
-    /// The port's place.
-    port: usize,
+    port: Id,
     address: SocketAddr,
     /// The host's address that it writes to.
     local: IpAddr,
@@ -41,7 +40,7 @@ struct Client {
 #[derive(Debug, Default)]
 pub(super) struct Datagrams {
     clients: Table<Client>,
-    by_address: HashMap<(usize, SocketAddr), Id>,
+    by_address: HashMap<(Id, SocketAddr), Id>,
     by_ends: HashMap<Ends, Id>,
 }
 
@@ -55,7 +54,7 @@ impl Datagrams {
     pub(super) fn receive(&mut self, core: &mut Core, port: &Port, id: Id) {
         for _ in 0..AT_ONCE {
             let Ok((length, address, local)) = receive_at(&port.socket, &mut core.buffer) else { return };
-            let Some(id) = self.client(core, port, id.to_bits() as usize, address) else { continue };
+            let Some(id) = self.client(core, port, id, address) else { continue };
             let Some(client) = self.clients.get_mut(id) else { continue };
             client.local = local.unwrap_or(port.bound.address);
             client.used = core.now;
@@ -73,7 +72,7 @@ impl Datagrams {
     }
 
     /// The client at `address`, known or new.
-    fn client(&mut self, core: &Core, port: &Port, place: usize, address: SocketAddr) -> Option<Id> {
+    fn client(&mut self, core: &Core, port: &Port, place: Id, address: SocketAddr) -> Option<Id> {
         if let Some(id) = self.by_address.get(&(place, address)) {
             return Some(*id);
         }
@@ -81,9 +80,9 @@ impl Datagrams {
             let oldest = self.clients.iter().min_by_key(|(_, client)| client.used).map(|(id, _)| id);
             oldest.into_iter().for_each(|id| self.forget(id));
         }
-        let inside = way_in(&core.layout, &port.bound);
+        let inside = way_in(port);
         let outside =
-            unused(shown(&core.layout, address), |outside| self.by_ends.contains_key(&Ends { inside, outside }))?;
+            unused(shown(&core.layout, address, inside), |outside| self.by_ends.contains_key(&Ends { inside, outside }))?;
         let ends = Ends { inside, outside };
         let local = port.bound.address;
         let client = Client { port: place, address, local, ends, used: core.now, deadline: Deadline::default() };
@@ -100,11 +99,17 @@ impl Datagrams {
         }
     }
 
+    /// Forgets all clients of a port that is closed.
+    pub(super) fn forget_port(&mut self, port: Id) {
+        let ids = self.clients.iter().filter(|(_, client)| client.port == port).map(|(id, _)| id);
+        ids.collect::<Vec<_>>().into_iter().for_each(|id| self.forget(id));
+    }
+
     /// Sends an answer back to whom it is for; false where the datagram is none.
     pub(super) fn answer(
         &mut self,
         core: &mut Core,
-        ports: &[Port],
+        ports: &Table<Port>,
         packet: &Packet<'_>,
         datagram: &Datagram<'_>,
     ) -> bool {

@@ -1,18 +1,24 @@
 //! Published ports: what the host's sockets receive for the container becomes flows into it, with the client's own address
 //! as the one that the container sees. An address that would lead elsewhere from inside (the host's loopback, an address
 //! of the container's own network) is shown as the gateway's.
+//!
+//! The private network's ports are there from its beginning. On a network of several containers they come and go with
+//! them: each one's are handed in by a line of its own, and are open as long as that is.
 
 mod datagrams;
+mod lines;
 mod streams;
 
 use super::layout::Layout;
-use super::table::Id;
+use super::table::{Id, Table};
 use super::tcp::Tcp;
+use super::told::Inside;
 use super::wire::ip::Packet;
 use super::wire::udp::Datagram;
 use super::{Core, Source};
 use crate::net::ports::{Bound, OpenPorts, Protocol};
 use datagrams::Datagrams;
+use lines::Line;
 use rustix::event::epoll::EventFlags;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -23,12 +29,17 @@ use streams::Streams;
 struct Port {
     bound: Bound,
     socket: OwnedFd,
+    /// Whose it is.
+    inside: Inside,
+    /// By which it was handed in.
+    line: Option<Id>,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
-    ports: Vec<Port>,
+    ports: Table<Port>,
+    lines: Table<Line>,
     streams: Streams,
     datagrams: Datagrams,
 }
@@ -38,32 +49,35 @@ impl Inbound {
     ///
     /// # Errors
     /// They cannot be watched.
-    pub(super) fn publish(&mut self, core: &mut Core, opened: OpenPorts) -> rustix::io::Result<()> {
-        for (bound, socket) in opened.bound.into_iter().zip(opened.sockets) {
-            let id = Id::from_bits(self.ports.len() as u64);
-            let events = match bound.protocol {
-                // What cannot be accepted for want of memory would else be an event all the time.
-                Protocol::Tcp => EventFlags::IN | EventFlags::ET,
-                Protocol::Udp => {
-                    datagrams::ask_for_addresses(&socket, bound.address)?;
-                    EventFlags::IN
-                }
-            };
-            core.watch(&socket, Source::Port(id), events)?;
-            self.ports.push(Port { bound, socket });
+    pub(super) fn publish(&mut self, core: &mut Core, opened: OpenPorts, inside: Inside) -> rustix::io::Result<()> {
+        if !opened.sockets.is_empty() {
+            greet(core, inside);
         }
-        if !self.ports.is_empty() {
-            // The first client need not wait for the answer.
-            for container in [core.layout.v4.container, core.layout.v6.container] {
-                core.link.solicit(container, &core.layout);
+        let ports = opened.bound.into_iter().zip(opened.sockets);
+        ports.into_iter().try_for_each(|(bound, socket)| self.open(core, Port { bound, socket, inside, line: None }))
+    }
+
+    fn open(&mut self, core: &Core, port: Port) -> rustix::io::Result<()> {
+        let events = match port.bound.protocol {
+            // What cannot be accepted for want of memory would else be an event all the time.
+            Protocol::Tcp => EventFlags::IN | EventFlags::ET,
+            Protocol::Udp => {
+                datagrams::ask_for_addresses(&port.socket, port.bound.address)?;
+                EventFlags::IN
             }
+        };
+        let id = self.ports.insert(port);
+        let watched = self.ports.get(id).map(|port| core.watch(&port.socket, Source::Port(id), events));
+        if let Some(Err(errno)) = watched {
+            self.ports.remove(id);
+            return Err(errno);
         }
         Ok(())
     }
 
     /// Something has come at a port.
     pub(super) fn event(&mut self, core: &mut Core, tcp: &mut Tcp, id: Id) {
-        let Some(port) = self.ports.get(id.to_bits() as usize) else { return };
+        let Some(port) = self.ports.get(id) else { return };
         match port.bound.protocol {
             Protocol::Tcp => self.streams.accept(core, tcp, port, id),
             Protocol::Udp => self.datagrams.receive(core, port, id),
@@ -84,8 +98,8 @@ impl Inbound {
     pub(super) fn wait_is_over(&mut self, core: &mut Core, tcp: &mut Tcp, entry: (super::timers::Moment, Source)) {
         if self.streams.wait_is_over(core, tcp, entry) {
             // What could not be accepted may be now.
-            for (index, _) in self.ports.iter().enumerate().filter(|(_, port)| port.bound.protocol == Protocol::Tcp) {
-                core.ready.push(Source::Port(Id::from_bits(index as u64)));
+            for (id, _) in self.ports.iter().filter(|(_, port)| port.bound.protocol == Protocol::Tcp) {
+                core.ready.push(Source::Port(id));
             }
         }
     }
@@ -96,20 +110,33 @@ impl Inbound {
     }
 }
 
-/// Where a client of this port is to go: the container's address in the client's family.
-fn way_in(layout: &Layout, port: &Bound) -> SocketAddr {
-    SocketAddr::new(layout.subnet(port.address).container, port.container)
+/// The container's hardware address is asked for, so that the first client need not wait for the answer. What is known of
+/// its addresses may be about another container, which had them before.
+fn greet(core: &mut Core, inside: Inside) {
+    for address in std::iter::once(inside.v4).chain(inside.v6) {
+        core.link.forget(address);
+        core.link.solicit(address, &core.layout);
+    }
+    if let Some(v6) = inside.v6 {
+        core.twins.insert(v6, inside.v4);
+    }
 }
 
-/// Who the container is to see as the client.
-fn shown(layout: &Layout, client: SocketAddr) -> SocketAddr {
-    let subnet = layout.subnet(client.ip());
+/// Where a client of this port is to go: the container's address in the client's family, if it has one.
+fn way_in(port: &Port) -> SocketAddr {
+    let address = if port.bound.address.is_ipv6() { port.inside.v6 } else { None };
+    SocketAddr::new(address.unwrap_or(port.inside.v4), port.bound.container)
+}
+
+/// Who the container is to see as the client that wants to talk to `to`.
+fn shown(layout: &Layout, client: SocketAddr, to: SocketAddr) -> SocketAddr {
+    let subnet = layout.subnet(to.ip());
     let answers_come_back = match client.ip() {
         IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local() && !address.is_unspecified(),
         IpAddr::V6(address) => !address.is_loopback() && !address.is_unicast_link_local() && !address.is_unspecified(),
     };
-    match answers_come_back && !subnet.contains(client.ip()) {
-        true => SocketAddr::new(client.ip(), client.port()),
+    match answers_come_back && client.is_ipv4() == to.is_ipv4() && !subnet.contains(client.ip()) {
+        true => client,
         false => SocketAddr::new(subnet.gateway, client.port()),
     }
 }
@@ -134,7 +161,13 @@ mod tests {
     #[test]
     fn a_client_is_shown_where_its_answers_come_back() {
         let layout = Layout::default();
-        let shown = |client: &str| shown(&layout, client.parse().unwrap()).to_string();
+        let v4 = SocketAddr::new(layout.v4.container, 80);
+        let shown = |client: &str| {
+            let client: SocketAddr = client.parse().unwrap();
+            shown(&layout, client, SocketAddr::new(layout.subnet(client.ip()).container, 80)).to_string()
+        };
+        let crossing = super::shown(&layout, "[2001:db8::7]:4000".parse().unwrap(), v4);
+        assert_eq!(crossing.to_string(), "10.0.2.2:4000");
         for own in ["192.0.2.7:4000", "10.0.3.1:4000", "[2001:db8::7]:4000"] {
             assert_eq!(shown(own), own);
         }

@@ -8,7 +8,7 @@ use crate::net::stack::timers::{Deadline, Moment};
 use crate::net::stack::{Core, Ends, Source};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, sockopt};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ struct Waiting {
     socket: OwnedFd,
     client: SocketAddr,
     to: SocketAddr,
+    /// Where else it may go.
+    v4: IpAddr,
+    port: Id,
     since: Moment,
 }
 
@@ -49,8 +52,8 @@ impl Streams {
                 Ok((socket, client)) => {
                     // An accepted TCP connection has a peer's address.
                     let Some(client) = client.and_then(|client| SocketAddr::try_from(client).ok()) else { continue };
-                    let to = way_in(&core.layout, &port.bound);
-                    self.pass_on(core, tcp, Waiting { socket, client, to, since: core.now });
+                    let (to, v4) = (way_in(port), port.inside.v4);
+                    self.pass_on(core, tcp, Waiting { socket, client, to, v4, port: id, since: core.now });
                 }
                 Err(Errno::AGAIN) => return,
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
@@ -68,7 +71,7 @@ impl Streams {
     /// Opens the flow into the container, once the container is known on the link.
     fn pass_on(&mut self, core: &mut Core, tcp: &mut Tcp, waiting: Waiting) {
         if core.link.neighbour(waiting.to.ip()).is_none() {
-            if self.waiting.is_empty() {
+            if !self.waiting.iter().any(|other| other.to.ip() == waiting.to.ip()) {
                 core.link.solicit(waiting.to.ip(), &core.layout);
             }
             core.timers.set(&mut self.deadline, core.now + PAUSE, Source::Waiting);
@@ -76,7 +79,7 @@ impl Streams {
             return;
         }
         let Waiting { socket, client, to, .. } = waiting;
-        let from = unused(shown(&core.layout, client), |outside| tcp.knows(&Ends { inside: to, outside }));
+        let from = unused(shown(&core.layout, client, to), |outside| tcp.knows(&Ends { inside: to, outside }));
         let refused = match from {
             Some(from) => tcp.open_inward(core, socket, from, to).err(),
             None => Some(socket),
@@ -84,6 +87,16 @@ impl Streams {
         if let Some(socket) = refused {
             reset(&socket);
         }
+    }
+
+    /// Refuses what waits for the container of a port that is closed.
+    pub(super) fn forget_port(&mut self, port: Id) {
+        self.waiting.retain(|waiting| {
+            if waiting.port == port {
+                reset(&waiting.socket);
+            }
+            waiting.port != port
+        });
     }
 
     /// Passes on what has waited long enough.
@@ -102,11 +115,9 @@ impl Streams {
         }
         for waiting in std::mem::take(&mut self.waiting) {
             let waited = core.now - waiting.since;
-            let other = core.layout.v4.container;
             if waiting.to.is_ipv6() && waited >= SHORT_WAIT {
-                let to = SocketAddr::new(other, waiting.to.port());
-                let client = SocketAddr::new(core.layout.v4.gateway, waiting.client.port());
-                self.pass_on(core, tcp, Waiting { to, client, ..waiting });
+                let to = SocketAddr::new(waiting.v4, waiting.to.port());
+                self.pass_on(core, tcp, Waiting { to, ..waiting });
             } else if waited >= LONG_WAIT {
                 reset(&waiting.socket);
             } else {

@@ -100,9 +100,12 @@ impl Tcp {
         self.by_ends.remove(&flow.ends);
         // It is watched anew, by another number.
         let _ = rustix::event::epoll::delete(&core.epoll, &flow.socket);
-        let to = SocketAddr::new(core.layout.v4.container, flow.ends.inside.port());
         let from = SocketAddr::new(core.layout.v4.gateway, flow.ends.outside.port());
-        if let Err(socket) = self.open_inward(core, flow.socket, from, to) {
+        let opened = match core.twins.get(&flow.ends.inside.ip()) {
+            Some(v4) => self.open_inward(core, flow.socket, from, SocketAddr::new(*v4, flow.ends.inside.port())),
+            None => Err(flow.socket),
+        };
+        if let Err(socket) = opened {
             let _ = sockopt::set_socket_linger(&socket, Some(std::time::Duration::ZERO));
         }
     }

@@ -16,6 +16,7 @@ use flow::{Flow, State};
 use rustix::event::epoll::EventFlags;
 use rustix::net::sockopt;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// The most flows at once; further connections are refused.
@@ -223,6 +224,12 @@ impl Tcp {
             let _ = sockopt::set_socket_linger(&flow.socket, Some(Duration::ZERO));
         }
         self.forget(id);
+    }
+
+    /// Ends the flows of a container that has left: what the host's sockets have taken still goes out.
+    pub(super) fn part(&mut self, address: IpAddr) {
+        let ids = self.flows.iter().filter(|(_, flow)| flow.ends.inside.ip() == address).map(|(id, _)| id);
+        ids.collect::<Vec<_>>().into_iter().for_each(|id| self.forget(id));
     }
 
     fn forget(&mut self, id: Id) {
