@@ -146,7 +146,8 @@ fn githubs_runner_makes_a_network() {
     let network = "github_network_dd44";
     let id = docker(&rr, &["network", "create", "--label", "0a1b2c", network]).succeeds_quietly().line().to_owned();
     assert_eq!(id.len(), 64);
-    let free = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+    let free =
+        std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
     let datagrams = format!("{free}:80/udp");
     let create = [
         "create",

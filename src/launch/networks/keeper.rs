@@ -199,7 +199,9 @@ impl<'a> Keeper<'a> {
                 None => FromKeeper::Failed(Failure::new("cannot attach the container", "it has sent no namespace")),
             },
             ToKeeper::Publish => match descriptor {
-                Some(line) => self.publish(number, line.as_fd()).map_or_else(FromKeeper::Failed, |()| FromKeeper::Attached),
+                Some(line) => {
+                    self.publish(number, line.as_fd()).map_or_else(FromKeeper::Failed, |()| FromKeeper::Attached)
+                }
                 None => FromKeeper::Failed(Failure::new(ports::DOING, "no line has come to hand them in")),
             },
             ToKeeper::List => FromKeeper::Members(self.roll.everybody().cloned().collect()),
@@ -212,13 +214,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// Gives a container its interface, in the place of one it had in a namespace before.
-    fn attach(
-        &mut self,
-        number: u64,
-        namespace: BorrowedFd<'_>,
-        interface: &str,
-        leads_out: bool,
-    ) -> Result<()> {
+    fn attach(&mut self, number: u64, namespace: BorrowedFd<'_>, interface: &str, leads_out: bool) -> Result<()> {
         let endpoint = self.roll.endpoint(number).cloned();
         let endpoint = endpoint.ok_or_else(|| Failure::new("cannot attach the container", "it has not joined"))?;
         let route = if leads_out && !self.network.metadata.internal { Route::Gateway } else { Route::None };

@@ -104,7 +104,8 @@ pub(super) fn receive<T: DeserializeOwned>(socket: &OwnedFd) -> Received<T> {
 mod tests {
     use super::*;
     use rustix::net::{
-        AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg, socketpair,
+        AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg,
+        socketpair,
     };
     use std::io::IoSlice;
     use std::os::fd::AsFd;

@@ -81,8 +81,9 @@ impl Datagrams {
             oldest.into_iter().for_each(|id| self.forget(id));
         }
         let inside = way_in(port);
-        let outside =
-            unused(shown(&core.layout, address, inside), |outside| self.by_ends.contains_key(&Ends { inside, outside }))?;
+        let outside = unused(shown(&core.layout, address, inside), |outside| {
+            self.by_ends.contains_key(&Ends { inside, outside })
+        })?;
         let ends = Ends { inside, outside };
         let local = port.bound.address;
         let client = Client { port: place, address, local, ends, used: core.now, deadline: Deadline::default() };
