@@ -13,7 +13,7 @@ use crate::rootfs::overlay::{Driver, Durability, Layers};
 use crate::rootfs::{fuse, pivot};
 use crate::store::{Store, TempDir};
 use crate::sys::mount::{Attributes, new_mount};
-use crate::sys::process::{Cloned, Namespaces, clone_into, exit_now, unshare_mounts};
+use crate::sys::process::{Cloned, Namespaces, clone_into, exit_now, unshare};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use serde::{Deserialize, Serialize};
 use std::os::fd::AsFd;
@@ -207,7 +207,7 @@ fn layers(namespace: &StoreNamespace, store: &Store) -> Finding {
 
 /// Runs in: a worker in the store's namespace. None where the kernel's overlay works, else why not.
 fn try_overlay(lower: &Path, container: &Path) -> Result<Option<String>> {
-    unshare_mounts().doing(|| "cannot make a mount namespace")?;
+    unshare(Namespaces::MOUNT).doing(|| "cannot make a mount namespace")?;
     pivot::make_mounts_private()?;
     let layers = Layers::open(&[PathBuf::from(lower)], container)?;
     let writable = layers.make_writable()?;

@@ -42,6 +42,7 @@ mod reaper;
 mod remedy;
 pub mod standing;
 pub mod stdio;
+pub mod unshared;
 pub mod user_namespace;
 
 pub use audience::asks_for_end;

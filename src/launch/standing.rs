@@ -11,7 +11,7 @@ use crate::rootfs::overlay::{self, Driver, Durability, Layers};
 use crate::rootfs::pivot;
 use crate::rootfs::resolve::Root;
 use crate::rootfs::volumes::{self, Sources, Surroundings, Volumes};
-use crate::sys::process::unshare_mounts;
+use crate::sys::process::{Namespaces, unshare};
 use rustix::fs::{Access, AtFlags, Mode};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ impl Standing<'_> {
     /// # Errors
     /// The kernel refuses the overlay, a source of a mount is gone, or the system's.
     pub fn mount(&self) -> Result<OwnedFd> {
-        unshare_mounts().doing(|| "cannot make a mount namespace")?;
+        unshare(Namespaces::MOUNT).doing(|| "cannot make a mount namespace")?;
         pivot::make_mounts_private()?;
         // As in init: what is made on the way is open to all, and written by nobody else.
         rustix::process::umask(Mode::from_raw_mode(0o022));

@@ -18,12 +18,3 @@ pub fn parent_of(child: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     // SAFETY: it is a descriptor that nobody else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(parent) })
 }
-
-/// unshare(2) of the network namespace, by root of a user namespace.
-pub fn unshare_network() -> io::Result<()> {
-    // SAFETY: CLONE_NEWNET touches no memory and no descriptors (unshare(2)).
-    match unsafe { libc::unshare(libc::CLONE_NEWNET) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}

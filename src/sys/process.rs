@@ -51,6 +51,12 @@ impl Namespaces {
         Namespaces(self.0 | other.0)
     }
 
+    /// Whether all of the other's are in this set.
+    #[must_use]
+    pub const fn contains(self, other: Namespaces) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// This set but for the other's.
     #[must_use]
     pub const fn without(self, other: Namespaces) -> Namespaces {
@@ -134,19 +140,12 @@ pub fn unshare_user_and_mounts() -> io::Result<()> {
     }
 }
 
-/// unshare(2) of the network namespace, by root of a user namespace: what is made from here on in this thread.
-pub fn unshare_network() -> io::Result<()> {
-    // SAFETY: CLONE_NEWNET touches neither memory nor descriptors (unshare(2)).
-    match unsafe { libc::unshare(libc::CLONE_NEWNET) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// unshare(2) of the mount namespace, by root of a user namespace.
-pub fn unshare_mounts() -> io::Result<()> {
-    // SAFETY: as for `unshare_user_and_mounts`.
-    match unsafe { libc::unshare(libc::CLONE_NEWNS) } {
+/// unshare(2) of namespaces but the user's, by root of a user namespace. For the mount namespace too the process must
+/// be single-threaded; of the pid namespace the next child is process 1, and this process is no member.
+pub fn unshare(namespaces: Namespaces) -> io::Result<()> {
+    // SAFETY: the CLONE_NEW… bits touch credentials, namespaces, root and working directory, no memory and no
+    // descriptors (unshare(2)); no other bit can be in the set.
+    match unsafe { libc::unshare(namespaces.0 as libc::c_int) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -18,8 +18,7 @@ use crate::launch::protocol::{Channel, Listener};
 use crate::net::ports;
 use crate::store::networks::Network;
 use crate::store::{Patience, Store};
-use crate::sys::namespace::unshare_network;
-use crate::sys::process::{close_all_but, exit_now};
+use crate::sys::process::{Namespaces, close_all_but, exit_now, unshare};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit};
 use std::collections::BTreeMap;
@@ -95,7 +94,7 @@ impl<'a> Keeper<'a> {
         // Before this process leaves the host's network namespace, in which the stack's sockets are to be.
         let way_out = WayOut::prepare(&network.metadata);
         listener.take_over().doing(|| "cannot listen for the network's containers")?;
-        unshare_network().doing(|| "cannot make the network's namespace")?;
+        unshare(Namespaces::NETWORK).doing(|| "cannot make the network's namespace")?;
         let bridge = Bridge::make(network.metadata.mtu().unwrap_or(MTU))?;
         let opened = way_out.and_then(|way_out| way_out.open(&bridge));
         let (stack, notice) = match opened {

@@ -6,7 +6,7 @@ use super::wire::ip::{Packet, protocol};
 use super::wire::tcp::{self, Flags, Options, Segment, Seq};
 use super::wire::{ETHERNET, Ethernet, IPV4, Mac};
 use super::*;
-use crate::sys::process::{Cloned, exit_now, fork, unshare_network, unshare_user};
+use crate::sys::process::{Cloned, Namespaces, exit_now, fork, unshare, unshare_user};
 use proptest::prelude::*;
 use rustix::net::{AddressFamily, SocketFlags};
 use rustix::process::{WaitId, WaitIdOptions};
@@ -405,7 +405,7 @@ fn on_an_island(test: impl FnOnce()) {
     match fork().unwrap() {
         Cloned::Child => {
             // Without user namespaces there is no island, and no test: a failure where the machine is promised to have them.
-            if let Err(error) = unshare_user().and_then(|()| unshare_network()) {
+            if let Err(error) = unshare_user().and_then(|()| unshare(Namespaces::NETWORK)) {
                 use std::io::Write;
                 let promised = std::env::var_os("RR_TEST_MUST_WORK").is_some_and(|value| value == "1");
                 // Straight to the descriptor: libtest swallows what a passing test prints with print macros.
