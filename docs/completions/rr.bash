@@ -3726,7 +3726,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__unshare)
-            opts="-h --rootless-netns --help"
+            opts="-n -p -u -i -m -C -f -U -r -h --net --pid --uts --ipc --mount --cgroup --mount-proc --fork --user --map-root-user --kill-child --rootless-netns --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
