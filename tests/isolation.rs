@@ -139,3 +139,73 @@ fn a_masked_link_stays_inside() {
     assert_eq!(fs::read_to_string(&file).expect("it is there"), "kept\n");
     rr.nothing_is_left();
 }
+
+#[test]
+fn namespaces_of_another_container_are_shared_as_asked() {
+    let rr = requires!(Rr::with_alpine());
+    let start = |name: &str, options: &[&str]| {
+        let words = [&["run", "-d", "--name", name], options, &Rr::ALPINE, &["sleep", "1000"]].concat();
+        rr.run(words).succeeds_quietly().line().to_owned()
+    };
+    let look = "for name in ipc uts cgroup net; do readlink /proc/self/ns/$name; done";
+    let seen = |outcome: crate::support::Outcome| -> Vec<String> {
+        outcome.succeeds_quietly().stdout.lines().map(str::to_owned).collect()
+    };
+    let owner = start("owner", &["--network", "none", "--hostname", "owner"]);
+    let owners = seen(rr.run(["exec", "owner", "sh", "-c", look]));
+    let all = ["--ipc", "container:owner", "--uts", "container:owner", "--cgroupns=container:owner"];
+    let shared = seen(rr.sh(&all, look));
+    assert_eq!((&shared[..3], shared[3] == owners[3]), (&owners[..3], false));
+    // With the namespaces come the name, and the memory and message queues that programs find by path.
+    let script = "hostname; echo $HOSTNAME; cat /etc/hostname; echo content >/dev/shm/file; ls -d /dev/mqueue";
+    assert_eq!(seen(rr.sh(&all, script)), ["owner", "owner", "owner", "/dev/mqueue"]);
+    assert_eq!(rr.run(["exec", "owner", "cat", "/dev/shm/file"]).succeeds_quietly().stdout, "content\n");
+
+    // One that shares is shared from in turn: what is its own, and what it has from the first.
+    start("second", &["--network", "container:owner", "--ipc", "container:owner"]);
+    let seconds = seen(rr.run(["exec", "second", "sh", "-c", look]));
+    assert_eq!((&seconds[0], &seconds[3], seconds[1] == owners[1]), (&owners[0], &owners[3], false));
+    let options = ["--network", "container:second", "--ipc", "container:second", "--uts", "container:second"];
+    let words = [&["run", "--rm"], &options[..], &Rr::ALPINE, &["sh", "-c", look]].concat();
+    let thirds = seen(rr.run(words));
+    assert_eq!((&thirds[0], &thirds[1], &thirds[3]), (&owners[0], &seconds[1], &owners[3]));
+    let modes = "{{.HostConfig.IpcMode}} {{.HostConfig.NetworkMode}}";
+    let expected = format!("container:{owner} container:{owner}");
+    assert_eq!(rr.run(["inspect", "-f", modes, "second"]).succeeds_quietly().line(), expected);
+
+    rr.sh(&["--ipc", "container:"], "true").fails_with(125, "a container's name belongs behind");
+    rr.sh(&["--ipc", "container:nope"], "true").fails_with(125, "No such container: nope");
+    rr.sh(&["--ipc=container:owner", "--uts=container:second"], "true").fails_with(125, "not those of several");
+    rr.sh(&["--uts", "container:owner", "--hostname", "x"], "true")
+        .fails_with(125, "conflicting options: hostname and the UTS mode");
+    rr.sh(&["--ipc=container:owner", "--sysctl", "kernel.msgmax=1"], "true")
+        .fails_with(125, "it would be the other container's setting");
+    // Namespaces of two containers that have nothing to do with each other are nobody's to join.
+    start("stranger", &["--network", "none"]);
+    let words = ["run", "--rm", "--network", "container:stranger", "--ipc", "container:owner"];
+    rr.run([&words[..], &Rr::ALPINE, &["true"]].concat()).fails_with(125, "have none in common");
+    rr.run(["stop", "-t", "0", "owner"]).succeeds();
+    let id = format!("can't join IPC of container {owner}: container {owner} is not running");
+    rr.sh(&["--ipc", "container:owner"], "true").fails_with(125, &id);
+    rr.run(["rm", "-f", "-t", "0", "owner", "second", "stranger"]).succeeds();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn a_read_only_root_has_room_for_scratch_files_as_podmans_has() {
+    let rr = requires!(Rr::with_alpine());
+    let script = "touch /x 2>/dev/null || echo ro; for at in /run /tmp /var/tmp; do touch $at/x && echo $at; done 2>/dev/null";
+    let all = "ro\n/run\n/tmp\n/var/tmp\n";
+    rr.sh(&["--read-only"], script).exits(1).prints("ro\n");
+    assert_eq!(rr.sh(&["--read-only", "--read-only-tmpfs"], script).succeeds_quietly().stdout, all);
+    // What is mounted there otherwise stays.
+    let given = ["--read-only", "--read-only-tmpfs=true", "--tmpfs", "/tmp:ro"];
+    assert_eq!(rr.sh(&given, script).succeeds_quietly().stdout, "ro\n/run\n/var/tmp\n");
+    let podman = |options: &[&str]| {
+        let words = [&["run", "--rm", "--network", "none", "--read-only"], options, &Rr::ALPINE, &["sh", "-c", script]];
+        rr.command_as("podman", words.concat()).output()
+    };
+    assert_eq!(podman(&[]).succeeds_quietly().stdout, all);
+    podman(&["--read-only-tmpfs=false"]).exits(1);
+    rr.nothing_is_left();
+}

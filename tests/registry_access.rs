@@ -311,3 +311,47 @@ fn plain_http_where_it_is_configured_goes_through_its_own_proxy() {
     pull.output().succeeds_quietly();
     assert!(proxy.asked().iter().all(|asked| asked == "plain.test:5000"), "{:?}", proxy.asked());
 }
+
+/// `--tls-verify`, `--creds` and `--authfile` of `pull`, and those of `run` and `create`, as Podman has them.
+#[test]
+fn the_command_line_says_how_a_registry_is_reached() {
+    let rr = Rr::new();
+    let certificates = requires!(Certificates::new(rr.path("certificates")));
+    let (_registry, port) = requires!(tls_registry(&certificates));
+    let name = format!("registry.localhost:{port}/x/busybox:1");
+    rr.run(["pull", "-q", &name]).fails_with(1, "an issuer this machine does not trust (TLS)");
+    rr.run(["pull", "-q", "--tls-verify", &name]).fails_with(1, "an issuer this machine does not trust (TLS)");
+    rr.run(["pull", "-q", "--tls-verify=false", &name]).succeeds_quietly();
+    // It overrides what is configured, too.
+    rr.write_registries_conf(&format!("[[registry]]\nlocation = \"registry.localhost:{port}\"\ninsecure = true\n"));
+    rr.run(["pull", "-q", &name]).succeeds_quietly();
+    rr.run(["pull", "-q", "--tls-verify=true", &name]).fails_with(1, "an issuer this machine does not trust (TLS)");
+
+    let registry = requires!(Registry::start(Access::Basic));
+    let archive = format!("oci-archive:{}", requires!(images::busybox()).display());
+    requires!(registry.copy(&archive, "private/busybox:1", &["--dest-creds", "ana:secret"]));
+    let name = format!("{}/private/busybox:1", registry.address());
+    let rr = Rr::new();
+    rr.run(["pull", "-q", &name]).fails_with(1, "wants a user name and a password");
+    rr.run(["pull", "-q", "--creds", "ana:wrong", &name]).fails_with(1, "does not accept");
+    rr.run(["pull", "-q", "--creds=ana:secret", &name]).succeeds_quietly();
+    assert!(!rr.runtime_dir().join("containers/auth.json").exists(), "they are not kept");
+
+    let rr = Rr::new();
+    let file = rr.path("auth.json");
+    let text = format!(r#"{{"auths": {{"{}": {{"auth": "{}"}}}}}}"#, registry.address(), STANDARD.encode("ana:secret"));
+    let with_file = ["--authfile", file.to_str().expect("UTF-8")];
+    rr.run([&["pull", "-q"], &with_file[..], &[&name]].concat()).fails_with(1, "no such file or directory (ENOENT)");
+    std::fs::write(&file, text).expect("own directory");
+    let run = |verb: &str, options: &[&str]| {
+        rr.run([&[verb, "-q", "--network", "none"], options, &[&name, "true"]].concat())
+    };
+    run("run", &["--rm"]).fails_with(125, "wants a user name and a password");
+    run("run", &[&["--rm", "--tls-verify=false"], &with_file[..]].concat()).succeeds_quietly();
+    rr.run(["rmi", &name]).succeeds();
+    run("create", &["--name", "made"]).fails_with(1, "wants a user name and a password");
+    run("create", &[&["--name", "made"], &with_file[..]].concat()).succeeds_quietly();
+    rr.run([&["pull", "-q"], &with_file[..], &[&name]].concat()).succeeds_quietly();
+    rr.run(["rm", "made"]).succeeds();
+    rr.nothing_is_left();
+}

@@ -10,6 +10,7 @@ use crate::container::options::Source;
 use crate::container::published;
 use crate::container::record::{self, AnonymousVolumes, Force};
 use crate::container::run::{self, Created};
+use crate::container::shared_namespaces;
 use crate::error::{Doing, Result};
 use crate::host::dirs::Dirs;
 use crate::host::ids::IdMaps;
@@ -59,6 +60,7 @@ pub fn make(flags: RunFlags, next: Next) -> Result<(Created, ClientOptions)> {
     let dirs = Dirs::from_environment()?;
     let store = Store::open(&dirs)?;
     networks::resolve(&store, &mut options)?;
+    shared_namespaces::resolve(&store, &mut options)?;
     // The container that is replaced may have them until it goes.
     if next != Next::Kept && client.replace.is_none() {
         published::check(&store, &options.network)?;
@@ -105,6 +107,7 @@ fn image_for(store: &Store, dirs: &Dirs, name: &str, ids: &IdMaps, client: &Clie
         platform: client.platform.clone(),
         unmapped: client.unmapped,
         verbosity: client.verbosity,
+        access: &client.access,
     };
     fetch.get(&parsed)
 }

@@ -4,13 +4,13 @@ use super::run_flags::{all, one, opt};
 use crate::container::isolation_options as parse;
 use crate::container::plan::{Isolation, Masks};
 use crate::container::values;
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use clap::Args;
 
 /// As typed.
 #[derive(Debug, Args)]
 pub struct IsolationFlags {
-    /// private or host [default: private]
+    /// private, host or container:NAME [default: private]
     #[arg(long, value_name = "MODE")]
     cgroupns: Option<String>,
     /// Bind a device of the host, or all of a directory
@@ -19,7 +19,7 @@ pub struct IsolationFlags {
     /// Set the container's NIS domain name
     #[arg(long, value_name = "NAME")]
     domainname: Option<String>,
-    /// private, shareable, none or host [default: private]
+    /// private, shareable, none, host or container:NAME [default: private]
     #[arg(long, value_name = "MODE")]
     ipc: Option<String>,
     /// How readily the kernel ends it when memory is short, from -1000 to 1000
@@ -31,7 +31,7 @@ pub struct IsolationFlags {
     /// Set a kernel setting of the container's own namespaces
     #[arg(long, value_name = "NAME=VALUE")]
     sysctl: Vec<String>,
-    /// private or host [default: private]
+    /// private, host or container:NAME [default: private]
     #[arg(long, value_name = "MODE")]
     uts: Option<String>,
 }
@@ -47,11 +47,26 @@ impl IsolationFlags {
             ipc: opt("--ipc", &self.ipc, parse::ipc)?.unwrap_or_default(),
             uts: opt("--uts", &self.uts, parse::sharing)?.unwrap_or_default(),
             cgroup: opt("--cgroupns", &self.cgroupns, parse::sharing)?.unwrap_or_default(),
+            container: self.container()?,
             domain: opt("--domainname", &self.domainname, values::hostname)?,
             sysctls: all("--sysctl", &self.sysctl, parse::sysctl)?,
             oom_score_adj: opt("--oom-score-adj", &self.oom_score_adj, parse::oom_score_adj)?,
             devices: all("--device", &self.device, parse::devices)?.concat(),
             masks,
         })
+    }
+
+    /// The container that `container:NAME` means, in all of them the same one.
+    fn container(&self) -> Result<Option<String>> {
+        let mut found: Option<&str> = None;
+        for (option, text) in [("--ipc", &self.ipc), ("--uts", &self.uts), ("--cgroupns", &self.cgroupns)] {
+            let Some(name) = text.as_deref().and_then(|text| text.strip_prefix("container:")) else { continue };
+            if found.is_some_and(|other| other != name) {
+                let cause = "the namespaces of one other container can be shared, not those of several";
+                return Err(Failure::new(format!("cannot use {option} container:{}", name.escape_debug()), cause));
+            }
+            found = Some(name);
+        }
+        Ok(found.map(str::to_owned))
     }
 }

@@ -8,7 +8,7 @@ use crate::host::dirs::Dirs;
 use crate::host::userns::{UsernsRequest, plan_maps};
 use crate::image::archive::ImageArchive;
 use crate::image::unpack::UnmappedIds;
-use crate::image::{Image, PullPolicy};
+use crate::image::{Access, Image, PullPolicy};
 use crate::store::{Event, Kind, Store};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -49,6 +49,8 @@ impl Verb for Load {
             platform: super::pull::parse_platform(self.platform.as_deref())?,
             unmapped: UnmappedIds::Squash,
             verbosity: if self.quiet { progress::Verbosity::Quiet } else { progress::Verbosity::Usual },
+            // An archive is no registry.
+            access: &Access::default(),
         };
         for archive in ImageArchive::open_all(&path, &fetch.wanted(), &store.tmp())? {
             let image = fetch.load(&archive, &path)?;

@@ -7,6 +7,7 @@
 //! One file a command. Commands return a [`Failure`] or their exit status; only [`report`] prints
 //! errors and notices, only [`output`] writes answers.
 
+mod access_flags;
 mod attach;
 mod attach_verb;
 mod cidfile;

@@ -1,5 +1,6 @@
 //! `rr pull`, and the pull before a run.
 
+use super::access_flags::CredentialFlags;
 use super::progress::{self, Verbosity};
 use super::verbs::Verb;
 use super::{each, output, report};
@@ -13,13 +14,15 @@ use crate::image::platform::Platform;
 use crate::image::progress::Progress;
 use crate::image::reference::{ArchiveKind, ImageName, Reference};
 use crate::image::unpack::UnmappedIds;
-use crate::image::{self, Image, PullPolicy, PullRequest};
+use crate::image::{self, Access, Image, PullPolicy, PullRequest};
 use crate::store::Store;
 use std::path::Path;
 
 /// Download an image from a registry and unpack it
 #[derive(Debug, clap::Parser)]
 pub struct Pull {
+    #[command(flatten)]
+    access: CredentialFlags,
     /// Choose the platform of a multi-platform image
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<String>,
@@ -39,6 +42,7 @@ impl Verb for Pull {
         let dirs = Dirs::from_environment()?;
         let store = Store::open(&dirs)?;
         let platform = parse_platform(self.platform.as_deref())?;
+        let access = self.access.access()?;
         let (maps, notices) = plan_maps(&UsernsRequest::Auto)?;
         notices.iter().for_each(|notice| report::notice(&notice.0));
         let verbosity = if self.quiet { Verbosity::Quiet } else { Verbosity::Usual };
@@ -50,6 +54,7 @@ impl Verb for Pull {
             platform,
             unmapped: if self.strict_ids { UnmappedIds::Refuse } else { UnmappedIds::Squash },
             verbosity,
+            access: &access,
         };
         Ok(each(&self.images, |text| {
             let name = ImageName::parse(text).doing(|| format!("cannot pull {}", text.escape_debug()))?;
@@ -93,6 +98,8 @@ pub struct Fetch<'a> {
     pub unmapped: UnmappedIds,
     /// How much is shown.
     pub verbosity: Verbosity,
+    /// How registries are reached.
+    pub access: &'a Access,
 }
 
 impl Fetch<'_> {
@@ -123,6 +130,7 @@ impl Fetch<'_> {
             unmapped: self.unmapped,
             progress,
             dirs: self.dirs,
+            access: self.access,
         }
     }
 }

@@ -1,13 +1,14 @@
 //! `rr push`
 
+use super::access_flags::CredentialFlags;
 use super::destination::Destination;
 use super::verbs::Verb;
 use super::{output, report, store};
-use crate::container::values::{self, short_id};
+use crate::container::values::short_id;
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::dirs::Dirs;
 use crate::image::reference::{ArchiveKind, ImageName, Reference};
-use crate::image::{self, Access, ArchiveFormat, Credentials, Fate, Image};
+use crate::image::{self, ArchiveFormat, Fate, Image};
 use crate::store::{Event, Kind, Store};
 use std::path::PathBuf;
 
@@ -17,21 +18,14 @@ pub struct Push {
     /// Push all tags of a repository
     #[arg(short, long)]
     all_tags: bool,
-    /// The file of credentials to use
-    #[arg(long, value_name = "FILE")]
-    authfile: Option<PathBuf>,
-    /// Credentials to use instead of those that are kept
-    #[arg(long, value_name = "USER[:PASSWORD]")]
-    creds: Option<String>,
+    #[command(flatten)]
+    access: CredentialFlags,
     /// Write the manifest's digest to a file
     #[arg(long, value_name = "FILE")]
     digestfile: Option<PathBuf>,
     /// Say nothing but the image's name
     #[arg(short, long)]
     quiet: bool,
-    /// Insist on HTTPS and a valid certificate [default: what registries.conf says]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = values::boolean)]
-    tls_verify: Option<bool>,
     /// Name or id of the image
     #[arg(value_name = "IMAGE")]
     image: String,
@@ -72,14 +66,6 @@ impl Verb for Push {
 }
 
 impl Push {
-    fn access(&self) -> Access {
-        let credentials = self.creds.as_ref().map(|text| {
-            let (user, password) = text.split_once(':').unwrap_or((text, ""));
-            Credentials::Password { user: user.to_owned(), password: password.to_owned() }
-        });
-        Access { verify: self.tls_verify, credentials, auth_file: self.authfile.clone() }
-    }
-
     fn push_all(&self, store: &Store, dirs: &Dirs) -> Result<i32> {
         let wanted: Reference = self.image.parse().doing(|| format!("cannot push {}", self.image.escape_debug()))?;
         let mut found = false;
@@ -113,7 +99,7 @@ impl Push {
                 report::line(&format!("{}: {word}", short_id(&diff_id.to_string())));
             }
         };
-        let (digest, size) = image::push(store, dirs, image, target, &self.access(), &mut told)?;
+        let (digest, size) = image::push(store, dirs, image, target, &self.access.access()?, &mut told)?;
         if let Some(path) = &self.digestfile {
             std::fs::write(path, digest.to_string()).doing(|| format!("cannot write {}", path.display()))?;
         }

@@ -4,10 +4,12 @@
 //! error: `rr: cannot use --shm-size foo: …`. The files of `--env-file` and `--label-file` and rr's
 //! own environment are read here and nowhere later.
 
+use super::access_flags::AccessFlags;
 use super::attach::{Attachment, SignalProxy};
 use super::health_flags::HealthFlags;
 use super::isolation_flags::IsolationFlags;
 use super::network_flags::NetworkFlags;
+use super::personality;
 use super::progress::Verbosity;
 use super::pull;
 use crate::confine::seccomp::Profile;
@@ -19,7 +21,7 @@ use crate::container::restart;
 use crate::container::values::{self, Parsed};
 use crate::error::{Doing, Failure, IntoCause, Notice, Result};
 use crate::host::userns::UsernsRequest;
-use crate::image::PullPolicy;
+use crate::image::{Access, PullPolicy};
 use crate::image::platform::Platform;
 use crate::image::unpack::UnmappedIds;
 use clap::Args;
@@ -33,6 +35,8 @@ const DEFAULT_DETACH_KEYS: &str = "ctrl-p,ctrl-q";
 /// As typed.
 #[derive(Debug, Args)]
 pub struct RunFlags {
+    #[command(flatten)]
+    access: AccessFlags,
     /// Attach only these of STDIN, STDOUT and STDERR
     #[arg(short, long, value_name = "STREAM")]
     attach: Vec<String>,
@@ -111,6 +115,9 @@ pub struct RunFlags {
     /// Mount the root file system read-only
     #[arg(long)]
     read_only: bool,
+    /// With --read-only, mount tmpfs on /run, /tmp and /var/tmp [default: as `podman` true, else false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = values::boolean)]
+    read_only_tmpfs: Option<bool>,
     /// Remove a container that has the name, whatever it does
     #[arg(long)]
     replace: bool,
@@ -225,6 +232,8 @@ pub struct ClientOptions {
     pub unmapped: UnmappedIds,
     /// `--quiet`: no progress of a pull.
     pub verbosity: Verbosity,
+    /// `--authfile`, `--tls-verify`
+    pub access: Access,
 }
 
 impl ClientOptions {
@@ -296,6 +305,7 @@ impl RunFlags {
             replace: self.replaced()?,
             unmapped: if self.strict_ids { UnmappedIds::Refuse } else { UnmappedIds::Squash },
             verbosity: if self.quiet { Verbosity::Quiet } else { Verbosity::Usual },
+            access: self.access.access()?,
         })
     }
 
@@ -370,6 +380,18 @@ impl RunFlags {
     }
 
     fn mounts(&self) -> Result<Vec<Mount>> {
+        let mut mounts = self.typed_mounts()?;
+        if self.read_only && self.read_only_tmpfs.unwrap_or_else(personality::is_podman) {
+            for target in ["/run", "/tmp", "/var/tmp"] {
+                if !mounts.iter().any(|mount| mount.target == target) {
+                    mounts.push(one("--read-only-tmpfs", target, scratch)?);
+                }
+            }
+        }
+        Ok(mounts)
+    }
+
+    fn typed_mounts(&self) -> Result<Vec<Mount>> {
         if self.volume.is_empty() && self.mount.is_empty() {
             return all("--tmpfs", &self.tmpfs, mount_options::tmpfs);
         }
@@ -428,6 +450,11 @@ pub fn opt<T>(option: &str, text: &Option<String>, parse: impl Fn(&str) -> Parse
 /// [`one`] of each of an option's values.
 pub fn all<T>(option: &str, texts: &[String], parse: impl Fn(&str) -> Parsed<T>) -> Result<Vec<T>> {
     texts.iter().map(|text| one(option, text, &parse)).collect()
+}
+
+/// A tmpfs as Podman mounts it below a root that is read-only: programs in it may be executed.
+fn scratch(target: &str) -> Parsed<Mount> {
+    mount_options::tmpfs(&format!("{target}:exec"))
 }
 
 /// A word, or a list of words in JSON as Podman takes it; an empty text is no word at all. What is no
@@ -715,6 +742,7 @@ mod tests {
             replace: None,
             unmapped: UnmappedIds::Squash,
             verbosity: Verbosity::Usual,
+            access: Access::default(),
         };
         assert_eq!(client, expected);
         let line = [
@@ -727,6 +755,8 @@ mod tests {
             "linux/arm64",
             "--strict-ids",
             "-q",
+            "--tls-verify=false",
+            "--authfile=/dev/null",
             "x",
         ];
         let (_, client) = parse(&line).unwrap();
@@ -740,6 +770,7 @@ mod tests {
             replace: None,
             unmapped: UnmappedIds::Refuse,
             verbosity: Verbosity::Quiet,
+            access: Access { verify: Some(false), credentials: None, auth_file: Some("/dev/null".into()) },
             notices: vec![],
         };
         assert_eq!(client, expected);

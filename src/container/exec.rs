@@ -9,7 +9,7 @@ use crate::confine::capabilities::{self, Privilege};
 use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::host::userns::root_reaches_own_files;
 use crate::launch::exec::{Order, Streams};
-use crate::launch::executing::Executing;
+use crate::launch::executing::{self, Executing};
 use crate::launch::open_pipes_to_all;
 use crate::launch::plan::Process;
 use crate::store::Store;
@@ -70,6 +70,20 @@ pub fn execute(
     })??
     .ok_or_else(not_running)?;
     Ok((executing, id))
+}
+
+/// What the processes are called that `exec` has started in the container and that have not ended. They are in its monitor's
+/// memory alone: a record of each would cost every `exec` two writes.
+pub fn running(container: &Container) -> Vec<String> {
+    if !container.state.status.is_alive() {
+        return Vec::new();
+    }
+    let asked = File::open(&container.dir).map(|directory| executing::list(directory.as_fd()));
+    match asked {
+        Ok(Ok(Some(ids))) => ids,
+        // It has ended, or has only just begun.
+        Ok(Ok(None) | Err(_)) | Err(_) => Vec::new(),
+    }
 }
 
 /// Calls `ask` with `containers/<id>`, again for a moment where the container's monitor does not listen yet.

@@ -112,8 +112,10 @@ pub fn ipc(text: &str) -> Parsed<Ipc> {
         "" | "private" | "shareable" => Ok(Ipc::Own),
         "none" => Ok(Ipc::WithoutShm),
         "host" => Ok(Ipc::Host),
-        _ if text.starts_with("container:") => Err("another container's cannot be joined yet".into()),
-        _ => Err("it is one of private, shareable, none and host".into()),
+        _ => match container(text)? {
+            Some(_) => Ok(Ipc::Container),
+            None => Err("it is one of private, shareable, none, host and container:NAME".into()),
+        },
     }
 }
 
@@ -125,8 +127,21 @@ pub fn sharing(text: &str) -> Parsed<Sharing> {
     match text {
         "" | "private" => Ok(Sharing::Own),
         "host" => Ok(Sharing::Host),
-        _ if text.starts_with("container:") => Err("another container's cannot be joined yet".into()),
-        _ => Err("it is one of private and host".into()),
+        _ => match container(text)? {
+            Some(_) => Ok(Sharing::Container),
+            None => Err("it is one of private, host and container:NAME".into()),
+        },
+    }
+}
+
+/// The name in `container:NAME`.
+///
+/// # Errors
+/// There is none.
+pub fn container(text: &str) -> Parsed<Option<&str>> {
+    match text.strip_prefix("container:") {
+        Some("") => Err("a container's name belongs behind `container:`".into()),
+        name => Ok(name),
     }
 }
 
@@ -169,17 +184,29 @@ pub fn paths(text: &str) -> Parsed<Vec<String>> {
 pub fn check(isolation: &Isolation, network: &NetworkMode, hostname: Option<&str>) -> Result<Vec<Notice>> {
     for sysctl in &isolation.sysctls {
         let doing = || format!("cannot use --sysctl {}={}", sysctl.name, sysctl.value);
-        let hosts = match namespace_of(sysctl).doing(doing)? {
-            Some(Scope::Ipc) => (isolation.ipc == Ipc::Host).then_some("--ipc host"),
-            Some(Scope::Network) => (*network == NetworkMode::Host).then_some("--network host"),
-            Some(Scope::Uts) => (isolation.uts == Sharing::Host).then_some("--uts host"),
+        let shared = match namespace_of(sysctl).doing(doing)? {
+            Some(Scope::Ipc) => match isolation.ipc {
+                Ipc::Own | Ipc::WithoutShm => None,
+                Ipc::Host => Some(("--ipc host", "host's")),
+                Ipc::Container => Some(("--ipc container", "other container's")),
+            },
+            Some(Scope::Network) => match network {
+                NetworkMode::Host => Some(("--network host", "host's")),
+                NetworkMode::Container => Some(("--network container", "other container's")),
+                _ => None,
+            },
+            Some(Scope::Uts) => match isolation.uts {
+                Sharing::Own => None,
+                Sharing::Host => Some(("--uts host", "host's")),
+                Sharing::Container => Some(("--uts container", "other container's")),
+            },
             None => None,
         };
-        if let Some(option) = hosts {
-            return Err(Failure::new(doing(), format!("with {option} it would be the host's setting")));
+        if let Some((option, whose)) = shared {
+            return Err(Failure::new(doing(), format!("with {option} it would be the {whose} setting")));
         }
     }
-    if isolation.uts == Sharing::Host {
+    if isolation.uts != Sharing::Own {
         let given = hostname.map(|_| "hostname").or(isolation.domain.as_ref().map(|_| "domainname"));
         if let Some(option) = given {
             // Docker's words.
@@ -242,6 +269,10 @@ mod tests {
         assert!(check(&forward, &NetworkMode::Host, None).unwrap_err().to_string().contains("--network host"));
         let named = isolation(|i| i.uts = Sharing::Host);
         assert!(check(&named, &NetworkMode::Private, Some("x")).unwrap_err().to_string().contains("conflicting"));
+        let joined = isolation(|i| (i.uts, i.container) = (Sharing::Container, Some("x".into())));
+        assert!(check(&joined, &NetworkMode::Private, Some("x")).unwrap_err().to_string().contains("conflicting"));
+        let tuned = isolation(|i| (i.ipc, i.sysctls) = (Ipc::Container, vec![sysctl("kernel.shmmax=1").unwrap()]));
+        assert!(check(&tuned, &NetworkMode::Private, None).unwrap_err().to_string().contains("other container's"));
         let limited = isolation(|i| i.devices = devices("/dev/null:r").unwrap());
         assert_eq!(check(&limited, &NetworkMode::Private, None).unwrap().len(), 1);
     }

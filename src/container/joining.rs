@@ -6,7 +6,7 @@ use super::record::{self, Container, Status};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
 use crate::launch::StoreNamespace;
-use crate::launch::networks::{self, Grounds, Joined, Member, ParentNamespace, Seat};
+use crate::launch::networks::{self, Grounds, Joined, Member, Seat};
 use crate::net::ResolvedNetwork;
 use crate::rootfs::etc::{self, NameFile};
 use crate::rootfs::resolve::Root;
@@ -100,24 +100,6 @@ pub fn owner_of_namespace(store: &Store, plan: &RunPlan) -> Result<Container> {
             None => return Ok(container),
         }
     }
-}
-
-/// The namespaces that a container is made in which shares `owner`'s network.
-///
-/// # Errors
-/// The owner has ended.
-pub fn namespaces_of(owner: &Container) -> Result<Option<ParentNamespace>> {
-    if owner.plan.network.mode == NetworkMode::Host {
-        return Ok(None);
-    }
-    let doing = || format!("cannot join network of container {}", owner.plan.name);
-    let init = init_of(owner)?;
-    let open = |kind: &str| File::open(format!("/proc/{}/ns/{kind}", init.pid)).doing(doing);
-    let (user, network) = (open("user")?, open("net")?);
-    if !init.lives() {
-        return Err(Failure::new(doing(), "it has ended"));
-    }
-    Ok(Some(ParentNamespace { user: user.into(), maps: owner.plan.ids.clone(), network: Some(network.into()) }))
 }
 
 fn init_of(owner: &Container) -> Result<&ProcessName> {

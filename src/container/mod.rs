@@ -29,6 +29,7 @@ pub mod record;
 pub mod reset;
 pub mod restart;
 pub mod run;
+pub mod shared_namespaces;
 mod standstill;
 pub mod stats;
 pub mod top;

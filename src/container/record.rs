@@ -270,7 +270,6 @@ impl Container {
             status: Status::Exited,
             init: None,
             monitor: None,
-            executions: Vec::new(),
             ports: Vec::new(),
             // One that was about to be started again has ended by itself.
             exit_code: match self.state.status {

@@ -7,6 +7,7 @@ use super::options::CreateOptions;
 use super::plan::{ImageUse, NetworkMode, RestartPolicy, RootSource, RunPlan};
 use super::record::{self, Container, Held, NameChoice, State, Status};
 use super::restart::Restarts;
+use super::shared_namespaces::{self, Shared};
 use super::{joining, networks, published, volumes};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::ids::{IdMaps, InsideId};
@@ -15,7 +16,7 @@ use crate::host::userns::{own_ids, root_reaches_own_files};
 use crate::host::users;
 use crate::image::Image;
 use crate::launch::health::{Checked, HealthStatus};
-use crate::launch::networks::{Joined, ParentNamespace, Seat};
+use crate::launch::networks::{Joined, Seat};
 use crate::launch::protocol::{Exit, WindowSize};
 use crate::launch::stdio::{ClientPipes, Input, Output};
 use crate::launch::{self, Keeper, Launch, Presence, Running, Sequel, StoreNamespace, Wish};
@@ -202,7 +203,7 @@ impl Created {
     /// See [`launch::start`].
     pub fn start(self, start: &Start<'_>, notice: &mut dyn FnMut(String)) -> Result<Running> {
         let Created { store, plan, held, made } = self;
-        let Connected { network, names, seats, parent } = match connect(&store, &plan, notice) {
+        let Connected { network, names, seats, shared } = match connect(&store, &plan, notice) {
             Ok(connected) => connected,
             Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
         };
@@ -229,7 +230,8 @@ impl Created {
             volumes: Volumes { directory: &store.volumes(), backings: &backings },
             driver: start.driver,
             network: &network,
-            parent: parent.as_ref(),
+            parents: &shared.parents,
+            shared_memory: shared.memory,
             seats: seats.into(),
             user: own_ids(),
             window: start.window,
@@ -299,7 +301,7 @@ struct Connected {
     /// The files that name things, which describe host and networks as they are now.
     names: [NameFile; 3],
     seats: Vec<Seat>,
-    parent: Option<ParentNamespace>,
+    shared: Shared,
 }
 
 /// Decides the network, and takes the container's places on networks of its own.
@@ -307,27 +309,36 @@ fn connect(store: &Store, plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Res
     if plan.network.mode == NetworkMode::Container {
         let owner = joining::owner_of_namespace(store, plan)?;
         let names = joining::names_of(&owner)?;
-        let parent = joining::namespaces_of(&owner)?;
-        let network = if parent.is_some() { ResolvedNetwork::Shared } else { ResolvedNetwork::Host };
-        return Ok(Connected { network, names, seats: Vec::new(), parent });
+        let (network, owner) = match owner.plan.network.mode {
+            NetworkMode::Host => (ResolvedNetwork::Host, None),
+            _ => (ResolvedNetwork::Shared, Some(owner)),
+        };
+        let shared = shared_namespaces::open(store, plan, owner)?;
+        return Ok(Connected { network, names, seats: Vec::new(), shared });
     }
-    let (network, seats, parent) = match plan.network.mode {
+    let mut shared = match plan.isolation.container {
+        Some(_) => shared_namespaces::open(store, plan, None)?,
+        None => Shared::default(),
+    };
+    let (network, seats) = match plan.network.mode {
         NetworkMode::Networks => {
             let Joined { seats, parent, notices } = joining::join(store, plan)?;
             notices.into_iter().for_each(&mut *notice);
             let network = joining::resolved(&seats)?;
             published::discarded(&plan.network, &network).into_iter().for_each(|line| notice(line.0));
-            (network, seats, Some(parent))
+            // The network's is the outermost of all.
+            shared.parents.insert(0, parent);
+            (network, seats)
         }
         _ => {
             let (network, notices) = net::plan(&plan.network)?;
             let discarded = published::discarded(&plan.network, &network);
             notices.into_iter().chain(discarded).for_each(|line| notice(line.0));
-            (network, Vec::new(), None)
+            (network, Vec::new())
         }
     };
     let names = net::files(&plan.network, &network, &plan.hostname)?;
-    Ok(Connected { network, names, seats, parent })
+    Ok(Connected { network, names, seats, shared })
 }
 
 /// Where the layers of the plan lie, bottom first.
@@ -451,14 +462,6 @@ impl Keeper for Recorder<'_> {
 
     fn execution_died(&mut self, id: &str, exit: Exit) {
         self.store.tell_and_bound(&[events::execution_died(self.plan, id, exit.code())]);
-    }
-
-    fn executions(&mut self, ids: &mut dyn Iterator<Item = &str>) {
-        self.state.executions = ids.map(str::to_owned).collect();
-        if let Err(failure) = self.held.write_state(&self.state) {
-            // Whatever is written next says it, too.
-            log::debug!("{failure}");
-        }
     }
 
     fn ended(&mut self, exit: Exit, wish: Wish) -> Result<Sequel> {

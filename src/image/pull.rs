@@ -4,11 +4,11 @@
 //! is left, the layers, is work for one child in the store's user namespace ([`transfer`]). Last the image's documents and its name go into the layout, so that a name never
 //! leads to an image that is not whole. The store is locked against garbage collection all the time.
 
+use super::access::Access;
 use super::archive::ImageArchive;
-use super::auth;
 use super::config::ImageConfig;
 use super::digest::Digest;
-use super::http::{Agents, Patience, Trouble, TroubleKind};
+use super::http::{Trouble, TroubleKind};
 use super::index::{LayoutIndex, Notes};
 use super::local::{self, Image, Layer, MAX_NESTING};
 use super::manifest::{Descriptor, Document, MAX_CONFIG, Manifest};
@@ -56,6 +56,8 @@ pub struct PullRequest<'a> {
     pub progress: &'a dyn Progress,
     /// Where configuration and credentials are.
     pub dirs: &'a Dirs,
+    /// How registries are reached.
+    pub access: &'a Access,
 }
 
 /// How long a partial download waits for the pull that resumes it.
@@ -267,11 +269,7 @@ fn is_current(image: &Image, candidate: &Reference, repository: &Repository, ide
 
 /// Repositories at the endpoints, with the credentials for each.
 fn connect(request: &PullRequest<'_>, endpoints: Vec<Endpoint>) -> Result<Vec<Repository>> {
-    let connect = |endpoint: Endpoint| {
-        let credentials = auth::find(request.dirs, &endpoint.reference.repository())?;
-        Ok(Repository::new(endpoint, credentials, Agents::new(request.dirs, Patience::default())))
-    };
-    endpoints.into_iter().map(connect).collect()
+    endpoints.into_iter().map(|endpoint| request.access.open(request.dirs, endpoint)).collect()
 }
 
 /// The repositories an image of the store can be had from again.

@@ -1,8 +1,8 @@
 //! Pushing an image of the store to a registry: blobs first, those it has passed over, then the manifest.
 
-use super::auth::{self, Credentials};
+use super::access::Access;
 use super::digest::Digest;
-use super::http::{Agents, Patience, Trouble};
+use super::http::Trouble;
 use super::index::LayoutIndex;
 use super::local::{self, Image, read_blob};
 use super::reference::Reference;
@@ -13,17 +13,6 @@ use crate::error::{Doing, Result};
 use crate::host::dirs::Dirs;
 use crate::store::Store;
 use std::collections::BTreeSet;
-
-/// How to reach the registry.
-#[derive(Debug, Clone, Default)]
-pub struct Access {
-    /// `--tls-verify`: false allows certificates of nobody and plain HTTP; None is what registries.conf says.
-    pub verify: Option<bool>,
-    /// In place of those that are kept.
-    pub credentials: Option<Credentials>,
-    /// The one file of credentials to look at.
-    pub auth_file: Option<std::path::PathBuf>,
-}
 
 /// What became of a part of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,18 +86,8 @@ fn connect(dirs: &Dirs, target: &Reference, access: &Access, scope: Scope) -> Re
     let registries = Registries::load(dirs)?;
     let endpoints = registries.endpoints(target).doing(|| format!("cannot push to {target}"))?;
     let own = endpoints.into_iter().next_back();
-    let mut endpoint = own.unwrap_or(Endpoint { reference: target.clone(), security: Security::Verified });
-    match access.verify {
-        Some(true) => endpoint.security = Security::Verified,
-        Some(false) => endpoint.security = Security::Insecure,
-        None => {}
-    }
-    let credentials = match (&access.credentials, &access.auth_file) {
-        (Some(credentials), _) => credentials.clone(),
-        (None, Some(file)) => auth::find_in_file(file, &endpoint.reference.repository())?,
-        (None, None) => auth::find(dirs, &endpoint.reference.repository())?,
-    };
-    Ok(Repository::new(endpoint, credentials, Agents::new(dirs, Patience::default())).with_scope(scope))
+    let endpoint = own.unwrap_or(Endpoint { reference: target.clone(), security: Security::Verified });
+    Ok(access.open(dirs, endpoint)?.with_scope(scope))
 }
 
 /// Repositories of the same registry that images of the store are named after, and the blobs of those images: the

@@ -328,6 +328,12 @@ impl Audience {
                     client.check(executions.as_deref_mut());
                     return false;
                 }
+                Some(ToMonitor::ListExecutions) => {
+                    let ids = executions.as_deref().map(Executions::ids).unwrap_or_default();
+                    // A client that is gone needs to hear no more.
+                    let _ = client.channel.send(&ToClient::Executions(ids));
+                    return false;
+                }
                 Some(ToMonitor::Detach) => {
                     if client.role == Role::Starter {
                         // Nothing of the client's is kept: whoever waits for its output to end may go on.

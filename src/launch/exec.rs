@@ -25,7 +25,7 @@
 
 use super::monitor::{ToClientChannel, host_pid};
 use super::payload::{self, Command};
-use super::plan::{Ipc, Process, RunPlan, Sharing};
+use super::plan::{Process, RunPlan, Sharing};
 use super::protocol::{ToClient, WindowSize};
 use super::user_namespace::{OldGroups, become_root};
 use crate::error::{Doing, Failure, Result};
@@ -212,9 +212,9 @@ fn join(place: &Place<'_>) -> Result<()> {
     let isolation = &place.plan.isolation;
     let mut namespaces = ThreadNameSpaceType::MOUNT;
     namespaces.set(ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME, isolation.uts == Sharing::Own);
-    namespaces.set(ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION, isolation.ipc != Ipc::Host);
+    namespaces.set(ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION, !isolation.ipc.is_shared());
     namespaces.set(ThreadNameSpaceType::CONTROL_GROUP, isolation.cgroup == Sharing::Own);
-    // With `container:` the monitor, whose child this is, is in the other one's namespace already, and may not enter it.
+    // With `container:`, here and above, the monitor, whose child this is, is in the other one's namespace already, and may not enter it.
     let own_network = !matches!(place.plan.network.mode, NetworkMode::Host | NetworkMode::Container);
     namespaces.set(ThreadNameSpaceType::NETWORK, own_network);
     place.enter(namespaces).doing(|| "cannot join the container's namespaces")

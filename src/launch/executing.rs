@@ -108,6 +108,27 @@ impl Executing {
     }
 }
 
+/// What the processes are called that clients have started in the container at `directory` (`containers/<id>`) and that
+/// have not ended, as its monitor knows them. None of a monitor that does not answer at once: it is stopped, or rests
+/// between two runs of the payload.
+///
+/// # Errors
+/// It does not listen, with the errno of connect(2).
+pub fn list(directory: BorrowedFd<'_>) -> rustix::io::Result<Option<Vec<String>>> {
+    let channel: Channel<ToMonitor, ToClient> = Channel::connect(directory, ATTACH_SOCKET)?;
+    let patience = Timespec { tv_sec: 1, tv_nsec: 0 };
+    if channel.send(&ToMonitor::ListExecutions).is_err()
+        || poll(&mut [PollFd::new(&channel, PollFlags::IN)], Some(&patience)) != Ok(1)
+    {
+        return Ok(None);
+    }
+    match channel.receive() {
+        Ok(Some(ToClient::Executions(ids))) => Ok(Some(ids)),
+        // It has ended.
+        _ => Ok(None),
+    }
+}
+
 /// Takes what has come of the report; false at its end.
 fn read_report(outcome: &OwnedFd, report: &mut Vec<u8>) -> Result<bool> {
     let mut bytes = [0; 16];
@@ -152,7 +173,7 @@ fn give(
             ToClient::Failed(failure) => return Err(failure),
             // Killed before it could say anything: the container ends.
             ToClient::Exited(_) => return Ok(None),
-            ToClient::Notice(_) | ToClient::Logged | ToClient::Started => {}
+            ToClient::Notice(_) | ToClient::Logged | ToClient::Started | ToClient::Executions(_) => {}
         }
     }
 }

@@ -16,8 +16,6 @@ use std::time::Duration;
 pub(super) struct Executions<'a> {
     place: Place<'a>,
     all: Vec<Execution>,
-    /// The record does not name the one that was started last.
-    has_new: bool,
     /// Of a container that has a health check.
     checks: Option<Checks<'a>>,
 }
@@ -42,7 +40,7 @@ pub(super) enum Activity {
 impl<'p> Executions<'p> {
     pub(super) fn new(place: Place<'p>) -> Executions<'p> {
         let checks = Checks::new(place.plan.health.as_ref(), &place.plan.process);
-        Executions { place, all: Vec::new(), has_new: false, checks }
+        Executions { place, all: Vec::new(), checks }
     }
 
     /// Starts what `client` wants, which is told of a failure.
@@ -50,13 +48,17 @@ impl<'p> Executions<'p> {
         match exec::spawn(&self.place, &client, || Job::read(descriptors)) {
             Ok(child) => {
                 self.all.push(Execution { id, child, client: Some(client), terminal: None });
-                self.has_new = true;
             }
             Err(failure) => {
                 // One that is gone needs to hear no more.
                 let _ = client.send(&ToClient::Failed(failure));
             }
         }
+    }
+
+    /// What those are called that have not ended.
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.all.iter().map(|execution| execution.id.clone()).collect()
     }
 
     /// `client` wants a health check, and is told of its end.
@@ -96,7 +98,6 @@ impl<'p> Executions<'p> {
     /// to become of the container, which bad health may decide.
     pub(super) fn tend(&mut self, keeper: &mut dyn Keeper, wish: &mut Wish) -> Activity {
         let mut activity = Activity::None;
-        let before = self.all.len();
         self.all.retain_mut(|execution| {
             let heard = execution.hear();
             execution.drain();
@@ -111,9 +112,6 @@ impl<'p> Executions<'p> {
             }
             ended.is_none()
         });
-        if std::mem::take(&mut self.has_new) || self.all.len() != before {
-            keeper.executions(&mut self.all.iter().map(|execution| execution.id.as_str()));
-        }
         // Last: what of the others has ended with the container has been reaped.
         if let Some(checks) = &mut self.checks
             && checks.tend(&self.place, keeper, wish) == Activity::Some

@@ -391,7 +391,13 @@ pub fn check_now(directory: BorrowedFd<'_>) -> rustix::io::Result<Result<Option<
             match channel.receive()? {
                 Some(ToClient::Exited(exit)) => return Ok(Some(exit)),
                 Some(ToClient::Failed(failure)) => return Err(failure),
-                Some(ToClient::Notice(_) | ToClient::Started | ToClient::Executing | ToClient::Logged) => {}
+                Some(
+                    ToClient::Notice(_)
+                    | ToClient::Started
+                    | ToClient::Executing
+                    | ToClient::Executions(_)
+                    | ToClient::Logged,
+                ) => {}
                 None => return Ok(None),
             }
         }

@@ -329,6 +329,10 @@ impl<'a> Mapped<'a> {
                     Ipc::Own => SharedMemory::Own { size: plan.shm_size },
                     Ipc::WithoutShm => SharedMemory::Absent,
                     Ipc::Host => SharedMemory::Host,
+                    Ipc::Container => SharedMemory::Others {
+                        shm: self.launch.shared_memory.shm.as_ref().map(AsFd::as_fd),
+                        mqueue: self.launch.shared_memory.mqueue.as_ref().map(AsFd::as_fd),
+                    },
                 },
                 // A sysfs shows its maker's network namespace, and takes root of the user namespace that owns it.
                 network: match self.launch.network.is_own() {
@@ -337,7 +341,7 @@ impl<'a> Mapped<'a> {
                 },
                 cgroup: match plan.isolation.cgroup {
                     Sharing::Own => CgroupNamespace::Own,
-                    Sharing::Host => CgroupNamespace::Host,
+                    Sharing::Host | Sharing::Container => CgroupNamespace::Host,
                 },
                 tty_group: match plan.ids.groups.to_host(InsideId(TTY_GROUP)) {
                     Some(_) => TtyGroup::Mapped,

@@ -17,6 +17,8 @@ pub struct Isolation {
     pub uts: Sharing,
     /// `--cgroupns`: what /proc/self/cgroup shows as the root (cgroup_namespaces(7)).
     pub cgroup: Sharing,
+    /// The container whose namespaces are shared: the name that was typed, its id once that is known.
+    pub container: Option<String>,
     /// `--domainname`: the NIS domain name (setdomainname(2)).
     pub domain: Option<String>,
     /// `--sysctl`, in the order given; only settings of namespaces that are the container's own.
@@ -38,6 +40,8 @@ pub enum Sharing {
     Own,
     /// The one rr was started in.
     Host,
+    /// That of [`Isolation::container`].
+    Container,
 }
 
 /// `--ipc`
@@ -51,6 +55,15 @@ pub enum Ipc {
     WithoutShm,
     /// The host's, with its /dev/shm and /dev/mqueue.
     Host,
+    /// That of [`Isolation::container`], with its /dev/shm and /dev/mqueue.
+    Container,
+}
+
+impl Ipc {
+    /// Whether it is the host's or another container's.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Ipc::Host | Ipc::Container)
+    }
 }
 
 /// One kernel setting (sysctl(8)).
@@ -144,12 +157,12 @@ impl Isolation {
         *self == Isolation::default()
     }
 
-    /// Those of `namespaces` that are not the host's.
+    /// Those of `namespaces` that are nobody else's.
     pub fn own(&self, namespaces: Namespaces) -> Namespaces {
         let shared = [
-            (self.ipc == Ipc::Host, Namespaces::IPC),
-            (self.uts == Sharing::Host, Namespaces::UTS),
-            (self.cgroup == Sharing::Host, Namespaces::CGROUP),
+            (self.ipc.is_shared(), Namespaces::IPC),
+            (self.uts != Sharing::Own, Namespaces::UTS),
+            (self.cgroup != Sharing::Own, Namespaces::CGROUP),
         ];
         shared.into_iter().filter(|(shared, _)| *shared).fold(namespaces, |own, (_, one)| own.without(one))
     }
@@ -213,6 +226,8 @@ mod tests {
         assert_eq!(Isolation::default().own(all), all);
         let shared = Isolation { ipc: Ipc::Host, uts: Sharing::Host, ..Isolation::default() };
         assert_eq!(shared.own(all), Namespaces::CGROUP);
+        let shared = Isolation { ipc: Ipc::Container, cgroup: Sharing::Container, ..Isolation::default() };
+        assert_eq!(shared.own(all), Namespaces::UTS);
         assert_eq!(Isolation { ipc: Ipc::WithoutShm, ..Isolation::default() }.own(all), all);
     }
 }

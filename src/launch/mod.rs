@@ -40,6 +40,7 @@ pub mod protocol;
 mod pump;
 mod reaper;
 mod remedy;
+pub mod shared_memory;
 pub mod standing;
 pub mod stdio;
 pub mod unshared;
@@ -88,8 +89,10 @@ pub struct Launch<'a> {
     pub network: &'a ResolvedNetwork,
     /// The host's ports that the first run begins with; the monitor takes them out.
     pub ports: Cell<OpenPorts>,
-    /// The user namespace that the container's is made in, where that is not this process's.
-    pub parent: Option<&'a ParentNamespace>,
+    /// The user namespaces that the container's is made in, each inside the one before; none where that is this process's.
+    pub parents: &'a [ParentNamespace],
+    /// With `--ipc container:…`: the other container's /dev/shm and /dev/mqueue, where it has them.
+    pub shared_memory: shared_memory::Trees,
     /// The container's places on networks, in the order of its interfaces.
     pub seats: RefCell<Vec<Seat>>,
     /// The user and group that rr runs as.
@@ -143,9 +146,6 @@ pub trait Keeper {
 
     /// A process that a client had started in the container has ended.
     fn execution_died(&mut self, id: &str, exit: Exit);
-
-    /// These are the processes that clients have started and that have not ended.
-    fn executions(&mut self, ids: &mut dyn Iterator<Item = &str>);
 
     /// The payload has ended and no process of it is left: what comes then. At the end the clients are told next.
     ///
@@ -237,7 +237,7 @@ pub fn start(launch: &Launch<'_>, keeper: &mut dyn Keeper, notice: &mut dyn FnMu
     // The monitor has them now.
     drop(launch.ports.take());
     log::debug!("write_id_maps");
-    if launch.parent.is_none() {
+    if launch.parents.is_empty() {
         id_maps::write_id_maps(monitor.child.pid, &launch.plan.ids)?.wait()?;
     }
     running.channel.send(&ToMonitor::IdsMapped)?;
@@ -249,10 +249,10 @@ pub fn start(launch: &Launch<'_>, keeper: &mut dyn Keeper, notice: &mut dyn FnMu
 /// Makes the monitor, in a new user namespace and a pid namespace around the container's own.
 fn spawn_child(launch: &Launch<'_>, keeper: &mut dyn Keeper) -> Result<(Running, Monitor)> {
     let (channel, monitors_end) = protocol::channel_pair()?;
-    let cloned = match launch.parent {
-        Some(parent) => networks::clone_within(parent, &launch.plan.ids)?,
-        None => clone_into(Namespaces::USER.and(Namespaces::PID))
+    let cloned = match launch.parents {
+        [] => clone_into(Namespaces::USER.and(Namespaces::PID))
             .map_err(|error| user_namespace::user_namespace_failure(&error))?,
+        parents => networks::clone_within(parents, &launch.plan.ids)?,
     };
     match cloned {
         Cloned::Child => {
@@ -300,7 +300,10 @@ impl Running {
                 Ok(Some((ToClient::Started, stream))) => running.stream = stream,
                 Ok(Some((ToClient::Exited(exit), _))) => running.ended = Some(exit),
                 Ok(Some((ToClient::Failed(failure), _))) => return Ok(Err(failure)),
-                Ok(Some((ToClient::Notice(_) | ToClient::Logged | ToClient::Executing, _))) => continue,
+                Ok(Some((
+                    ToClient::Notice(_) | ToClient::Logged | ToClient::Executing | ToClient::Executions(_),
+                    _,
+                ))) => continue,
                 Ok(None) => return Err(Errno::CONNREFUSED),
                 Err(failure) => return Ok(Err(failure)),
             }
@@ -316,7 +319,7 @@ impl Running {
                     return Ok(());
                 }
                 Some((ToClient::Notice(text), _)) => notice(text),
-                Some((ToClient::Logged | ToClient::Executing, _)) => {}
+                Some((ToClient::Logged | ToClient::Executing | ToClient::Executions(_), _)) => {}
                 Some((ToClient::Failed(failure), _)) => return Err(failure),
                 Some((ToClient::Exited(exit), _)) => {
                     return Err(Failure::new(
@@ -358,7 +361,7 @@ impl Running {
             Some(ToClient::Logged) => Ok(Event::Logged),
             Some(ToClient::Exited(exit)) => Ok(Event::Exited(exit)),
             Some(ToClient::Failed(failure)) => Err(failure),
-            Some(ToClient::Started | ToClient::Executing) => {
+            Some(ToClient::Started | ToClient::Executing | ToClient::Executions(_)) => {
                 Err(Failure::new("cannot follow the container", "it was started twice"))
             }
             None => Err(monitor_is_gone()),

@@ -53,6 +53,9 @@ pub enum ToMonitor {
     /// A later client wants the container's health to be checked now, as its first message; [`ToClient::Exited`]
     /// answers with the end of the check.
     Check,
+    /// A later client wants to know, as its only message, what the processes are called that others have started by
+    /// [`ToMonitor::Exec`] and that have not ended; [`ToClient::Executions`] answers.
+    ListExecutions,
 }
 
 /// Monitor to client.
@@ -66,6 +69,8 @@ pub enum ToClient {
     /// Answer to [`ToMonitor::Exec`], from the new process itself: it is about to execute. Along come the end of a
     /// pipe, which ends when execve(2) has succeeded, and the master of its terminal, if it has one.
     Executing,
+    /// Answer to [`ToMonitor::ListExecutions`].
+    Executions(Vec<String>),
     /// There is more in the log.
     Logged,
     /// The payload has ended, no process of the container is left, and its record says so or is gone.

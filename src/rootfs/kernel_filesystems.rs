@@ -24,12 +24,12 @@ use rustix::pty::OpenptFlags;
 use std::path::Path;
 
 /// What [`mount_kernel_filesystems`] is to mount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct KernelFilesystems<'a> {
     /// What of /proc and /sys is hidden or kept from being written.
     pub covered: Covered<'a>,
     /// What /dev/shm and /dev/mqueue are.
-    pub shm: SharedMemory,
+    pub shm: SharedMemory<'a>,
     /// Whether the payload gets a terminal, which is then also /dev/console.
     pub terminal: Terminal,
     /// Whose network namespace the container lives in: sysfs shows that namespace's devices.
@@ -41,8 +41,8 @@ pub struct KernelFilesystems<'a> {
 }
 
 /// See [`KernelFilesystems::shm`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SharedMemory {
+#[derive(Debug, Clone, Copy)]
+pub enum SharedMemory<'a> {
     /// A file system of the container's own.
     Own {
         /// Bytes; Docker's default is 64 MiB.
@@ -52,6 +52,13 @@ pub enum SharedMemory {
     Absent,
     /// The host's, as its System V objects and message queues are then.
     Host,
+    /// Another container's, as detached mounts, where it has them.
+    Others {
+        /// /dev/shm
+        shm: Option<BorrowedFd<'a>>,
+        /// /dev/mqueue
+        mqueue: Option<BorrowedFd<'a>>,
+    },
 }
 
 /// See [`KernelFilesystems::terminal`].
@@ -288,7 +295,7 @@ fn mount_pts(dev: BorrowedFd<'_>, group: TtyGroup) -> Result<OwnedFd> {
     Ok(pts)
 }
 
-fn mount_shm_and_mqueue(dev: BorrowedFd<'_>, shm: SharedMemory) -> Result<()> {
+fn mount_shm_and_mqueue(dev: BorrowedFd<'_>, shm: SharedMemory<'_>) -> Result<()> {
     let attributes = Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV | Attributes::MOUNT_ATTR_NOEXEC;
     match shm {
         SharedMemory::Own { size } => {
@@ -299,6 +306,10 @@ fn mount_shm_and_mqueue(dev: BorrowedFd<'_>, shm: SharedMemory) -> Result<()> {
             rustix::fs::mkdirat(dev, "shm", Mode::from_raw_mode(0o755)).doing(|| "cannot make /dev/shm")?;
         }
         SharedMemory::Host => return bind_shm_and_mqueue(dev),
+        SharedMemory::Others { shm, mqueue } => {
+            let put = |tree: Option<BorrowedFd<'_>>, name| tree.map_or(Ok(()), |tree| put_copy(tree, dev, name));
+            return put(shm, "shm").and_then(|()| put(mqueue, "mqueue"));
+        }
     }
     let queues = mount::new_mount("mqueue", &[("source", Some("mqueue"))], attributes)
         .doing(|| "cannot mount a message queue file system (mqueue)")?;
@@ -316,6 +327,16 @@ fn bind_shm_and_mqueue(dev: BorrowedFd<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Puts a copy of a detached mount there; the mount itself where that cannot be copied (before Linux 6.15), which does for
+/// one run of the payload.
+fn put_copy(tree: BorrowedFd<'_>, dev: BorrowedFd<'_>, name: &str) -> Result<()> {
+    match mount::clone_tree(tree, Path::new(""), Depth::Recursive) {
+        Ok(copy) => put_on_directory(copy.as_fd(), dev, name),
+        Err(Errno::INVAL) => put_on_directory(tree, dev, name),
+        Err(errno) => Err(Failure::new(format!("cannot copy the other container's /dev/{name}"), errno.into_cause())),
+    }
 }
 
 /// Opens a new terminal of the devpts instance `pts`, both ends, none of them the caller's

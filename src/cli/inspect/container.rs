@@ -2,6 +2,7 @@
 
 use crate::cli::personality;
 use crate::cli::ps::shows_ports;
+use crate::container::exec;
 use crate::container::health;
 use crate::container::plan::{
     Device, HealthPlan, Ipc, Isolation, Mount, MountKind, NetworkMode, NetworkPlan, OnFailure, Propagation,
@@ -220,7 +221,7 @@ fn config(plan: &RunPlan) -> Value {
 
 /// Docker has null for none, Podman an empty list.
 fn exec_ids(container: &Container) -> Value {
-    match container.state.executions.as_slice() {
+    match exec::running(container).as_slice() {
         [] if !personality::is_podman() => Value::Null,
         ids => json!(ids),
     }
@@ -253,19 +254,19 @@ fn host_config(plan: &RunPlan) -> Value {
         "VolumesFrom": words(&asked.volumes_from),
         "CapAdd": words(&asked.cap_add),
         "CapDrop": words(&asked.cap_drop),
-        "CgroupnsMode": sharing_word(plan.isolation.cgroup, "private"),
+        "CgroupnsMode": sharing_word(plan.isolation.cgroup, "private", &plan.isolation),
         "Dns": plan.network.dns,
         "DnsOptions": plan.network.dns_options,
         "DnsSearch": plan.network.dns_search,
         "ExtraHosts": words(&plan.network.add_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect::<Vec<_>>()),
         "GroupAdd": words(&groups),
-        "IpcMode": ipc_word(plan.isolation.ipc),
+        "IpcMode": ipc_word(&plan.isolation),
         "PidMode": "",
         "Privileged": asked.privileged,
         "PublishAllPorts": plan.network.ports.publish_all,
         "ReadonlyRootfs": plan.read_only,
         "SecurityOpt": words(&asked.security_options),
-        "UTSMode": sharing_word(plan.isolation.uts, ""),
+        "UTSMode": sharing_word(plan.isolation.uts, "", &plan.isolation),
         "UsernsMode": "private",
         "Devices": plan.isolation.devices.iter().map(device).collect::<Vec<_>>(),
         "OomScoreAdj": plan.isolation.oom_score_adj.unwrap_or(0),
@@ -282,19 +283,25 @@ fn host_config(plan: &RunPlan) -> Value {
     })
 }
 
-fn sharing_word(sharing: Sharing, own: &'static str) -> &'static str {
+fn sharing_word(sharing: Sharing, own: &str, isolation: &Isolation) -> String {
     match sharing {
-        Sharing::Own => own,
-        Sharing::Host => "host",
+        Sharing::Own => own.to_owned(),
+        Sharing::Host => "host".to_owned(),
+        Sharing::Container => of_container(isolation),
     }
 }
 
-fn ipc_word(ipc: Ipc) -> &'static str {
-    match ipc {
-        Ipc::Own => "private",
-        Ipc::WithoutShm => "none",
-        Ipc::Host => "host",
+fn ipc_word(isolation: &Isolation) -> String {
+    match isolation.ipc {
+        Ipc::Own => "private".to_owned(),
+        Ipc::WithoutShm => "none".to_owned(),
+        Ipc::Host => "host".to_owned(),
+        Ipc::Container => of_container(isolation),
     }
+}
+
+fn of_container(isolation: &Isolation) -> String {
+    format!("container:{}", isolation.container.as_deref().unwrap_or_default())
 }
 
 fn device(device: &Device) -> Value {

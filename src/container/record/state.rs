@@ -71,9 +71,6 @@ pub struct State {
     /// How it is, where that is checked; after its end how it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
-    /// The processes that `exec` has started in it and that have not ended.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub executions: Vec<String>,
     /// Why the last start failed or how the run was cut short, if it was.
     pub error: Option<String>,
 }
@@ -101,7 +98,6 @@ impl State {
             status: Status::Exited,
             init: None,
             monitor: None,
-            executions: Vec::new(),
             ports: Vec::new(),
             endpoints: Vec::new(),
             exit_code: Some(exit.code()),

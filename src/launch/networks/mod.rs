@@ -106,15 +106,15 @@ pub struct Seat {
     pub leads_out: bool,
 }
 
-/// The user namespace that a container's is made in.
+/// A user namespace that a container's is made in.
 #[derive(Debug)]
 pub struct ParentNamespace {
     /// It.
     pub user: OwnedFd,
     /// Its maps, in ids of the host.
     pub maps: IdMaps,
-    /// A network namespace to be cloned in.
-    pub network: Option<OwnedFd>,
+    /// Namespaces that belong to it and are to be the container's.
+    pub shared: Vec<(LinkNameSpaceType, OwnedFd)>,
 }
 
 /// What comes of joining networks.
@@ -157,7 +157,7 @@ pub fn join(grounds: &Grounds<'_>, wanted: Vec<(Network, Member)>) -> Result<Joi
         notices.extend(notice);
         let leads_out = !network.metadata.internal && !seats.iter().any(|seat| seat.leads_out);
         seats.push(Seat { connection, network: network.name, endpoint, leads_out });
-        parent = namespace.map(|user| ParentNamespace { user, maps, network: None });
+        parent = namespace.map(|user| ParentNamespace { user, maps, shared: Vec::new() });
     }
     drop(lock);
     let parent = parent.ok_or_else(|| Failure::new("cannot join a network", "its keeper has sent no namespace"))?;
@@ -324,7 +324,7 @@ fn own_maps() -> Result<IdMaps> {
     Ok(IdMaps { users: read("/proc/self/uid_map")?, groups: read("/proc/self/gid_map")? })
 }
 
-fn reap(child: &Child) {
+pub(super) fn reap(child: &Child) {
     let id = || WaitId::PidFd(child.pidfd.as_fd());
     while matches!(rustix::process::waitid(id(), WaitIdOptions::EXITED), Err(Errno::INTR)) {}
 }
@@ -374,19 +374,20 @@ enum FromStarter {
     Failed(Failure),
 }
 
-/// Clones this process into new user and pid namespaces, the user namespace inside `parent`, whose maps are written on
-/// the way. The new process is a child of this one, which itself stays where it is.
+/// Clones this process into new user and pid namespaces, the user namespace inside the last of `parents`, whose maps are
+/// written on the way. Each of them is inside the one before it. The new process is a child of this one, which itself
+/// stays where it is.
 ///
 /// # Errors
-/// The container's ids are not all `parent`'s; or the system's.
-pub fn clone_within(parent: &ParentNamespace, maps: &IdMaps) -> Result<Cloned> {
+/// The container's ids are not all its parent's; the parents are no such line; or the system's.
+pub fn clone_within(parents: &[ParentNamespace], maps: &IdMaps) -> Result<Cloned> {
     let doing = || "cannot enter the user namespace that the container's is to be made in";
     let (ours, starters) = channel_pair::<(), FromStarter>()?;
     let starter = match fork().doing(doing)? {
         Cloned::Parent(starter) => starter,
         Cloned::Child => {
             drop(ours);
-            match clone_monitor(parent, maps) {
+            match clone_monitor(parents, maps) {
                 Ok(Cloned::Child) => return Ok(Cloned::Child),
                 Ok(Cloned::Parent(monitor)) => {
                     let sent = starters.send_with(&FromStarter::Cloned(monitor.pid), Some(monitor.pidfd.as_fd()));
@@ -409,14 +410,24 @@ pub fn clone_within(parent: &ParentNamespace, maps: &IdMaps) -> Result<Cloned> {
     }
 }
 
-fn clone_monitor(parent: &ParentNamespace, maps: &IdMaps) -> Result<Cloned> {
-    let enter = |namespace: &OwnedFd, kind| {
-        move_into_link_name_space(namespace.as_fd(), Some(kind)).doing(|| "cannot enter the other namespace")
-    };
-    enter(&parent.user, LinkNameSpaceType::User)?;
-    if let Some(network) = &parent.network {
-        enter(network, LinkNameSpaceType::Network)?;
+fn clone_monitor(parents: &[ParentNamespace], maps: &IdMaps) -> Result<Cloned> {
+    let doing = || "cannot enter the other namespace";
+    let enter = |namespace: &OwnedFd, kind| move_into_link_name_space(namespace.as_fd(), Some(kind));
+    let (parent, outer) = parents.split_last().ok_or_else(|| Failure::new(doing(), "there is none"))?;
+    for (index, namespace) in parents.iter().enumerate() {
+        match enter(&namespace.user, LinkNameSpaceType::User) {
+            // Entered from a namespace that it is not inside of (user_namespaces(7)).
+            Err(Errno::PERM) if index > 0 => {
+                let cause = "the networks, or containers, whose namespaces are to be shared have none in common";
+                return Err(Failure::new("cannot make the container", cause).hint(
+                    "a second container whose namespaces are shared must itself share those of the first, or be on its network",
+                ));
+            }
+            entered => entered.doing(doing)?,
+        }
+        namespace.shared.iter().try_for_each(|(kind, shared)| enter(shared, *kind).doing(doing))?;
     }
+    log::debug!("inside {} user namespaces", outer.len() + 1);
     let cloned = clone_beside(Namespaces::USER.and(Namespaces::PID)).map_err(|error| user_namespace_failure(&error))?;
     if let Cloned::Parent(monitor) = &cloned
         && let Err(failure) = write_nested_maps(monitor.pid, &parent.maps, maps)
