@@ -194,7 +194,8 @@ fn namespaces_of_another_container_are_shared_as_asked() {
 #[test]
 fn a_read_only_root_has_room_for_scratch_files_as_podmans_has() {
     let rr = requires!(Rr::with_alpine());
-    let script = "touch /x 2>/dev/null || echo ro; for at in /run /tmp /var/tmp; do touch $at/x && echo $at; done 2>/dev/null";
+    let script =
+        "touch /x 2>/dev/null || echo ro; for at in /run /tmp /var/tmp; do touch $at/x && echo $at; done 2>/dev/null";
     let all = "ro\n/run\n/tmp\n/var/tmp\n";
     rr.sh(&["--read-only"], script).exits(1).prints("ro\n");
     assert_eq!(rr.sh(&["--read-only", "--read-only-tmpfs"], script).succeeds_quietly().stdout, all);

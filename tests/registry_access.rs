@@ -343,9 +343,8 @@ fn the_command_line_says_how_a_registry_is_reached() {
     let with_file = ["--authfile", file.to_str().expect("UTF-8")];
     rr.run([&["pull", "-q"], &with_file[..], &[&name]].concat()).fails_with(1, "no such file or directory (ENOENT)");
     std::fs::write(&file, text).expect("own directory");
-    let run = |verb: &str, options: &[&str]| {
-        rr.run([&[verb, "-q", "--network", "none"], options, &[&name, "true"]].concat())
-    };
+    let run =
+        |verb: &str, options: &[&str]| rr.run([&[verb, "-q", "--network", "none"], options, &[&name, "true"]].concat());
     run("run", &["--rm"]).fails_with(125, "wants a user name and a password");
     run("run", &[&["--rm", "--tls-verify=false"], &with_file[..]].concat()).succeeds_quietly();
     rr.run(["rmi", &name]).succeeds();

@@ -77,6 +77,8 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "image" -d 'Manage images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "network" -d 'Manage networks'
 complete -c rr -n "__fish_rr_needs_command" -f -a "system" -d 'Look at rr and this machine'
 complete -c rr -n "__fish_rr_needs_command" -f -a "volume" -d 'Manage volumes'
+complete -c rr -n "__fish_rr_using_subcommand run" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand run" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
@@ -94,14 +96,14 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l health-retries -d 'Failure
 complete -c rr -n "__fish_rr_using_subcommand run" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l health-timeout -d 'Time that a check may take [default: 30s]' -r
-complete -c rr -n "__fish_rr_using_subcommand run" -l cgroupns -d 'private or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l cgroupns -d 'private, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l device -d 'Bind a device of the host, or all of a directory' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l domainname -d 'Set the container\'s NIS domain name' -r
-complete -c rr -n "__fish_rr_using_subcommand run" -l ipc -d 'private, shareable, none or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l ipc -d 'private, shareable, none, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l pid -d 'private [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
-complete -c rr -n "__fish_rr_using_subcommand run" -l uts -d 'private or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l uts -d 'private, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l label-file -d 'Read labels from a file' -r -F
@@ -122,6 +124,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l network-alias -l net-alias
 complete -c rr -n "__fish_rr_using_subcommand run" -s p -l publish -d 'Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l read-only-tmpfs -d 'With --read-only, mount tmpfs on /run, /tmp and /var/tmp [default: as `podman` true, else false]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
 complete -c rr -n "__fish_rr_using_subcommand run" -l security-opt -d 'no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATHS, unmask=PATHS|ALL, label=…, apparmor=…' -r
@@ -150,6 +153,8 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l rm -d 'Remove the containe
 complete -c rr -n "__fish_rr_using_subcommand run" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand run" -s t -l tty -d 'Give the container a terminal'
 complete -c rr -n "__fish_rr_using_subcommand run" -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand create" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand create" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
@@ -167,14 +172,14 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l health-retries -d 'Fail
 complete -c rr -n "__fish_rr_using_subcommand create" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l health-timeout -d 'Time that a check may take [default: 30s]' -r
-complete -c rr -n "__fish_rr_using_subcommand create" -l cgroupns -d 'private or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l cgroupns -d 'private, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l device -d 'Bind a device of the host, or all of a directory' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l domainname -d 'Set the container\'s NIS domain name' -r
-complete -c rr -n "__fish_rr_using_subcommand create" -l ipc -d 'private, shareable, none or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l ipc -d 'private, shareable, none, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l pid -d 'private [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
-complete -c rr -n "__fish_rr_using_subcommand create" -l uts -d 'private or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l uts -d 'private, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l label-file -d 'Read labels from a file' -r -F
@@ -195,6 +200,7 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l network-alias -l net-al
 complete -c rr -n "__fish_rr_using_subcommand create" -s p -l publish -d 'Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l read-only-tmpfs -d 'With --read-only, mount tmpfs on /run, /tmp and /var/tmp [default: as `podman` true, else false]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
 complete -c rr -n "__fish_rr_using_subcommand create" -l security-opt -d 'no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATHS, unmask=PATHS|ALL, label=…, apparmor=…' -r
@@ -336,6 +342,9 @@ complete -c rr -n "__fish_rr_using_subcommand cp" -s a -l archive -d 'Keep owner
 complete -c rr -n "__fish_rr_using_subcommand cp" -s L -l follow-link -d 'Copy what a link leads to rather than the link'
 complete -c rr -n "__fish_rr_using_subcommand cp" -s q -l quiet -d 'Do not say what was copied'
 complete -c rr -n "__fish_rr_using_subcommand cp" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand pull" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand pull" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
+complete -c rr -n "__fish_rr_using_subcommand pull" -l creds -d 'Credentials to use instead of those that are kept' -r
 complete -c rr -n "__fish_rr_using_subcommand pull" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand pull" -s q -l quiet -d 'Print only the image\'s name'
 complete -c rr -n "__fish_rr_using_subcommand pull" -l strict-ids -d 'Fail where a file belongs to an id that is not mapped, instead of giving it to root'
@@ -350,9 +359,9 @@ complete -c rr -n "__fish_rr_using_subcommand images" -l no-trunc -d 'Show whole
 complete -c rr -n "__fish_rr_using_subcommand images" -s q -l quiet -d 'Show ids only'
 complete -c rr -n "__fish_rr_using_subcommand images" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand push" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand push" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand push" -l creds -d 'Credentials to use instead of those that are kept' -r
 complete -c rr -n "__fish_rr_using_subcommand push" -l digestfile -d 'Write the manifest\'s digest to a file' -r -F
-complete -c rr -n "__fish_rr_using_subcommand push" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand push" -s a -l all-tags -d 'Push all tags of a repository'
 complete -c rr -n "__fish_rr_using_subcommand push" -s q -l quiet -d 'Say nothing but the image\'s name'
 complete -c rr -n "__fish_rr_using_subcommand push" -s h -l help -d 'Print help'
@@ -447,6 +456,8 @@ complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_sub
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "cp" -d 'Copy files between a container and the host'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "inspect" -d 'Show everything about containers'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "prune" -d 'Remove all containers that do not run'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
@@ -464,14 +475,14 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l health-timeout -d 'Time that a check may take [default: 30s]' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroupns -d 'private or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroupns -d 'private, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Bind a device of the host, or all of a directory' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l domainname -d 'Set the container\'s NIS domain name' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l ipc -d 'private, shareable, none or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l ipc -d 'private, shareable, none, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pid -d 'private [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l uts -d 'private or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l uts -d 'private, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r -F
@@ -492,6 +503,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s p -l publish -d 'Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only-tmpfs -d 'With --read-only, mount tmpfs on /run, /tmp and /var/tmp [default: as `podman` true, else false]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l security-opt -d 'no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATHS, unmask=PATHS|ALL, label=…, apparmor=…' -r
@@ -520,6 +532,8 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l strict-ids -d 'Fail where a file of the image belongs to an id that is not mapped, instead of giving it to root'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s t -l tty -d 'Give the container a terminal'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s a -l attach -d 'Attach only these of STDIN, STDOUT and STDERR' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-add -d 'Add a capability (ALL for every one)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cap-drop -d 'Drop a capability (ALL for every one)' -r
@@ -537,14 +551,14 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-start-interval -d 'Time between two checks in the start period [default: 5s]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-start-period -d 'Time from the start in which failures do not count [default: 0s]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l health-timeout -d 'Time that a check may take [default: 30s]' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroupns -d 'private or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroupns -d 'private, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Bind a device of the host, or all of a directory' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l domainname -d 'Set the container\'s NIS domain name' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l ipc -d 'private, shareable, none or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l ipc -d 'private, shareable, none, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pid -d 'private [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l uts -d 'private or host [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l uts -d 'private, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file' -r -F
@@ -565,6 +579,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s p -l publish -d 'Publish a port of the container; HOST and CONTAINER may be ranges, and without HOST any free port is taken' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull the image: always, missing, never or newer [default: missing]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only-tmpfs -d 'With --read-only, mount tmpfs on /run, /tmp and /var/tmp [default: as `podman` true, else false]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped [default: no]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l rootfs -d 'Use a directory instead of an image; with `:O`, below an overlay that is thrown away' -r -F
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l security-opt -d 'no-new-privileges, seccomp=FILE|unconfined, systempaths=unconfined, mask=PATHS, unmask=PATHS|ALL, label=…, apparmor=…' -r
@@ -727,6 +742,9 @@ complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "tag" -d 'Give an image another name'
 complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "inspect" -d 'Show everything about images'
 complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "prune" -d 'Remove images that nobody needs'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l creds -d 'Credentials to use instead of those that are kept' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Choose the platform of a multi-platform image' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Print only the image\'s name'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l strict-ids -d 'Fail where a file belongs to an id that is not mapped, instead of giving it to root'
@@ -741,9 +759,9 @@ complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s q -l quiet -d 'Show ids only'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -l creds -d 'Credentials to use instead of those that are kept' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -l digestfile -d 'Write the manifest\'s digest to a file' -r -F
-complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -s a -l all-tags -d 'Push all tags of a repository'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -s q -l quiet -d 'Say nothing but the image\'s name'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from push" -s h -l help -d 'Print help'

@@ -17,10 +17,10 @@ use std::fs::File;
 /// The kinds that are shared one by one, with what /proc/PID/ns and error messages call them.
 const KINDS: [(LinkNameSpaceType, &str, &str, fn(&Isolation) -> bool); 3] = [
     (LinkNameSpaceType::InterProcessCommunication, "ipc", "IPC", |isolation| isolation.ipc == Ipc::Container),
-    (LinkNameSpaceType::HostNameAndNISDomainName, "uts", "UTS namespace", |isolation| isolation.uts == Sharing::Container),
-    (LinkNameSpaceType::ControlGroup, "cgroup", "cgroup namespace", |isolation| {
-        isolation.cgroup == Sharing::Container
+    (LinkNameSpaceType::HostNameAndNISDomainName, "uts", "UTS namespace", |isolation| {
+        isolation.uts == Sharing::Container
     }),
+    (LinkNameSpaceType::ControlGroup, "cgroup", "cgroup namespace", |isolation| isolation.cgroup == Sharing::Container),
 ];
 
 /// Finds the container that a new one is to share namespaces with.
