@@ -14,13 +14,36 @@ use crate::store::Store;
 use rustix::thread::LinkNameSpaceType;
 use std::fs::File;
 
-/// The kinds that are shared one by one, with what /proc/PID/ns and error messages call them.
-const KINDS: [(LinkNameSpaceType, &str, &str, fn(&Isolation) -> bool); 3] = [
-    (LinkNameSpaceType::InterProcessCommunication, "ipc", "IPC", |isolation| isolation.ipc == Ipc::Container),
-    (LinkNameSpaceType::HostNameAndNISDomainName, "uts", "UTS namespace", |isolation| {
-        isolation.uts == Sharing::Container
-    }),
-    (LinkNameSpaceType::ControlGroup, "cgroup", "cgroup namespace", |isolation| isolation.cgroup == Sharing::Container),
+/// A kind of namespace that is shared by an option of its own.
+struct Kind {
+    kind: LinkNameSpaceType,
+    /// In /proc/PID/ns.
+    file: &'static str,
+    /// In error messages.
+    what: &'static str,
+    /// Whether it is another container's.
+    is_shared: fn(&Isolation) -> bool,
+}
+
+const KINDS: [Kind; 3] = [
+    Kind {
+        kind: LinkNameSpaceType::InterProcessCommunication,
+        file: "ipc",
+        what: "IPC",
+        is_shared: |isolation| isolation.ipc == Ipc::Container,
+    },
+    Kind {
+        kind: LinkNameSpaceType::HostNameAndNISDomainName,
+        file: "uts",
+        what: "UTS namespace",
+        is_shared: |isolation| isolation.uts == Sharing::Container,
+    },
+    Kind {
+        kind: LinkNameSpaceType::ControlGroup,
+        file: "cgroup",
+        what: "cgroup namespace",
+        is_shared: |isolation| isolation.cgroup == Sharing::Container,
+    },
 ];
 
 /// Finds the container that a new one is to share namespaces with.
@@ -56,7 +79,7 @@ pub fn open(store: &Store, plan: &RunPlan, network: Option<Container>) -> Result
         add(&mut owners, container, (LinkNameSpaceType::Network, "net"));
     }
     let mut shared = Shared::default();
-    for (kind, file, what, is_shared) in KINDS {
+    for Kind { kind, file, what, is_shared } in KINDS {
         if !is_shared(&plan.isolation) {
             continue;
         }
