@@ -20,6 +20,7 @@ mod escapes;
 mod events;
 mod exec;
 mod exit_codes;
+mod explain;
 mod faults;
 mod format;
 mod harness;

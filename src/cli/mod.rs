@@ -21,6 +21,7 @@ mod doctor;
 mod events;
 mod exec;
 mod exists;
+mod explain;
 mod export;
 mod filter;
 pub mod format;

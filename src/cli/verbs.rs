@@ -38,6 +38,7 @@ pub const VERBS: &[Entry] = &[
     entry::<super::pause::Pause>(&["pause", "container pause"]),
     entry::<super::pause::Unpause>(&["unpause", "container unpause"]),
     entry::<super::top::Top>(&["top", "container top"]),
+    entry::<super::explain::Explain>(&["explain", "container explain"]),
     entry::<super::stats::Stats>(&["stats", "container stats"]),
     entry::<super::rename::Rename>(&["rename", "container rename"]),
     entry::<super::diff::Diff>(&["diff", "container diff"]),

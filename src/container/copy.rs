@@ -181,8 +181,8 @@ fn no_such_file(container: &Container, path: &Path) -> Failure {
 }
 
 /// A container's files, as the child in the store's namespace has them.
-struct Inside<'a> {
-    root: BorrowedFd<'a>,
+pub(super) struct Inside<'a> {
+    pub(super) root: BorrowedFd<'a>,
     ids: &'a IdMaps,
     namespace: &'a IdMaps,
 }
@@ -214,6 +214,13 @@ impl Inside<'_> {
             u64::from(inside.map_or(OVERFLOW_ID, |id| id.0))
         };
         (one(&self.ids.users, &self.namespace.users, uid), one(&self.ids.groups, &self.namespace.groups, gid))
+    }
+
+    /// The host's ids of what belongs to these of the store's namespace; None where it shows no more than that it has
+    /// none.
+    pub(super) fn host_ids(&self, uid: u32, gid: u32) -> (Option<u32>, Option<u32>) {
+        let one = |here: &IdMap, id: u32| here.to_host(InsideId(id)).filter(|_| id != OVERFLOW_ID).map(|id| id.0);
+        (one(&self.namespace.users, uid), one(&self.namespace.groups, gid))
     }
 
     /// The other way; what the container has no id for becomes its root's.
@@ -301,7 +308,7 @@ const FUSE_SUPER_MAGIC: u64 = 0x6573_5546;
 
 /// Runs `work` on the container's files, in a child that is root of the store's user namespace, or where the
 /// files are served by fuse-overlayfs, of the container's own.
-fn with_root<T, W>(store: &Store, container: &Container, work: W) -> Result<T>
+pub(super) fn with_root<T, W>(store: &Store, container: &Container, work: W) -> Result<T>
 where
     T: Serialize + DeserializeOwned,
     W: FnOnce(&Inside<'_>) -> Result<T>,

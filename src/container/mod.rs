@@ -9,6 +9,7 @@ pub mod disk;
 pub mod doctor;
 pub mod events;
 pub mod exec;
+pub mod explain;
 pub mod files;
 pub mod health;
 pub mod instructions;

@@ -54,6 +54,13 @@ impl Watch {
     }
 }
 
+/// The children of a process, by their ids.
+pub fn children(parent: i32) -> Vec<(i32, Status)> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| Some((pid, Status::of(pid)?))).filter(|(_, status)| status.parent == parent).collect()
+}
+
 fn members_below(monitor: i32, strangers: &mut BTreeSet<i32>) -> Vec<Member> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -122,6 +129,11 @@ pub struct Status {
 }
 
 impl Status {
+    /// That of a process; None where it is gone.
+    pub fn of(pid: i32) -> Option<Status> {
+        Status::parse(&String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/status")).ok()?))
+    }
+
     fn parse(text: &str) -> Option<Status> {
         let fields: BTreeMap<&str, &str> =
             text.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim())).collect();

@@ -25,7 +25,7 @@ pub use leftovers::Process;
 pub use proxy::Proxy;
 pub use registry::{Access, Certificates, Registry};
 pub use rr::{Rr, wait_until};
-pub use skip::{command_exists, skip};
+pub use skip::{command_exists, find_command, skip};
 pub use small_root::small_root;
 pub use terminal::Terminal;
 
