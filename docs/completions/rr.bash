@@ -46,6 +46,9 @@ _rr() {
             rr,exec)
                 cmd="rr__subcmd__exec"
                 ;;
+            rr,explain)
+                cmd="rr__subcmd__explain"
+                ;;
             rr,export)
                 cmd="rr__subcmd__export"
                 ;;
@@ -180,6 +183,9 @@ _rr() {
                 ;;
             rr__subcmd__container,exists)
                 cmd="rr__subcmd__container__subcmd__exists"
+                ;;
+            rr__subcmd__container,explain)
+                cmd="rr__subcmd__container__subcmd__explain"
                 ;;
             rr__subcmd__container,export)
                 cmd="rr__subcmd__container__subcmd__export"
@@ -344,7 +350,7 @@ _rr() {
 
     case "${cmd}" in
         rr)
-            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs pause unpause top stats rename diff commit export update ps port rm cp pull images push login logout history import save load rmi tag inspect events doctor info version unshare completion man container healthcheck image network system volume"
+            opts="-D -h -v --debug --log-level --config --help --version run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ps port rm cp pull images push login logout history import save load rmi tag inspect events doctor info version unshare completion man container healthcheck image network system volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -460,7 +466,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container)
-            opts="run create start stop restart kill wait attach exec logs pause unpause top stats rename diff commit export update ls exists port rm cp inspect prune"
+            opts="run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -948,6 +954,52 @@ _rr() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__container__subcmd__explain)
+            opts="-h --only --path --as --id --userns --uidmap --gidmap --html --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --only)
+                    COMPREPLY=($(compgen -W "namespaces ids processes rights layers mounts network limits" -- "${cur}"))
+                    return 0
+                    ;;
+                --path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --userns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --uidmap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gidmap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --html)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2143,6 +2195,52 @@ _rr() {
                     return 0
                     ;;
                 -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rr__subcmd__explain)
+            opts="-h --only --path --as --id --userns --uidmap --gidmap --html --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --only)
+                    COMPREPLY=($(compgen -W "namespaces ids processes rights layers mounts network limits" -- "${cur}"))
+                    return 0
+                    ;;
+                --path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --userns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --uidmap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gidmap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --html)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

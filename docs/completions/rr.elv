@@ -39,6 +39,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand pause 'Stop every process of one or more containers'
             cand unpause 'Let the processes of one or more containers go on'
             cand top 'Show the processes of a container'
+            cand explain 'Show how a container is made: namespaces, ids, processes, layers, mounts, network, limits'
             cand stats 'Show what containers use, again and again'
             cand rename 'Rename a container'
             cand diff 'Show what a container has added (A), changed (C) and deleted (D)'
@@ -392,6 +393,19 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'rr;explain'= {
+            cand --only 'Show these parts only'
+            cand --path 'Follow one file: where it lies on the host, whose it is, who may read and write it'
+            cand --as 'Who wants to read or write the file, as in `run --user` [default: whoever the container runs as]'
+            cand --id 'Tell what an id of a container will be on the host, and the other way round'
+            cand --userns 'How ids are mapped, as in `run`'
+            cand --uidmap 'Ids that are mapped, as in `run`'
+            cand --gidmap 'Group ids that are mapped, as in `run`'
+            cand --html 'Write one page with drawings into this file instead'
+            cand --json 'Print JSON'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'rr;stats'= {
             cand --format '`table`, `table TEMPLATE`, `json` or a Go template'
             cand -i 'Seconds between two looks [default: 1; as podman: 5]'
@@ -691,6 +705,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand pause 'Stop every process of one or more containers'
             cand unpause 'Let the processes of one or more containers go on'
             cand top 'Show the processes of a container'
+            cand explain 'Show how a container is made: namespaces, ids, processes, layers, mounts, network, limits'
             cand stats 'Show what containers use, again and again'
             cand rename 'Rename a container'
             cand diff 'Show what a container has added (A), changed (C) and deleted (D)'
@@ -1019,6 +1034,19 @@ set edit:completion:arg-completer[rr] = {|@words|
         &'rr;container;top'= {
             cand -l 'The container that was made last'
             cand --latest 'The container that was made last'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'rr;container;explain'= {
+            cand --only 'Show these parts only'
+            cand --path 'Follow one file: where it lies on the host, whose it is, who may read and write it'
+            cand --as 'Who wants to read or write the file, as in `run --user` [default: whoever the container runs as]'
+            cand --id 'Tell what an id of a container will be on the host, and the other way round'
+            cand --userns 'How ids are mapped, as in `run`'
+            cand --uidmap 'Ids that are mapped, as in `run`'
+            cand --gidmap 'Group ids that are mapped, as in `run`'
+            cand --html 'Write one page with drawings into this file instead'
+            cand --json 'Print JSON'
             cand -h 'Print help'
             cand --help 'Print help'
         }
