@@ -1,9 +1,10 @@
 //! rr, a rootless and daemonless container runner.
 //!
 //! The layers, each of which imports only from those after it:
-//! [`cli`] → [`container`] → [`image`], [`launch`], [`net`], [`store`] → [`rootfs`], [`confine`],
+//! [`cli`] → [`build`] → [`container`] → [`image`], [`launch`], [`net`], [`store`] → [`rootfs`], [`confine`],
 //! [`host`] → [`sys`]. [`error`] is everybody's. `tests/architecture.rs` checks the arrows.
 
+pub mod build;
 pub mod cli;
 pub mod confine;
 pub mod container;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["main", "lib"],
     &["cli"],
+    &["build"],
     &["container"],
     &["image", "launch", "net", "store"],
     &["rootfs", "confine", "host"],

@@ -7,6 +7,7 @@ mod support;
 mod architecture;
 mod archives;
 mod bad_input;
+mod build;
 mod cli;
 mod commit;
 mod confine;

@@ -10,6 +10,7 @@
 mod access_flags;
 mod attach;
 mod attach_verb;
+mod build;
 mod cidfile;
 mod commit;
 mod confirm;

@@ -52,6 +52,14 @@ pub struct NetworkFlags {
     publish_all: bool,
 }
 
+/// `--add-host`, as (name, address).
+///
+/// # Errors
+/// One is none.
+pub fn add_hosts(texts: &[String]) -> Result<Vec<(String, String)>> {
+    all("--add-host", texts, values::add_host)
+}
+
 impl NetworkFlags {
     /// The network they ask for.
     pub fn plan(&self) -> Result<NetworkPlan> {
@@ -66,7 +74,7 @@ impl NetworkFlags {
             dns: all("--dns", &self.dns, address)?,
             dns_search: self.dns_search.clone(),
             dns_options: self.dns_option.clone(),
-            add_hosts: all("--add-host", &self.add_host, values::add_host)?,
+            add_hosts: add_hosts(&self.add_host)?,
             ports: PortsPlan {
                 published: port_options::distinct(all("--publish", &self.publish, port_options::publish)?.concat())
                     .doing(|| "cannot use --publish")?,

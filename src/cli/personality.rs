@@ -91,6 +91,9 @@ fn docker(verb: &str, failure: &Failure) -> String {
         _ => format!("Error response from daemon: {text}\n"),
     };
     let inspects = verb == "inspect";
+    if verb == "build" && failure.known.is_none() {
+        return format!("ERROR: {failure}\n");
+    }
     match failure.known.as_deref() {
         Some(Known::UnknownOption(option)) => format!("{}\n{}", unknown_flag(option), see()),
         Some(Known::Usage) => format!("{failure}\n{}", see()),

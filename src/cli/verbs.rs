@@ -51,6 +51,7 @@ pub const VERBS: &[Entry] = &[
     entry::<super::rm::Rm>(&["rm", "container rm", "container remove"]),
     entry::<super::cp::Cp>(&["cp", "container cp"]),
     entry::<super::healthcheck::Run>(&["healthcheck run"]),
+    entry::<super::build::Build>(&["build", "image build", "builder build", "buildx build"]),
     entry::<super::pull::Pull>(&["pull", "image pull"]),
     entry::<super::images::Images>(&["images", "image ls", "image list"]),
     entry::<super::push::Push>(&["push", "image push"]),
@@ -96,6 +97,8 @@ pub const VERBS: &[Entry] = &[
 
 /// First words of two-word commands, and what they are about.
 pub const GROUPS: &[(&str, &str)] = &[
+    ("builder", "Manage builds"),
+    ("buildx", "Manage builds, by Docker's other name"),
     ("container", "Manage containers"),
     ("healthcheck", "Check the health of containers"),
     ("image", "Manage images"),

@@ -81,10 +81,10 @@ pub fn commit(store: &Store, container: &Container, options: &CommitOptions) -> 
     let new = NewImage {
         base: base.as_ref(),
         config,
-        layer: &layer,
-        history,
+        layers: &[layer],
+        history: vec![history],
         format: options.format,
-        name: options.name.as_ref(),
+        names: options.name.as_slice(),
     };
     let image = image::add_image(store, new).map_err(|failure| failure.while_doing(doing()))?;
     let told = events::event(&container.plan, "commit").with("comment", &*options.message);

@@ -90,7 +90,7 @@ pub fn copy(store: &Store, container: &Container, copying: &Copying<'_>) -> Resu
             (Direction::Out, _) => Privileges::Dropped,
             (Direction::Into, _) => Privileges::Kept,
         };
-        place(&source, &target, &Rules { owner: &owner, privileges })
+        place(&source, &target, &Rules::new(&owner, privileges))
     })
 }
 

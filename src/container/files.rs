@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 /// What rr makes in a container's file system for its own mounts. Docker has them in a layer of their own, which is
 /// neither shown nor committed.
-const OWN: [&str; 6] = ["dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf"];
+pub const OWN: [&str; 6] = ["dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf"];
 
 /// What the container's file system consists of.
 pub fn parts(store: &Store, container: &Container) -> Parts {

@@ -1,61 +1,89 @@
-//! Dockerfile instructions that change an image's config: `commit --change`, `import --change`.
+//! Dockerfile instructions that change an image's config: `build`'s, `commit --change`'s, `import --change`'s.
 //!
-//! Parsing is Docker's (moby, `builder/dockerfile`), but for variables, which are not expanded.
+//! What they mean is BuildKit's (`frontend/dockerfile/dockerfile2llb`); the grammar is in [`crate::image::dockerfile`].
 
 use super::port_options;
 use super::values::{self, Parsed, clean_path};
-use crate::image::config::{ContainerConfig, Healthcheck};
+use crate::image::config::ContainerConfig;
+use crate::image::config::Healthcheck as Check;
+use crate::image::dockerfile::instruction::Healthcheck;
+use crate::image::dockerfile::words::Flag;
+use crate::image::dockerfile::{Command, Expander, Instruction, parse_instruction};
 
 /// What `--change` takes.
 const KNOWN: &str = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR";
 
-/// Changes `config` as one instruction says. The error is a sentence without a full stop.
+/// Changes `config` as one instruction says, whose variables are those of `config`. The error is a sentence without a
+/// full stop.
 pub fn apply(config: &mut ContainerConfig, instruction: &str) -> Parsed<()> {
-    let instruction = instruction.trim();
+    let text = instruction.trim();
     // Podman takes `CMD=/bin/sh` too.
-    let end = instruction.find(|letter: char| letter.is_whitespace() || letter == '=').unwrap_or(instruction.len());
-    let (name, rest) = instruction.split_at(end);
-    let rest = rest.strip_prefix('=').unwrap_or(rest).trim();
-    let name = name.to_ascii_uppercase();
-    if rest.is_empty() && !matches!(name.as_str(), "CMD" | "ENTRYPOINT") {
-        return Err(format!("{name} needs an argument"));
+    let end = text.find(|letter: char| letter.is_whitespace() || letter == '=').unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let parsed = parse_instruction(&format!("{name} {}", rest.strip_prefix('=').unwrap_or(rest)), '\\')?;
+    if matches!(
+        parsed,
+        Instruction::Add(_)
+            | Instruction::Arg(_)
+            | Instruction::Copy(_)
+            | Instruction::Maintainer(_)
+            | Instruction::Run(_)
+            | Instruction::Shell(_)
+    ) {
+        return Err(format!("`{}` is none of {KNOWN}", name.to_ascii_uppercase()));
     }
-    match name.as_str() {
-        "CMD" => config.cmd = command(config, rest),
-        "ENTRYPOINT" => {
-            config.entrypoint = command(config, rest);
-        }
-        "ENV" => {
-            for (name, value) in pairs(rest)? {
+    let env = config.env.clone();
+    let known = |name: &str| env.iter().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned);
+    change(config, &parsed, &Expander { escape: '\\', value: &known })
+}
+
+/// Changes `config` as an instruction says; one that is not about it does nothing. The error is a sentence.
+pub fn change(config: &mut ContainerConfig, instruction: &Instruction, expander: &Expander<'_>) -> Parsed<()> {
+    match instruction {
+        Instruction::Cmd(command) => config.cmd = words_of(config, command),
+        Instruction::Entrypoint(command) => config.entrypoint = words_of(config, command),
+        Instruction::Env(pairs) => {
+            for (name, value) in expanded(pairs, expander)? {
                 let prefix = format!("{name}=");
-                config.env.retain(|entry| !entry.starts_with(&prefix));
-                config.env.push(format!("{name}={value}"));
+                match config.env.iter_mut().find(|entry| entry.starts_with(&prefix)) {
+                    Some(entry) => *entry = format!("{name}={value}"),
+                    None => config.env.push(format!("{name}={value}")),
+                }
             }
         }
-        "LABEL" => config.labels.extend(pairs(rest)?),
-        "EXPOSE" => {
-            for word in words(rest)? {
-                let bad = |_| format!("`{word}` is no port: expected NUMBER[-NUMBER][/tcp|udp|sctp]");
-                add_all(&mut config.exposed_ports, port_options::expose(&word).map_err(bad)?);
+        Instruction::Label(pairs) => config.labels.extend(expanded(pairs, expander)?),
+        Instruction::Expose(texts) => {
+            for text in texts {
+                for word in expander.words(text)? {
+                    let bad = |_| format!("`{word}` is no port: expected NUMBER[-NUMBER][/tcp|udp|sctp]");
+                    add_all(&mut config.exposed_ports, port_options::expose(&word).map_err(bad)?);
+                }
             }
             config.exposed_ports.sort();
         }
-        "VOLUME" => {
-            let paths = json_words(rest).map_or_else(|| words(rest), Ok)?;
+        Instruction::Volume(texts) => {
+            let paths = texts.iter().map(|text| expander.word(text)).collect::<Parsed<_>>()?;
             add_all(&mut config.volumes, paths);
         }
-        "ONBUILD" => config.on_build.push(rest.to_owned()),
-        "STOPSIGNAL" => {
-            values::signal(rest)?;
-            config.stop_signal = Some(rest.to_owned());
+        Instruction::OnBuild(text) => config.on_build.push(text.clone()),
+        Instruction::StopSignal(text) => {
+            let text = expander.word(text)?;
+            values::signal(&text)?;
+            config.stop_signal = Some(text);
         }
-        "USER" => config.user = rest.to_owned(),
-        "WORKDIR" => {
-            let base = if rest.starts_with('/') { "" } else { config.working_dir.as_str() };
-            config.working_dir = clean_path(&format!("{base}/{rest}"));
+        Instruction::User(text) => config.user = expander.word(text)?,
+        Instruction::Workdir(text) => {
+            let path = expander.word(text)?;
+            let base = if path.starts_with('/') { "" } else { config.working_dir.as_str() };
+            config.working_dir = clean_path(&format!("{base}/{path}"));
         }
-        "HEALTHCHECK" => config.healthcheck = Some(healthcheck(config, rest)?),
-        _ => return Err(format!("`{name}` is none of {KNOWN}")),
+        Instruction::Shell(words) => config.shell.clone_from(words),
+        Instruction::Healthcheck(check) => config.healthcheck = Some(healthcheck(check)?),
+        Instruction::Add(_)
+        | Instruction::Arg(_)
+        | Instruction::Copy(_)
+        | Instruction::Maintainer(_)
+        | Instruction::Run(_) => {}
     }
     Ok(())
 }
@@ -68,103 +96,58 @@ fn add_all(list: &mut Vec<String>, new: Vec<String>) {
     }
 }
 
-/// A JSON list of words, or a line for the shell.
-fn command(config: &ContainerConfig, text: &str) -> Vec<String> {
-    if let Some(words) = json_words(text) {
-        return words;
-    }
-    if text.is_empty() {
-        return Vec::new();
-    }
-    let mut shell = config.shell.clone();
-    if shell.is_empty() {
-        shell = vec!["/bin/sh".to_owned(), "-c".to_owned()];
-    }
-    shell.push(text.to_owned());
-    shell
+fn expanded(pairs: &[(String, String)], expander: &Expander<'_>) -> Parsed<Vec<(String, String)>> {
+    // All of one instruction see the variables from before it.
+    pairs.iter().map(|(name, value)| Ok((expander.word(name)?, expander.word(value)?))).collect()
 }
 
-fn json_words(text: &str) -> Option<Vec<String>> {
-    if text.starts_with('[') { serde_json::from_str(text).ok() } else { None }
+/// The words that a line is given to: SHELL's.
+pub fn shell_of(config: &ContainerConfig) -> Vec<String> {
+    match config.shell.is_empty() {
+        true => vec!["/bin/sh".to_owned(), "-c".to_owned()],
+        false => config.shell.clone(),
+    }
 }
 
-/// `a=1 b="two words"`, or the old form of one name and the rest of the line.
-fn pairs(text: &str) -> Parsed<Vec<(String, String)>> {
-    let words = words(text)?;
-    if words.first().is_some_and(|word| !word.contains('=')) {
-        let (name, value) = text.split_once(char::is_whitespace).ok_or("a name needs a value, as in NAME=value")?;
-        return Ok(vec![(name.to_owned(), value.trim().to_owned())]);
+/// What is executed.
+fn words_of(config: &ContainerConfig, command: &Command) -> Vec<String> {
+    match command {
+        Command::Exec(words) => words.clone(),
+        Command::Shell(line) if line.is_empty() => Vec::new(),
+        Command::Shell(line) => {
+            let mut words = shell_of(config);
+            words.push(line.clone());
+            words
+        }
     }
-    let pair = |word: &String| match word.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(format!("`{word}` is not of the form NAME=value")),
+}
+
+fn healthcheck(check: &Healthcheck) -> Parsed<Check> {
+    let (flags, command) = match check {
+        Healthcheck::None => return Ok(Check { test: vec!["NONE".to_owned()], ..Check::default() }),
+        Healthcheck::Command { flags, command } => (flags, command),
     };
-    words.iter().map(pair).collect()
-}
-
-/// Splits at blanks, but within quotes; quotes and backslashes go.
-fn words(text: &str) -> Parsed<Vec<String>> {
-    let (mut all, mut word, mut begun) = (Vec::new(), String::new(), false);
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            blank if blank.is_whitespace() => {
-                if std::mem::take(&mut begun) {
-                    all.push(std::mem::take(&mut word));
-                }
-                continue;
-            }
-            quote @ ('"' | '\'') => loop {
-                match letters.next() {
-                    None => return Err(format!("the quote {quote} is not closed")),
-                    Some(end) if end == quote => break,
-                    Some('\\') if quote == '"' => match letters.next() {
-                        Some(escaped @ ('"' | '\\' | '$')) => word.push(escaped),
-                        Some(other) => word.extend(['\\', other]),
-                        None => return Err("the quote \" is not closed".into()),
-                    },
-                    Some(other) => word.push(other),
-                }
-            },
-            '\\' => word.push(letters.next().unwrap_or('\\')),
-            other => word.push(other),
-        }
-        begun = true;
-    }
-    if begun {
-        all.push(word);
-    }
-    Ok(all)
-}
-
-/// `NONE`, or `[--interval=30s …] CMD …`
-fn healthcheck(config: &ContainerConfig, text: &str) -> Parsed<Healthcheck> {
-    let mut check = Healthcheck::default();
-    let mut rest = text;
-    while let Some(option) = rest.strip_prefix("--") {
-        let (option, after) = option.split_once(char::is_whitespace).ok_or("HEALTHCHECK needs CMD or NONE")?;
-        let (name, value) = option.split_once('=').ok_or_else(|| format!("--{option} needs a value"))?;
-        match name {
-            "interval" => check.interval = nanoseconds(value)?,
-            "timeout" => check.timeout = nanoseconds(value)?,
-            "start-period" => check.start_period = nanoseconds(value)?,
-            "start-interval" => check.start_interval = nanoseconds(value)?,
-            "retries" => check.retries = value.parse().map_err(|_| format!("--retries={value} is no number"))?,
-            _ => return Err(format!("HEALTHCHECK has no option --{name}")),
-        }
-        rest = after.trim_start();
-    }
-    let (kind, command_line) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    check.test = match kind.to_ascii_uppercase().as_str() {
-        "NONE" => vec!["NONE".to_owned()],
-        "CMD" => match json_words(command_line.trim()) {
-            Some(words) => std::iter::once("CMD".to_owned()).chain(words).collect(),
-            None if command_line.trim().is_empty() => return Err("HEALTHCHECK CMD needs a command".into()),
-            None if config.shell.is_empty() => vec!["CMD-SHELL".to_owned(), command_line.trim().to_owned()],
-            None => std::iter::once("CMD".to_owned()).chain(command(config, command_line.trim())).collect(),
+    let mut check = Check {
+        test: match command {
+            Command::Exec(words) => std::iter::once("CMD".to_owned()).chain(words.iter().cloned()).collect(),
+            Command::Shell(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
         },
-        other => return Err(format!("HEALTHCHECK needs CMD or NONE, not `{other}`")),
+        ..Check::default()
     };
+    for flag in flags {
+        let time = |flag: &Flag| nanoseconds(&flag.value()?);
+        match flag.name.as_str() {
+            "interval" => check.interval = time(flag)?,
+            "timeout" => check.timeout = time(flag)?,
+            "start-period" => check.start_period = time(flag)?,
+            "start-interval" => check.start_interval = time(flag)?,
+            "retries" => {
+                let text = flag.value()?;
+                check.retries = text.parse().map_err(|_| format!("--retries={text} is no number"))?;
+            }
+            other => return Err(format!("unknown flag: --{other}")),
+        }
+    }
     Ok(check)
 }
 
@@ -245,16 +228,16 @@ mod tests {
     fn what_is_wrong_is_said() {
         for (instruction, word) in [
             ("RUN true", "none of CMD"),
-            ("FROM x", "none of CMD"),
+            ("FROM x", "FROM"),
             ("ENV", "argument"),
-            ("ENV A", "needs a value"),
-            ("ENV A=1 B", "NAME=value"),
-            ("LABEL a=\"b", "not closed"),
+            ("ENV A", "two arguments"),
+            ("ENV A=1 B", "name=value"),
+            ("LABEL a=\"b", "matching quote"),
             ("EXPOSE x", "no port"),
             ("EXPOSE 5-3", "no port"),
             ("STOPSIGNAL NOPE", "invalid signal"),
             ("HEALTHCHECK --interval=x CMD a", "duration"),
-            ("HEALTHCHECK RUN a", "CMD or NONE"),
+            ("HEALTHCHECK RUN a", "unknown type"),
         ] {
             let error = apply(&mut ContainerConfig::default(), instruction).unwrap_err();
             assert!(error.contains(word), "{instruction}: {error}");

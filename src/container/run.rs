@@ -342,7 +342,10 @@ fn connect(store: &Store, plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Res
 }
 
 /// Where the layers of the plan lie, bottom first.
-pub(super) fn layer_paths(store: &Store, plan: &RunPlan) -> Result<Vec<PathBuf>> {
+///
+/// # Errors
+/// The system's.
+pub fn layer_paths(store: &Store, plan: &RunPlan) -> Result<Vec<PathBuf>> {
     let RootSource::Layers { diff_ids } = &plan.root else { return Ok(Vec::new()) };
     let key = plan.ids.key();
     let layers = diff_ids.iter().map(|diff_id| store.layer(&key, diff_id.trim_start_matches("sha256:")));

@@ -70,14 +70,14 @@ pub struct NewImage<'a> {
     pub base: Option<&'a Image>,
     /// What it says about its containers, and who made it; layers and history are the base's still.
     pub config: ImageConfig,
-    /// The layer it adds.
-    pub layer: &'a PackedLayer,
-    /// How that layer came about.
-    pub history: History,
+    /// The layers it adds, bottom first.
+    pub layers: &'a [PackedLayer],
+    /// How those came about, and what else was done.
+    pub history: Vec<History>,
     /// Which documents.
     pub format: Format,
     /// What it is called.
-    pub name: Option<&'a Reference>,
+    pub names: &'a [Reference],
 }
 
 /// An image's config before there is anything in it: for this machine's platform.
@@ -87,24 +87,25 @@ pub fn empty_config() -> ImageConfig {
     ImageConfig { os, architecture, variant, rootfs, ..ImageConfig::default() }
 }
 
-/// Puts a new image into the store. The layer's blob is there; the caller holds [`Store::lock_shared`].
+/// Puts a new image into the store. The blobs of its layers are there; the caller holds [`Store::lock_shared`].
 ///
 /// # Errors
 /// The system's; a name with a digest.
 pub fn add_image(store: &Store, new: NewImage<'_>) -> Result<Image> {
     let doing = || "cannot make the image";
-    if let Some(name) = new.name.filter(|name| name.digest().is_some()) {
+    if let Some(name) = new.names.iter().find(|name| name.digest().is_some()) {
         return Err(Failure::new(doing(), format!("{name} has a digest, and a digest cannot be chosen")));
     }
     let mut config = new.config;
     config.rootfs.kind = "layers".into();
-    config.rootfs.diff_ids.push(new.layer.diff_id);
-    config.history.push(new.history);
+    config.rootfs.diff_ids.extend(new.layers.iter().map(|layer| layer.diff_id));
+    config.history.extend(new.history);
     let mut layers: Vec<Descriptor> = Vec::new();
     for layer in new.base.iter().flat_map(|base| &base.layers) {
         layers.push(descriptor_of(layer, new.format).doing(doing)?);
     }
-    layers.push(descriptor(new.format.layer(Compression::Gzip), new.layer.blob, new.layer.size));
+    let media_type = new.format.layer(Compression::Gzip);
+    layers.extend(new.layers.iter().map(|layer| descriptor(media_type, layer.blob, layer.size)));
     let config_bytes = serde_json::to_vec(&config).doing(doing)?;
     let id = put_document(store, &config_bytes)?;
     let manifest = Manifest {
@@ -117,11 +118,12 @@ pub fn add_image(store: &Store, new: NewImage<'_>) -> Result<Image> {
     let mut entry = descriptor(&manifest.media_type, digest, manifest_bytes.len() as u64);
     entry.platform = Some(config.platform());
     let below = new.base.map_or(Some(0), |base| base.unpacked_size);
-    let unpacked = below.map(|below| below + new.layer.tar_bytes);
+    let unpacked = below.map(|below| below + new.layers.iter().map(|layer| layer.tar_bytes).sum::<u64>());
     let hidden = new.base.map_or(0, |base| base.hidden_layers);
     entry.note(&Notes { image_id: id, source: digest, unpacked, hidden });
     let index = LayoutIndex::update(store, |index| {
-        index.add(&entry, new.name);
+        index.add(&entry, None);
+        new.names.iter().for_each(|name| index.add(&entry, Some(name)));
         Ok(index.clone())
     })?;
     local::load(store, &index, &entry)

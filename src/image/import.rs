@@ -56,7 +56,15 @@ pub fn import(store: &Store, reader: &mut (dyn Read + Send), options: ImportOpti
     config.config = options.config;
     config.created = Some(jiff::Timestamp::now().to_string());
     let history = History { created: config.created.clone(), comment: options.message, ..History::default() };
-    add_image(store, NewImage { base: None, config, layer: &layer, history, format: Format::Oci, name: options.name })
+    let new = NewImage {
+        base: None,
+        config,
+        layers: &[layer],
+        history: vec![history],
+        format: Format::Oci,
+        names: options.name.map_or(&[], std::slice::from_ref),
+    };
+    add_image(store, new)
 }
 
 /// The body of what is at an address.

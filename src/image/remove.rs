@@ -5,6 +5,7 @@
 //! collected under the store's exclusive lock. Where a pull or a starting container holds that lock,
 //! collecting is left to the next command that comes by: waiting for a long download would be worse.
 
+use super::built;
 use super::index::LayoutIndex;
 use super::local::{self, Image};
 use super::manifest::Descriptor;
@@ -189,7 +190,7 @@ struct Garbage {
     layers: Vec<PathBuf>,
 }
 
-/// Marks what the images of the index and the containers use; all else is garbage. An image that cannot
+/// Marks what the images of the index, the containers and the records of builds use; all else is garbage. An image that cannot
 /// be read makes this fail: what it uses is unknown then, so nothing may go.
 fn find_garbage(store: &Store, used: &BTreeSet<UsedLayer>) -> Result<Garbage> {
     let index = LayoutIndex::read(store)?;
@@ -200,6 +201,10 @@ fn find_garbage(store: &Store, used: &BTreeSet<UsedLayer>) -> Result<Garbage> {
         blobs.extend([entry.digest, manifest_digest, id].map(|digest| digest.hex()));
         blobs.extend(of_image.iter().map(|layer| layer.blob.hex()));
         layers.extend(of_image.iter().map(|layer| layer.diff_id.hex()));
+    }
+    for layer in built::list(store)?.into_iter().filter_map(|built| built.layer) {
+        blobs.insert(layer.blob.hex());
+        layers.insert(layer.diff_id.hex());
     }
     let mut garbage = Garbage::default();
     for (name, path) in entries(&store.layout().join("blobs/sha256"))? {

@@ -16,10 +16,12 @@ mod partial;
 use self::input::Input;
 use super::ahead::Ahead;
 use super::digest::Digest;
+use super::assemble::Format;
 use super::http::{Trouble, TroubleKind};
 use super::local::Layer;
+use super::pack::layer::PackedLayer;
 use super::progress::{Event, LayerState, Progress};
-use super::stream::{HashingReader, auto_decoder_buffered};
+use super::stream::{Compression, HashingReader, auto_decoder_buffered};
 use super::unpack::{UnmappedIds, UnpackOptions, UnpackReport, unpack_layer};
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
@@ -27,6 +29,7 @@ use crate::store::{Store, TempDir, TempFile};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -111,6 +114,58 @@ fn record_path(store: &Store, key: &str, diff_id: &Digest) -> std::path::PathBuf
     store.layer(key, &format!("{}.json", diff_id.hex()))
 }
 
+/// Writes what is known about a tree, before the tree itself is there.
+fn write_record(store: &Store, key: &str, diff_id: &Digest, record: &LayerRecord) -> Result<()> {
+    let folder = store.layers().join(key);
+    let doing = || format!("cannot make {}", folder.display());
+    match std::fs::create_dir(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error).doing(doing),
+        _ => {}
+    }
+    let text = serde_json::to_vec(record).doing(doing)?;
+    let mut file = TempFile::new(store, "file")?;
+    file.file().write_all(&text).doing(doing)?;
+    file.publish(&record_path(store, key, diff_id))
+}
+
+/// Gives a layer that was packed here its tree, unless it has one: the directory that it was packed from, or, where
+/// that is not what overlay would take as a lower layer, what unpacking makes of its blob. Runs as root of the store's
+/// user namespace, whose maps are `namespace`.
+///
+/// # Errors
+/// The system's.
+pub fn settle(
+    store: &Store,
+    layer: &PackedLayer,
+    maps: &IdMaps,
+    namespace: &IdMaps,
+    packed_from: Option<&Path>,
+) -> Result<()> {
+    let (key, hex) = (maps.key(), layer.diff_id.hex());
+    let tree = store.layer(&key, &hex);
+    if tree.exists() {
+        return Ok(());
+    }
+    let Some(directory) = packed_from else {
+        let layer = Layer {
+            blob: layer.blob,
+            size: layer.size,
+            media_type: Format::Oci.layer(Compression::Gzip).to_owned(),
+            diff_id: layer.diff_id,
+        };
+        let (progress, unmapped) = (&super::progress::Silent, UnmappedIds::Squash);
+        return Transfer { store, sources: &[], maps, namespace, unmapped, progress }.run(&[layer]);
+    };
+    // Whoever makes the same tree meanwhile is waited for.
+    let _making = TempDir::named(store, &format!("layer-{key}-{hex}"))?;
+    if tree.exists() {
+        return Ok(());
+    }
+    let record = LayerRecord { tar_bytes: layer.tar_bytes, report: UnpackReport::default() };
+    write_record(store, &key, &layer.diff_id, &record)?;
+    std::fs::rename(directory, &tree).doing(|| format!("cannot move {} to {}", directory.display(), tree.display()))
+}
+
 /// Why one attempt at a layer failed: decides what becomes of the partial blob, and whether another
 /// source may do better.
 enum Setback {
@@ -174,7 +229,8 @@ impl Task<'_> {
             new_blob.publish(&blob)?;
         }
         if let Some(record) = record {
-            self.publish_tree(new_tree, &record, &key)?;
+            write_record(store, &key, &self.layer.diff_id, &record)?;
+            new_tree.publish(&tree)?;
         }
         self.tell(LayerState::Done);
         Ok(())
@@ -182,21 +238,6 @@ impl Task<'_> {
 
     fn doing(&self) -> String {
         format!("cannot get the layer {}", self.layer.blob)
-    }
-
-    fn publish_tree(&self, tree: TempDir, record: &LayerRecord, key: &str) -> Result<()> {
-        let store = self.transfer.store;
-        let folder = store.layers().join(key);
-        let doing = || format!("cannot make {}", folder.display());
-        match std::fs::create_dir(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error).doing(doing),
-            _ => {}
-        }
-        let text = serde_json::to_vec(record).doing(doing)?;
-        let mut file = TempFile::new(store, "file")?;
-        file.file().write_all(&text).doing(doing)?;
-        file.publish(&record_path(store, key, &self.layer.diff_id))?;
-        tree.publish(&folder.join(self.layer.diff_id.hex()))
     }
 
     /// Makes what is needed, from the first source that can. A record where the tree was made.

@@ -26,6 +26,17 @@ pub struct Rules<'a> {
     pub owner: &'a dyn Fn(u32, u32) -> (u32, u32),
     /// Set-user-ID and set-group-ID bits, and extended attributes: file capabilities, access control lists.
     pub privileges: Privileges,
+    /// Permissions of files and directories in place of the original's, by that and whether it is a directory.
+    pub mode: Option<&'a dyn Fn(u32, bool) -> u32>,
+    /// Whether what has this path, from where the copying begins, is copied.
+    pub wanted: Option<&'a dyn Fn(&Path) -> bool>,
+}
+
+impl<'a> Rules<'a> {
+    /// All is copied, with the permissions it has.
+    pub fn new(owner: &'a dyn Fn(u32, u32) -> (u32, u32), privileges: Privileges) -> Rules<'a> {
+        Rules { owner, privileges, mode: None, wanted: None }
+    }
 }
 
 /// Whether a copy runs with more than its caller's rights, as the original does.
@@ -112,7 +123,9 @@ impl<'a> Copier<'a> {
             };
             self.path.push(OsStr::from_bytes(name.to_bytes()));
             let place = self.here(place)?;
-            self.entry(place.as_fd(), to, &name, Some(stat.st_dev))?;
+            if self.rules.wanted.is_none_or(|wanted| wanted(&self.path)) {
+                self.entry(place.as_fd(), to, &name, Some(stat.st_dev))?;
+            }
             self.path.pop();
         }
         Ok(())
@@ -288,7 +301,8 @@ impl<'a> Copier<'a> {
         let keeps = self.rules.privileges == Privileges::Kept;
         // On a directory the bits give nobody anything.
         let mask = if keeps || is_directory { 0o7777 } else { 0o1777 };
-        self.here(rustix::fs::fchmod(to, Mode::from_raw_mode(stat.st_mode & mask)))?;
+        let mode = self.rules.mode.map_or(stat.st_mode, |mode| mode(stat.st_mode & 0o7777, is_directory));
+        self.here(rustix::fs::fchmod(to, Mode::from_raw_mode(mode & mask)))?;
         if keeps {
             self.here(copy_attributes(from, to))?;
         }
@@ -336,7 +350,7 @@ mod tests {
         (uid, gid)
     }
 
-    const RULES: Rules<'static> = Rules { owner: &same, privileges: Privileges::Dropped };
+    const RULES: Rules<'static> = Rules { owner: &same, privileges: Privileges::Dropped, mode: None, wanted: None };
 
     #[test]
     fn a_tree_is_copied_with_links_holes_modes_and_times() {

@@ -8,6 +8,7 @@
 //!   oci/                    a valid OCI image layout: oci-layout, index.json, blobs/sha256/
 //!   layers/<ids>/<diff id>/ a layer's tree, unpacked under the id maps with that key; never changed
 //!   layers/<ids>/<diff id>.json   what is known about it (size)
+//!   builds/<key>.json       which layer came of which step of a build
 //!   containers/<id>/        one container's record, plan, upper directory, log
 //!   names/                  container names
 //!   volumes.lock            flock: shared while a plan that names volumes is made, exclusive to remove volumes
@@ -168,6 +169,11 @@ impl Store {
     /// All unpacked layers, by key of their id maps.
     pub fn layers(&self) -> PathBuf {
         self.root.join("layers")
+    }
+
+    /// What builds have made. There is no such directory before the first.
+    pub fn builds(&self) -> PathBuf {
+        self.root.join("builds")
     }
 
     /// One directory a container.
