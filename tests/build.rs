@@ -35,7 +35,10 @@ fn inspect(rr: &Rr, image: &str, template: &str) -> String {
 #[test]
 fn a_dockerfile_becomes_an_image_and_the_same_one_again() {
     let rr = requires!(user());
-    write(&rr.directory("context"), &[("a.txt", "A\n"), ("sub/b", "B\n"), ("skipped.log", ""), (".dockerignore", "*.log\nDockerfile\n")]);
+    write(
+        &rr.directory("context"),
+        &[("a.txt", "A\n"), ("sub/b", "B\n"), ("skipped.log", ""), (".dockerignore", "*.log\nDockerfile\n")],
+    );
     let dockerfile = "FROM alpine\n\
         ENV GREETING=hello NAME=\"the world\"\n\
         RUN echo $GREETING, $NAME > /greeting && rm /etc/motd\n\
@@ -53,9 +56,20 @@ fn a_dockerfile_becomes_an_image_and_the_same_one_again() {
     rr.run(["run", "--rm", "--network", "none", "t:1"]).succeeds().prints("A\nhello, the world\nfor the world\n");
     let listing = "cd /; ls /both /app/in; ls -d /etc/motd /app; stat -c '%u:%g %a' /both/a.txt; id -u";
     let listed = rr.run(["run", "--rm", "--network", "none", "t:1", listing]).succeeds();
-    assert_eq!(listed.stdout, "/app/in:\na.txt\ncopy\nsub\n\n/both:\na.txt\nb\n/app\n0:0 644\n7\n", "{}", listed.stderr);
-    let config = inspect(&rr, "t:2", "{{.Config.Env}} {{.Config.Cmd}} {{.Config.User}} {{.Config.Labels}} {{.Config.StopSignal}}");
-    assert!(config.contains("GREETING=hello") && config.ends_with("[cat copy /file] 7:8 map[a:b c:d] SIGQUIT"), "{config}");
+    assert_eq!(
+        listed.stdout, "/app/in:\na.txt\ncopy\nsub\n\n/both:\na.txt\nb\n/app\n0:0 644\n7\n",
+        "{}",
+        listed.stderr
+    );
+    let config = inspect(
+        &rr,
+        "t:2",
+        "{{.Config.Env}} {{.Config.Cmd}} {{.Config.User}} {{.Config.Labels}} {{.Config.StopSignal}}",
+    );
+    assert!(
+        config.contains("GREETING=hello") && config.ends_with("[cat copy /file] 7:8 map[a:b c:d] SIGQUIT"),
+        "{config}"
+    );
     let id = inspect(&rr, "t:1", "{{.Id}}");
     let second = build(&rr, dockerfile, &["-q", "-t", "t:3", "--label", "c=d"]).succeeds();
     assert_eq!(second.stdout.trim(), id);
@@ -85,9 +99,22 @@ fn what_has_changed_is_built_anew() {
 fn a_failure_says_where_and_leaves_nothing() {
     let rr = requires!(user());
     for (dockerfile, options, words) in [
-        ("FROM alpine\nRUN echo last words && exit 7\n", &[][..], &["last words", "Dockerfile:2", "   2 | >>> RUN echo", "failed to solve: process \"/bin/sh -c echo last words && exit 7\" did not complete successfully: exit code: 7"][..]),
+        (
+            "FROM alpine\nRUN echo last words && exit 7\n",
+            &[][..],
+            &[
+                "last words",
+                "Dockerfile:2",
+                "   2 | >>> RUN echo",
+                "failed to solve: process \"/bin/sh -c echo last words && exit 7\" did not complete successfully: exit code: 7",
+            ][..],
+        ),
         ("FROM alpine\nCOPY nope /\n", &[], &["Dockerfile:2", "\"/nope\": not found"]),
-        ("FROM alpine\nRNU a\n", &[], &["dockerfile parse error on line 2: unknown instruction: RNU (did you mean RUN?)", "   2 | >>> RNU a"]),
+        (
+            "FROM alpine\nRNU a\n",
+            &[],
+            &["dockerfile parse error on line 2: unknown instruction: RNU (did you mean RUN?)", "   2 | >>> RNU a"],
+        ),
         ("FROM alpine\n", &["--target", "x"], &["target stage \"x\" could not be found"]),
         ("", &[], &["file with no instructions"]),
     ] {

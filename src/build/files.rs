@@ -16,7 +16,7 @@ use crate::rootfs::identity::resolve_identity;
 use crate::rootfs::overlay::{Driver, Durability, Layers};
 use crate::rootfs::pivot;
 use crate::rootfs::resolve::Root;
-use crate::sys::process::unshare_mounts;
+use crate::sys::process::{Namespaces, unshare};
 use rustix::fs::{AtFlags, Gid, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
@@ -75,7 +75,7 @@ fn changed(
 ) -> Result<Harvest> {
     let scratch = Scratch::new(ground.store, layers)?;
     ground.namespace.run_on_files_of(&ground.ids, || {
-        unshare_mounts().doing(|| "cannot make a mount namespace")?;
+        unshare(Namespaces::MOUNT).doing(|| "cannot make a mount namespace")?;
         pivot::make_mounts_private()?;
         // What is made on the way is open to all, and written by nobody else.
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));

@@ -156,7 +156,11 @@ mod tests {
             ("a[]", "a", false),
             ("", "", true),
         ] {
-            assert_eq!(Pattern::new(pattern).is_ok_and(|compiled| compiled.matches(path)), expected, "{pattern} {path}");
+            assert_eq!(
+                Pattern::new(pattern).is_ok_and(|compiled| compiled.matches(path)),
+                expected,
+                "{pattern} {path}"
+            );
         }
         assert!(Pattern::new("a[").is_err() && Pattern::new("a\\").is_err());
     }

@@ -137,8 +137,10 @@ fn follow(running: &Running, pipe: &Pipe, reporter: &dyn Reporter) -> Result<Exi
         }
     };
     loop {
-        let mut fds =
-            [PollFd::from_borrowed_fd(running.as_fd(), PollFlags::IN), PollFd::from_borrowed_fd(pipe.reader.as_fd(), PollFlags::IN)];
+        let mut fds = [
+            PollFd::from_borrowed_fd(running.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(pipe.reader.as_fd(), PollFlags::IN),
+        ];
         match poll(&mut fds, None) {
             Err(Errno::INTR) => continue,
             result => result.doing(|| "cannot follow the process")?,

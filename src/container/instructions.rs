@@ -33,7 +33,8 @@ pub fn apply(config: &mut ContainerConfig, instruction: &str) -> Parsed<()> {
         return Err(format!("`{}` is none of {KNOWN}", name.to_ascii_uppercase()));
     }
     let env = config.env.clone();
-    let known = |name: &str| env.iter().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned);
+    let known =
+        |name: &str| env.iter().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned);
     change(config, &parsed, &Expander { escape: '\\', value: &known })
 }
 

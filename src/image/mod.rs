@@ -42,5 +42,5 @@ pub use login::{Convention, CredentialFile, Kept, file_to_write};
 pub use pull::{PullPolicy, PullRequest, load, pull};
 pub use push::{Fate, check_login, push};
 pub use remove::{Collected, Force, ImageUser, Removed, UsedLayer, collect_all_garbage, collect_garbage, remove};
-pub use transfer::settle;
 pub use save::{ArchiveFormat, layer_size, save_to_directory, save_to_file};
+pub use transfer::settle;

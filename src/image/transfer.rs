@@ -15,8 +15,8 @@ mod partial;
 
 use self::input::Input;
 use super::ahead::Ahead;
-use super::digest::Digest;
 use super::assemble::Format;
+use super::digest::Digest;
 use super::http::{Trouble, TroubleKind};
 use super::local::Layer;
 use super::pack::layer::PackedLayer;

@@ -39,7 +39,8 @@ pub fn build(request: &Request<'_>) -> Outcome<Image> {
     for stage in engine.needed(target) {
         engine.stage(stage)?;
     }
-    let snapshot = engine.snapshots[target].take().ok_or_else(|| Failure::new("cannot build", "the target was not built"))?;
+    let snapshot =
+        engine.snapshots[target].take().ok_or_else(|| Failure::new("cannot build", "the target was not built"))?;
     engine.finish(snapshot)
 }
 
@@ -104,7 +105,8 @@ impl<'a> Engine<'a> {
     fn target(&self) -> Result<usize> {
         let Some(name) = self.request.target else { return Ok(self.file.stages.len() - 1) };
         self.find_stage(name, self.file.stages.len()).ok_or_else(|| {
-            Failure::new("failed to solve", format!("target stage \"{name}\" could not be found")).code(ExitCode::General)
+            Failure::new("failed to solve", format!("target stage \"{name}\" could not be found"))
+                .code(ExitCode::General)
         })
     }
 
@@ -155,15 +157,10 @@ impl<'a> Engine<'a> {
             (None, _) => format!("stage-{index}"),
         };
         let steps = 1 + stage.steps.iter().filter(|step| makes_layer(step)).count();
-        let mut building = Building {
-            snapshot: Snapshot::new(None),
-            arguments: Vec::new(),
-            has_cmd: false,
-            name,
-            step: 0,
-            steps,
-        };
-        building.snapshot = self.begin(&mut building, index, &stage).map_err(|failure| Failed::at(stage.span, failure))?;
+        let mut building =
+            Building { snapshot: Snapshot::new(None), arguments: Vec::new(), has_cmd: false, name, step: 0, steps };
+        building.snapshot =
+            self.begin(&mut building, index, &stage).map_err(|failure| Failed::at(stage.span, failure))?;
         for step in &stage.steps {
             self.instruction(&mut building, step, index).map_err(|failure| Failed::at(step.span, failure))?;
         }
@@ -298,7 +295,13 @@ impl<'a> Engine<'a> {
         };
         let mut env: Vec<(String, String)> = arguments::proxies(self.request.arguments).cloned().collect();
         env.extend(building.arguments.iter().cloned());
-        env.extend(config.env.iter().filter_map(|entry| entry.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())));
+        env.extend(
+            config
+                .env
+                .iter()
+                .filter_map(|entry| entry.split_once('='))
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
         let cwd = if config.working_dir.is_empty() { "/" } else { &config.working_dir }.to_owned();
         let user = config.user.clone();
         let mut key = Key::new("run", &building.snapshot).text(&cwd).text(&user);
@@ -350,7 +353,10 @@ impl<'a> Engine<'a> {
         }
         let harvest = make(self)?;
         if let Some(first) = &harvest.report.first_foreign {
-            let text = format!("{} files have owners that are not mapped and were given to root, the first is {first}", harvest.report.foreign);
+            let text = format!(
+                "{} files have owners that are not mapped and were given to root, the first is {first}",
+                harvest.report.foreign
+            );
             self.request.reporter.event(Event::Note(&text));
         }
         let created = jiff::Timestamp::now().to_string();
@@ -390,7 +396,10 @@ impl<'a> Engine<'a> {
 
 /// Whether a step has a line of its own in what is shown.
 fn makes_layer(step: &Step) -> bool {
-    matches!(step.instruction, Instruction::Run(_) | Instruction::Copy(_) | Instruction::Add(_) | Instruction::Workdir(_))
+    matches!(
+        step.instruction,
+        Instruction::Run(_) | Instruction::Copy(_) | Instruction::Add(_) | Instruction::Workdir(_)
+    )
 }
 
 fn find_stage(stages: &[Stage], name: &str) -> Option<usize> {

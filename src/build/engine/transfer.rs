@@ -51,11 +51,14 @@ impl Engine<'_> {
                 origins.push(Origin::Directory(self.request.context, selection));
             }
         }
-        if let Some((directory, selection)) = documents.as_ref().map(|(directory, selection)| (directory.path(), selection)) {
+        if let Some((directory, selection)) =
+            documents.as_ref().map(|(directory, selection)| (directory.path(), selection))
+        {
             key = key.digest(&selection.digest);
             origins.push(Origin::Directory(directory, selection.clone()));
         }
-        let transfer = Transfer { origins, target: &words.target, chown: words.chown.as_deref(), chmod: words.chmod.clone() };
+        let transfer =
+            Transfer { origins, target: &words.target, chown: words.chown.as_deref(), chmod: words.chmod.clone() };
         let layers = building.snapshot.trees(self.ground.store, &self.ground.ids.key());
         self.layer(building, &step.text, created_by, key.finish(), |engine| {
             files::copy(&engine.ground, layers, engine.request.driver, &transfer)
@@ -112,7 +115,8 @@ impl Engine<'_> {
         let key = self.ground.ids.key();
         if let Some(earlier) = self.find_stage(from, stage) {
             let snapshot = self.snapshots[earlier].as_ref();
-            let snapshot = snapshot.ok_or_else(|| Failure::new("cannot build", "a stage is built before what it copies from"))?;
+            let snapshot =
+                snapshot.ok_or_else(|| Failure::new("cannot build", "a stage is built before what it copies from"))?;
             return Ok((snapshot.chain().to_string(), snapshot.trees(self.ground.store, &key)));
         }
         if from.parse::<usize>().is_ok() {

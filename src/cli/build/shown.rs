@@ -152,7 +152,14 @@ impl Reporter for Shown {
             Event::Begin { title, instruction, place } => {
                 let mut state = self.state.borrow_mut();
                 let (number, is_open) = (state.number + 1, true);
-                *state = State { number, began: Instant::now(), title: title.to_owned(), line: Vec::new(), last: Vec::new(), is_open };
+                *state = State {
+                    number,
+                    began: Instant::now(),
+                    title: title.to_owned(),
+                    line: Vec::new(),
+                    last: Vec::new(),
+                    is_open,
+                };
                 match self.how {
                     How::Quiet => {}
                     How::BuildKit => report::line(&format!("#{number} {title}")),

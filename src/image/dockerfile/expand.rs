@@ -161,7 +161,11 @@ impl State<'_> {
                 let greedy = self.letters.next_if_eq(&first).is_some();
                 let pattern = self.argument('}')?;
                 let value = self.value(&name).unwrap_or_default();
-                Ok(if first == '#' { without_start(&value, &pattern, greedy) } else { without_end(&value, &pattern, greedy) })
+                Ok(if first == '#' {
+                    without_start(&value, &pattern, greedy)
+                } else {
+                    without_end(&value, &pattern, greedy)
+                })
             }
             '/' => {
                 let all = self.letters.next_if_eq(&'/').is_some();
@@ -312,7 +316,8 @@ fn replaced(value: &str, pattern: &str, replacement: &str, all: bool) -> String 
     let (value, pattern): (Vec<char>, Vec<char>) = (value.chars().collect(), pattern.chars().collect());
     let (mut result, mut at, mut more) = (String::new(), 0, !pattern.is_empty());
     while at < value.len() {
-        let length = if more { (at + 1..=value.len()).rev().find(|end| matches(&pattern, &value[at..*end])) } else { None };
+        let length =
+            if more { (at + 1..=value.len()).rev().find(|end| matches(&pattern, &value[at..*end])) } else { None };
         match length {
             Some(end) => {
                 result.push_str(replacement);

@@ -179,7 +179,8 @@ pub fn parse(line: &Line, escape: char) -> Result<Instruction, String> {
             }
             Instruction::Volume(paths)
         }
-        _ => Instruction::Workdir(rest.to_owned()),
+        "WORKDIR" => Instruction::Workdir(rest.to_owned()),
+        _ => return Err(format!("{keyword} cannot stand here")),
     })
 }
 
@@ -215,7 +216,9 @@ fn distance(one: &str, two: &str) -> usize {
 
 fn needs_argument(keyword: &str) -> String {
     match keyword {
-        "ADD" | "COPY" => format!("{keyword} requires at least two arguments, but only one was provided. Destination could not be determined"),
+        "ADD" | "COPY" => format!(
+            "{keyword} requires at least two arguments, but only one was provided. Destination could not be determined"
+        ),
         "WORKDIR" | "USER" | "STOPSIGNAL" | "MAINTAINER" => format!("{keyword} requires exactly one argument"),
         _ => format!("{keyword} requires at least one argument"),
     }

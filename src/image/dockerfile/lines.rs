@@ -192,11 +192,7 @@ fn directive(line: &str) -> Option<(String, &str)> {
 }
 
 /// The here-documents that a line begins, read with `next`. The error is a sentence.
-fn heredocs(
-    line: &Line,
-    escape: char,
-    next: &mut dyn FnMut() -> Option<String>,
-) -> Result<Vec<Heredoc>, String> {
+fn heredocs(line: &Line, escape: char, next: &mut dyn FnMut() -> Option<String>) -> Result<Vec<Heredoc>, String> {
     let mut keyword = line.keyword.to_ascii_uppercase();
     let mut rest = line.rest.as_str();
     while keyword == "ONBUILD" {

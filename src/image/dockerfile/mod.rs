@@ -13,10 +13,10 @@ pub mod instruction;
 pub mod lines;
 pub mod words;
 
-use self::lines::{Directives, Line};
 pub use self::expand::Expander;
 pub use self::instruction::{Command, Files, Instruction, MountFlag, Run};
 pub use self::lines::Heredoc;
+use self::lines::{Directives, Line};
 
 /// Where something stands in a Dockerfile: its first and last line, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -136,7 +136,9 @@ fn stage(line: &Line, escape: char) -> Result<Stage, String> {
     if let Some(name) = &name
         && !is_stage_name(name)
     {
-        return Err(format!("invalid name for build stage: \"{name}\", name can't start with a number or contain symbols"));
+        return Err(format!(
+            "invalid name for build stage: \"{name}\", name can't start with a number or contain symbols"
+        ));
     }
     Ok(Stage { span: line.span, text: line.text.clone(), base: base.to_owned(), platform, name, steps: Vec::new() })
 }

@@ -17,7 +17,9 @@ fn shell(text: &str) -> Command {
 
 #[test]
 fn stages_arguments_and_names() {
-    let file = parse("ARG V=3\nARG W\nFROM --platform=$P alpine:${V} AS Build\nRUN a\nfrom build\nFROM scratch as two.1").unwrap();
+    let file =
+        parse("ARG V=3\nARG W\nFROM --platform=$P alpine:${V} AS Build\nRUN a\nfrom build\nFROM scratch as two.1")
+            .unwrap();
     assert_eq!(file.arguments, [("V".to_owned(), Some("3".to_owned())), ("W".to_owned(), None)]);
     let shown: Vec<_> = file.stages.iter().map(|stage| (stage.base.as_str(), stage.name.as_deref())).collect();
     assert_eq!(shown, [("alpine:${V}", Some("build")), ("build", None), ("scratch", Some("two.1"))]);
@@ -42,17 +44,23 @@ fn continuations_comments_and_blank_lines() {
 
 #[test]
 fn directives_stand_at_the_top() {
-    let (directives, lines) = lines::read("#syntax=docker/dockerfile:1\n# check=skip=all\n\n# escape=`\nFROM x").unwrap();
+    let (directives, lines) =
+        lines::read("#syntax=docker/dockerfile:1\n# check=skip=all\n\n# escape=`\nFROM x").unwrap();
     assert_eq!(directives.syntax.as_deref(), Some("docker/dockerfile:1"));
     assert_eq!((directives.check.as_deref(), directives.escape), (Some("skip=all"), '\\'));
     assert_eq!(lines.len(), 1);
     assert_eq!(mistake("# escape=x\nFROM a").1, "invalid escape token 'x' does not match ` or \\");
-    assert_eq!(mistake("# syntax=a\n# syntax=b\nFROM a"), (2, "only one syntax parser directive can be used".to_owned()));
+    assert_eq!(
+        mistake("# syntax=a\n# syntax=b\nFROM a"),
+        (2, "only one syntax parser directive can be used".to_owned())
+    );
 }
 
 #[test]
 fn here_documents() {
-    let all = steps("RUN <<EOF\necho $x\n# no comment\nEOF\nCOPY <<a <<-\"b\" /d/\none\na\n\ttwo\n\tb\nRUN cat <<-X | sh\n\tx\n\tX");
+    let all = steps(
+        "RUN <<EOF\necho $x\n# no comment\nEOF\nCOPY <<a <<-\"b\" /d/\none\na\n\ttwo\n\tb\nRUN cat <<-X | sh\n\tx\n\tX",
+    );
     let Instruction::Run(run) = &all[0] else { panic!() };
     assert_eq!(run.command, shell("<<EOF"));
     assert_eq!(run.heredocs[0].content, "echo $x\n# no comment\n");
@@ -78,16 +86,27 @@ fn flags_and_lists() {
          VOLUME [\"/a\"]\nVOLUME /b /c\nEXPOSE 80/tcp $P\nCMD [\"a\",]\nENTRYPOINT",
     );
     let Instruction::Copy(copy) = &all[0] else { panic!() };
-    assert_eq!((copy.from.as_deref(), copy.chown.as_deref(), copy.chmod.as_deref()), (Some("0"), Some("a:b"), Some("644")));
+    assert_eq!(
+        (copy.from.as_deref(), copy.chown.as_deref(), copy.chmod.as_deref()),
+        (Some("0"), Some("a:b"), Some("644"))
+    );
     assert!(copy.link && copy.parents);
-    assert_eq!((&copy.exclude[..], &copy.sources[..]), (&["*.o".to_owned(), "x y".to_owned()][..], &["a".to_owned(), "\"b c\"".to_owned()][..]));
+    assert_eq!(
+        (&copy.exclude[..], &copy.sources[..]),
+        (&["*.o".to_owned(), "x y".to_owned()][..], &["a".to_owned(), "\"b c\"".to_owned()][..])
+    );
     let Instruction::Add(add) = &all[1] else { panic!() };
     assert_eq!((add.sources[0].as_str(), add.target.as_str()), ("a b", "c"));
     let Instruction::Run(run) = &all[2] else { panic!() };
     assert_eq!((run.mounts.len(), run.network.as_deref()), (2, Some("none")));
     assert_eq!(run.command, Command::Exec(vec!["a".into(), "$b".into()]));
-    assert!(matches!(&all[3], Instruction::Healthcheck(instruction::Healthcheck::Command { flags, .. }) if flags.len() == 2));
-    assert_eq!(all[4..6], [Instruction::Volume(vec!["/a".into()]), Instruction::Volume(vec!["/b".into(), "/c".into()])]);
+    assert!(
+        matches!(&all[3], Instruction::Healthcheck(instruction::Healthcheck::Command { flags, .. }) if flags.len() == 2)
+    );
+    assert_eq!(
+        all[4..6],
+        [Instruction::Volume(vec!["/a".into()]), Instruction::Volume(vec!["/b".into(), "/c".into()])]
+    );
     // What is not quite JSON is for the shell.
     assert_eq!(all[7..], [Instruction::Cmd(shell("[\"a\",]")), Instruction::Entrypoint(shell(""))]);
 }
@@ -99,7 +118,10 @@ fn names_with_values() {
         other => panic!("{other:?}"),
     };
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    assert_eq!(env("ENV A=1 B=\"two words\" C='x' D=a\\ b"), [pair("A", "1"), pair("B", "\"two words\""), pair("C", "'x'"), pair("D", "a\\ b")]);
+    assert_eq!(
+        env("ENV A=1 B=\"two words\" C='x' D=a\\ b"),
+        [pair("A", "1"), pair("B", "\"two words\""), pair("C", "'x'"), pair("D", "a\\ b")]
+    );
     assert_eq!(env("ENV OLD the  rest = it"), [pair("OLD", "the  rest = it")]);
 }
 
@@ -114,7 +136,11 @@ fn mistakes_are_buildkits() {
         ("FROM a b", 1, "FROM requires either one or three arguments"),
         ("FROM a AS 1b", 1, "invalid name for build stage: \"1b\", name can't start with a number or contain symbols"),
         ("FROM x\nRUN", 2, "RUN requires at least one argument"),
-        ("FROM x\nCOPY a", 2, "COPY requires at least two arguments, but only one was provided. Destination could not be determined"),
+        (
+            "FROM x\nCOPY a",
+            2,
+            "COPY requires at least two arguments, but only one was provided. Destination could not be determined",
+        ),
         ("FROM x\nCOPY --frm=a b c", 2, "unknown flag: --frm"),
         ("FROM x\nCOPY --from=a --from=b c d", 2, "duplicate flag specified: from"),
         ("FROM x\nCOPY --link=perhaps a b", 2, "expecting boolean value for flag link, not: perhaps"),

@@ -102,9 +102,8 @@ pub fn split_raw(text: &str, escape: char) -> Result<Vec<String>, String> {
 pub fn pairs(text: &str, escape: char, instruction: &str) -> Result<Vec<(String, String)>, String> {
     let words = split_raw(text, escape)?;
     if words.first().is_some_and(|word| !word.contains('=')) {
-        let (name, value) = text
-            .split_once(char::is_whitespace)
-            .ok_or_else(|| format!("{instruction} must have two arguments"))?;
+        let (name, value) =
+            text.split_once(char::is_whitespace).ok_or_else(|| format!("{instruction} must have two arguments"))?;
         return Ok(vec![(name.to_owned(), value.trim().to_owned())]);
     }
     let pair = |word: &String| match word.split_once('=') {
