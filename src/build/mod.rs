@@ -34,7 +34,7 @@ use crate::image::dockerfile::{Mistake, Span};
 use crate::image::platform::Platform;
 use crate::image::progress::Progress;
 use crate::image::reference::Reference;
-use crate::image::{Format, PullPolicy};
+use crate::image::{Access, Format, PullPolicy};
 use crate::net::NetworkPlan;
 use crate::rootfs::overlay::Driver;
 use crate::store::Store;
@@ -72,6 +72,8 @@ pub struct Request<'a> {
     pub pull: PullPolicy,
     /// `--no-cache`
     pub cache: Cache,
+    /// How registries are reached.
+    pub access: &'a Access,
     /// `--network` and `--add-host`
     pub network: NetworkPlan,
     /// Which documents.

@@ -13,6 +13,7 @@ use crate::host::userns::own_ids;
 use crate::image::config::ContainerConfig;
 use crate::launch::health::{Checked, HealthStatus};
 use crate::launch::protocol::Exit;
+use crate::launch::shared_memory;
 use crate::launch::stdio::{ClientPipes, Input, Output, Pipe};
 use crate::launch::{self, Keeper, Launch, Presence, Running, Sequel, Wish};
 use crate::net::ports::{Bound, OpenPorts};
@@ -115,7 +116,8 @@ fn launch(
         driver,
         network: &network,
         ports: Cell::new(OpenPorts::default()),
-        parent: None,
+        parents: &[],
+        shared_memory: shared_memory::Trees::default(),
         seats: RefCell::new(Vec::new()),
         user: own_ids(),
         window: None,
@@ -182,8 +184,6 @@ impl Keeper for Nobody {
     fn remedied(&mut self, _: i32) {}
 
     fn execution_died(&mut self, _: &str, _: Exit) {}
-
-    fn executions(&mut self, _: &mut dyn Iterator<Item = &str>) {}
 
     fn ended(&mut self, _: Exit, _: Wish) -> Result<Sequel> {
         Ok(Sequel::End)

@@ -2,6 +2,7 @@
 
 mod shown;
 
+use super::access_flags::AccessFlags;
 use super::commit::new_name;
 use super::network_flags;
 use super::progress::Verbosity;
@@ -25,6 +26,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Parser)]
 #[command(override_usage = "rr build [OPTIONS] PATH|URL|-")]
 pub struct Build {
+    #[command(flatten)]
+    access: AccessFlags,
     /// Add a line to /etc/hosts of RUN's containers
     #[arg(long, value_name = "HOST:IP")]
     add_host: Vec<String>,
@@ -98,6 +101,7 @@ impl Verb for Build {
         let (arguments, labels) = (self.arguments(), pairs(&self.label));
         let quiet = self.quiet || self.progress == "quiet";
         let shown = Shown::new(quiet);
+        let access = self.access.access()?;
         let pulling = progress::shown(if quiet { Verbosity::Quiet } else { Verbosity::Usual });
         let request = Request {
             store: &store,
@@ -112,6 +116,7 @@ impl Verb for Build {
             platform: pull::parse_platform(self.platform.as_deref())?,
             pull: self.pull_policy()?,
             cache: if self.no_cache { Cache::Ignored } else { Cache::Used },
+            access: &access,
             network: self.network()?,
             format,
             driver: start::driver()?,

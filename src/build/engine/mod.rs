@@ -208,6 +208,7 @@ impl<'a> Engine<'a> {
             unmapped: UnmappedIds::Squash,
             progress: self.request.pulling,
             dirs: self.request.dirs,
+            access: self.request.access,
         };
         image::pull(self.request.store, &pull)
     }
