@@ -53,6 +53,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "ps" -d 'List containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "port" -d 'List the ports of a container that are published, or where one is'
 complete -c rr -n "__fish_rr_needs_command" -f -a "rm" -d 'Remove one or more containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "cp" -d 'Copy files between a container and the host'
+complete -c rr -n "__fish_rr_needs_command" -f -a "build" -d 'Build an image from a Dockerfile'
 complete -c rr -n "__fish_rr_needs_command" -f -a "pull" -d 'Download an image from a registry and unpack it'
 complete -c rr -n "__fish_rr_needs_command" -f -a "images" -d 'List images'
 complete -c rr -n "__fish_rr_needs_command" -f -a "push" -d 'Upload an image to a registry, or write it to an archive'
@@ -72,6 +73,8 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "version" -d 'Show the version
 complete -c rr -n "__fish_rr_needs_command" -f -a "unshare" -d 'Run a command as root of the store\'s user namespace, in other namespaces of its own where wanted'
 complete -c rr -n "__fish_rr_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c rr -n "__fish_rr_needs_command" -f -a "man" -d 'Write the man pages into a directory'
+complete -c rr -n "__fish_rr_needs_command" -f -a "builder" -d 'Manage builds'
+complete -c rr -n "__fish_rr_needs_command" -f -a "buildx" -d 'Manage builds, by Docker\'s other name'
 complete -c rr -n "__fish_rr_needs_command" -f -a "container" -d 'Manage containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "healthcheck" -d 'Check the health of containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "image" -d 'Manage images'
@@ -360,6 +363,28 @@ complete -c rr -n "__fish_rr_using_subcommand cp" -s a -l archive -d 'Keep owner
 complete -c rr -n "__fish_rr_using_subcommand cp" -s L -l follow-link -d 'Copy what a link leads to rather than the link'
 complete -c rr -n "__fish_rr_using_subcommand cp" -s q -l quiet -d 'Do not say what was copied'
 complete -c rr -n "__fish_rr_using_subcommand cp" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand build" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand build" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l add-host -d 'Add a line to /etc/hosts of RUN\'s containers' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l build-arg -d 'Set a variable that the Dockerfile declares by ARG; without a value, to that of the environment' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l cache-from -d 'Ignored: what was built here before is found without being told where' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l cache-to -d 'Ignored: what is built is remembered anyway' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -s f -l file -d 'The Dockerfile; `-` for standard input [default: Dockerfile, or Containerfile, of the context]' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l format -d 'Documents of the image: oci or docker' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l iidfile -d 'Write the image\'s id to a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand build" -l label -d 'Set a label of the image' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l network -d 'The network of RUN\'s containers: default, host or none' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l platform -d 'Build for another platform' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l progress -d 'How progress is shown: auto, plain, tty or quiet' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l pull -d 'Ask the registry also for images that are here; or always, missing, never or newer' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l rm -d 'Ignored: containers of RUN never outlive their step' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -s t -l tag -d 'What the image is called' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l target -d 'Build up to this stage' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l force-rm -d 'Ignored: containers of RUN never outlive their step'
+complete -c rr -n "__fish_rr_using_subcommand build" -l load -d 'Ignored: the image is in rr\'s store anyway'
+complete -c rr -n "__fish_rr_using_subcommand build" -l no-cache -d 'Do each step anew'
+complete -c rr -n "__fish_rr_using_subcommand build" -s q -l quiet -d 'Say nothing but the image\'s id'
+complete -c rr -n "__fish_rr_using_subcommand build" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand pull" -l authfile -d 'The file of credentials to use' -r -F
 complete -c rr -n "__fish_rr_using_subcommand pull" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand pull" -l creds -d 'Credentials to use instead of those that are kept' -r
@@ -448,6 +473,52 @@ complete -c rr -n "__fish_rr_using_subcommand unshare" -l rootless-netns -d 'Pod
 complete -c rr -n "__fish_rr_using_subcommand unshare" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand man" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand builder; and not __fish_seen_subcommand_from build" -f -a "build" -d 'Build an image from a Dockerfile'
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN\'s containers' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg -d 'Set a variable that the Dockerfile declares by ARG; without a value, to that of the environment' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-from -d 'Ignored: what was built here before is found without being told where' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-to -d 'Ignored: what is built is remembered anyway' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile; `-` for standard input [default: Dockerfile, or Containerfile, of the context]' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l format -d 'Documents of the image: oci or docker' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the image\'s id to a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l label -d 'Set a label of the image' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l network -d 'The network of RUN\'s containers: default, host or none' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l platform -d 'Build for another platform' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l progress -d 'How progress is shown: auto, plain, tty or quiet' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull -d 'Ask the registry also for images that are here; or always, missing, never or newer' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l rm -d 'Ignored: containers of RUN never outlive their step' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -s t -l tag -d 'What the image is called' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l target -d 'Build up to this stage' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l force-rm -d 'Ignored: containers of RUN never outlive their step'
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l load -d 'Ignored: the image is in rr\'s store anyway'
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache -d 'Do each step anew'
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Say nothing but the image\'s id'
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand buildx; and not __fish_seen_subcommand_from build" -f -a "build" -d 'Build an image from a Dockerfile'
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN\'s containers' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-arg -d 'Set a variable that the Dockerfile declares by ARG; without a value, to that of the environment' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cache-from -d 'Ignored: what was built here before is found without being told where' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cache-to -d 'Ignored: what is built is remembered anyway' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile; `-` for standard input [default: Dockerfile, or Containerfile, of the context]' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l format -d 'Documents of the image: oci or docker' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the image\'s id to a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l label -d 'Set a label of the image' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l network -d 'The network of RUN\'s containers: default, host or none' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l platform -d 'Build for another platform' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l progress -d 'How progress is shown: auto, plain, tty or quiet' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l pull -d 'Ask the registry also for images that are here; or always, missing, never or newer' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l rm -d 'Ignored: containers of RUN never outlive their step' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -s t -l tag -d 'What the image is called' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l target -d 'Build up to this stage' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l force-rm -d 'Ignored: containers of RUN never outlive their step'
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l load -d 'Ignored: the image is in rr\'s store anyway'
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l no-cache -d 'Do each step anew'
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Say nothing but the image\'s id'
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "run" -d 'Create and run a new container from an image'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "create" -d 'Create a container, to be started later'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "start" -d 'Start one or more stopped containers'
@@ -766,18 +837,41 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand healthcheck; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Check the health of a running container now'
 complete -c rr -n "__fish_rr_using_subcommand healthcheck; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "pull" -d 'Download an image from a registry and unpack it'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "ls" -d 'List images'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "push" -d 'Upload an image to a registry, or write it to an archive'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "history" -d 'Show how an image came about'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "import" -d 'Make an image of a tar archive of a file system'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "save" -d 'Write images to an archive'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "load" -d 'Load images from an archive'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "exists" -d 'Tell by the exit status whether an image is in the store: 0 if it is, 1 if not, 125 where that cannot be told'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "rm" -d 'Remove one or more images'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "tag" -d 'Give an image another name'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "inspect" -d 'Show everything about images'
-complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from pull ls push history import save load exists rm tag inspect prune" -f -a "prune" -d 'Remove images that nobody needs'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "build" -d 'Build an image from a Dockerfile'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "pull" -d 'Download an image from a registry and unpack it'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "ls" -d 'List images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "push" -d 'Upload an image to a registry, or write it to an archive'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "history" -d 'Show how an image came about'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "import" -d 'Make an image of a tar archive of a file system'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "save" -d 'Write images to an archive'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "load" -d 'Load images from an archive'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "exists" -d 'Tell by the exit status whether an image is in the store: 0 if it is, 1 if not, 125 where that cannot be told'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "rm" -d 'Remove one or more images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "tag" -d 'Give an image another name'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "inspect" -d 'Show everything about images'
+complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcommand_from build pull ls push history import save load exists rm tag inspect prune" -f -a "prune" -d 'Remove images that nobody needs'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l authfile -d 'The file of credentials to use' -r -F
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN\'s containers' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg -d 'Set a variable that the Dockerfile declares by ARG; without a value, to that of the environment' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-from -d 'Ignored: what was built here before is found without being told where' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-to -d 'Ignored: what is built is remembered anyway' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -s f -l file -d 'The Dockerfile; `-` for standard input [default: Dockerfile, or Containerfile, of the context]' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l format -d 'Documents of the image: oci or docker' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l iidfile -d 'Write the image\'s id to a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l label -d 'Set a label of the image' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l network -d 'The network of RUN\'s containers: default, host or none' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l platform -d 'Build for another platform' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l progress -d 'How progress is shown: auto, plain, tty or quiet' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l pull -d 'Ask the registry also for images that are here; or always, missing, never or newer' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l rm -d 'Ignored: containers of RUN never outlive their step' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -s t -l tag -d 'What the image is called' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l target -d 'Build up to this stage' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l force-rm -d 'Ignored: containers of RUN never outlive their step'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l load -d 'Ignored: the image is in rr\'s store anyway'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l no-cache -d 'Do each step anew'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Say nothing but the image\'s id'
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l authfile -d 'The file of credentials to use' -r -F
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from pull" -l creds -d 'Credentials to use instead of those that are kept' -r
