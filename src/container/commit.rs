@@ -132,7 +132,7 @@ fn settings(plan: &RunPlan, of_image: ContainerConfig, volumes: Volumes) -> Cont
     if volumes == Volumes::OfContainer {
         let own = plan.mounts.iter().filter(|mount| !matches!(mount.kind, MountKind::Tmpfs { .. }));
         volume_paths.extend(own.map(|mount| mount.target.clone()));
-        volume_paths.sort();
+        volume_paths.sort_unstable();
         volume_paths.dedup();
     }
     ContainerConfig {

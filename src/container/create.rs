@@ -90,7 +90,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
     }
     let published = network.ports.published.iter();
     exposed_ports.extend(published.map(|port| format!("{}/{}", port.container, port.protocol)));
-    exposed_ports.sort();
+    exposed_ports.sort_unstable();
     exposed_ports.dedup();
     let capabilities = granted(&options.privileges)?;
     let seccomp = match options.privileges.privileged {

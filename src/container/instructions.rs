@@ -60,7 +60,7 @@ pub fn change(config: &mut ContainerConfig, instruction: &Instruction, expander:
                     add_all(&mut config.exposed_ports, port_options::expose(&word).map_err(bad)?);
                 }
             }
-            config.exposed_ports.sort();
+            config.exposed_ports.sort_unstable();
         }
         Instruction::Volume(texts) => {
             let paths = texts.iter().map(|text| expander.word(text)).collect::<Parsed<_>>()?;

@@ -88,7 +88,7 @@ fn collect(host: &Path, container: &str, permissions: &str, found: &mut Vec<Devi
             let entries = std::fs::read_dir(host).map_err(|error| error.to_string())?;
             let mut names: Vec<String> =
                 entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-            names.sort();
+            names.sort_unstable();
             for name in names {
                 let below: PathBuf = host.join(&name);
                 let kind = rustix::fs::lstat(&below).map(|stat| FileType::from_raw_mode(stat.st_mode));

@@ -67,11 +67,11 @@ impl IdMap {
                 }
             }
         }
-        extents.sort_by_key(|extent| extent.outside);
+        extents.sort_unstable_by_key(|extent| extent.outside);
         if let Some(pair) = extents.windows(2).find(|pair| pair[0].outside.0 + pair[0].length > pair[1].outside.0) {
             return Err(format!("the ranges {} and {} overlap on the host", pair[0], pair[1]));
         }
-        extents.sort_by_key(|extent| extent.inside);
+        extents.sort_unstable_by_key(|extent| extent.inside);
         if let Some(pair) = extents.windows(2).find(|pair| pair[0].inside.0 + pair[0].length > pair[1].inside.0) {
             return Err(format!("the ranges {} and {} overlap in the container", pair[0], pair[1]));
         }

@@ -233,7 +233,7 @@ pub fn usermod_command(owner: &Owner) -> String {
 
 /// The lowest range of the usual size from the usual start on that meets none of `taken`.
 fn free_range(mut taken: Vec<Range>) -> Range {
-    taken.sort_by_key(|range| range.first);
+    taken.sort_unstable_by_key(|range| range.first);
     let mut first = USUAL_FIRST;
     for range in taken {
         if range.first >= first.saturating_add(USUAL_COUNT) {

@@ -403,7 +403,7 @@ impl OwnIds {
         let mut list = vec![Range { first: user, length: 1 }];
         for &other in others {
             let mut pieces: Vec<Range> = lines.iter().filter_map(|&line| intersection(other, line)).collect();
-            pieces.sort_by_key(|piece| piece.first);
+            pieces.sort_unstable_by_key(|piece| piece.first);
             for &known in &list {
                 pieces = pieces.into_iter().flat_map(|piece| difference(piece, known)).collect();
             }

@@ -77,7 +77,7 @@ impl LayoutIndex {
     pub(super) fn names_of(&self, digest: &Digest) -> Vec<Reference> {
         let mut names: Vec<Reference> =
             self.manifests.iter().filter(|entry| entry.digest == *digest).filter_map(Descriptor::name).collect();
-        names.sort();
+        names.sort_unstable();
         names.dedup();
         names
     }

@@ -201,7 +201,7 @@ impl Index {
         }
         let mut offered: Vec<String> =
             entries().filter_map(|entry| entry.platform.as_ref()).map(Platform::to_string).collect();
-        offered.sort();
+        offered.sort_unstable();
         offered.dedup();
         if offered.is_empty() {
             return Err("the index holds no image".into());

@@ -4,7 +4,7 @@ use super::names::{HostNames, hosts, resolv_conf};
 use super::stack::HostLoopback;
 use super::{CONTAINER, NetworkPlan, ResolvedNetwork};
 use crate::error::{Doing, Result};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 
 /// The texts of the container's /etc/hosts, /etc/hostname and /etc/resolv.conf, by name.
@@ -56,10 +56,13 @@ pub(super) fn read_or_empty(path: &str) -> Result<String> {
 /// UDP socket sends nothing; it asks the routing table alone (udp(7)).
 fn host_address() -> Option<IpAddr> {
     // TEST-NET-1 and the documentation prefix: addresses that are nobody's (RFC 5737, RFC 3849).
-    let ask = |from: &str, to: &str| -> Option<IpAddr> {
-        let socket = UdpSocket::bind(from).ok()?;
-        socket.connect(to.parse::<SocketAddr>().ok()?).ok()?;
+    // As addresses, not as text: text would be a name to look up, and link the C library's resolver into rr.
+    let ask = |from: IpAddr, to: IpAddr| -> Option<IpAddr> {
+        let socket = UdpSocket::bind(SocketAddr::new(from, 0)).ok()?;
+        socket.connect(SocketAddr::new(to, 9)).ok()?;
         Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_unspecified() && !address.is_loopback())
     };
-    ask("0.0.0.0:0", "192.0.2.1:9").or_else(|| ask("[::]:0", "[2001:db8::1]:9"))
+    let documentation = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+    ask(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into())
+        .or_else(|| ask(Ipv6Addr::UNSPECIFIED.into(), documentation.into()))
 }

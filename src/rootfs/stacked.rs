@@ -122,7 +122,7 @@ pub fn names(directory: BorrowedFd<'_>) -> Result<Vec<CString>> {
             names.push(entry.file_name().to_owned());
         }
     }
-    names.sort();
+    names.sort_unstable();
     Ok(names)
 }
 

@@ -29,7 +29,7 @@ pub fn open_all(place: &Place, platform: &Platform) -> Result<Vec<ImageArchive>>
         return Err(Failure::new("cannot read index.json", "it is no index"));
     };
     let mut all: Vec<String> = index.manifests.iter().filter_map(|entry| names(entry).into_iter().next()).collect();
-    all.sort();
+    all.sort_unstable();
     all.dedup();
     if all.is_empty() {
         return Ok(vec![open(place.clone(), None, platform)?]);
@@ -68,7 +68,7 @@ fn choose<'a>(index: &'a Index, name: Option<&str>, platform: &Platform) -> Resu
             [only] => Ok(only),
             several => {
                 let mut all: Vec<String> = several.iter().flat_map(names).collect();
-                all.sort();
+                all.sort_unstable();
                 all.dedup();
                 if all.len() > 1 {
                     return Err(several_images(&all));

@@ -125,7 +125,7 @@ impl<W: Write> TarWriter<W> {
     /// # Errors
     /// The writer's.
     pub fn fill(&mut self, mut count: u64) -> io::Result<()> {
-        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 4 << 10] = [0; 4 << 10];
         while count > 0 {
             let length = count.min(ZEROS.len() as u64);
             self.data(&ZEROS[..length as usize])?;

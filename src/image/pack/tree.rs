@@ -231,7 +231,7 @@ impl<'a, W: Write> TreePacker<'a, W> {
                 header.xattrs.push((bytes.to_vec(), shortest_capability(bytes, value.into_owned())));
             }
         }
-        header.xattrs.sort();
+        header.xattrs.sort_unstable();
         Ok(())
     }
 
