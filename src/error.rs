@@ -51,6 +51,15 @@ pub struct Failure {
     pub known: Option<Box<Known>>,
 }
 
+/// Where a template has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TemplateStage {
+    /// It is no template.
+    Parsed,
+    /// It asks for what there is not.
+    Executed,
+}
+
 /// Failures that scripts tell by their words. rr's own words are in the [`Failure`]; what `docker` and
 /// `podman` say instead is decided where errors are printed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +103,11 @@ pub enum Known {
     RemovesRunning {
         /// Its id.
         id: String,
+        /// It is paused.
+        is_paused: bool,
     },
+    /// A paused container would be started.
+    StartsPaused,
     /// Something was asked of a container that has to run for it.
     NotRunning {
         /// Its id.
@@ -109,6 +122,10 @@ pub enum Known {
         /// Its id.
         id: String,
     },
+    /// A template of `--format` that cannot be used.
+    Template(TemplateStage),
+    /// A name that `--filter` does not have.
+    NoSuchFilter(String),
     /// There is no such command.
     NoSuchCommand(String),
     /// An option that the command does not have, with its dashes.

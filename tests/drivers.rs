@@ -16,7 +16,7 @@ fn docker(rr: &Rr, words: &[&str]) -> Outcome {
 }
 
 /// What GitHub's runner does for a job in a container (src/Runner.Worker/Container/DockerCommandManager.cs of
-/// actions/runner), but for networks and ports.
+/// actions/runner), but for what a service beside it takes.
 #[test]
 fn githubs_runner_runs_a_job() {
     let rr = user(requires!(Registry::shared()));
@@ -114,8 +114,6 @@ fn githubs_runner_runs_an_action() {
         "GITHUB_ACTIONS=true",
         "-v",
         &mount,
-        "--network",
-        "none",
         "--entrypoint",
         "/bin/sh",
         "alpine:3.20.3",
@@ -200,6 +198,56 @@ fn githubs_runner_makes_a_network() {
     rr.nothing_is_left();
 }
 
+/// A job in a container with a service beside it: both on the runner's network, the service's port published on one of
+/// the host's that the runner asks for, each line as the runner has it.
+#[test]
+fn githubs_runner_runs_a_job_with_a_service() {
+    let rr = user(requires!(Registry::shared()));
+    let work = rr.directory("work");
+    let network = "github_network_5e1f";
+    docker(&rr, &["network", "create", "--label", "0a1b2c", network]).succeeds_quietly();
+    let serve = "while :; do nc -lk -p 6379 -e echo pong; done";
+    let service = ["create", "--name", "aa11_redis_bb22", "--label", "0a1b2c", "--network", network];
+    let service = [&service[..], &["--network-alias", "redis", "-p", "6379", "-e", "A=b"]].concat();
+    let service = [&service[..], &["-e", "GITHUB_ACTIONS=true", "-e", "CI=true"]].concat();
+    let service = [&service[..], &["alpine:3.20.3", "sh", "-c", serve]].concat();
+    let service = docker(&rr, &service).succeeds_quietly().line().to_owned();
+    docker(&rr, &["start", &service]).succeeds_quietly();
+    let running = |id: &str| {
+        let filter = format!("id={id}");
+        let words = ["ps", "--all", "--filter", &filter, "--filter", "status=running", "--no-trunc", "--format"];
+        let shown = docker(&rr, &[&words[..], &["{{.ID}} {{.Status}}"]].concat()).succeeds_quietly();
+        assert!(shown.line().starts_with(&format!("{id} Up ")), "{shown}");
+    };
+    running(&service);
+    // The runner takes the number behind the last colon of each line.
+    let ports = docker(&rr, &["port", &service]).succeeds_quietly();
+    let line = ports.stdout.lines().find(|line| line.starts_with("6379/tcp -> 0.0.0.0:")).expect("an IPv4 address");
+    let port: u16 = line.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("a number");
+    let mount = format!("{}:/__w", work.display());
+    let job = ["create", "--name", "aa11_alpine_cc33", "--label", "0a1b2c", "--workdir", "/__w/repo/repo"];
+    let job = [&job[..], &["--network", network, "-e", "HOME=/github/home", "-e", "CI=true", "-v", &mount]].concat();
+    let job = [&job[..], &["--entrypoint", "tail", "alpine:3.20.3", "-f", "/dev/null"]].concat();
+    let job = docker(&rr, &job).succeeds_quietly().line().to_owned();
+    docker(&rr, &["start", &job]).succeeds_quietly();
+    running(&job);
+    // From the job by the alias, and from the host by the port.
+    let step = ["exec", "-i", "--workdir", "/__w", "-e", "CI=true", &job, "sh", "-c"];
+    let ask = "for i in $(seq 50); do nc redis 6379 </dev/null && exit; sleep 0.1; done; exit 1";
+    assert_eq!(docker(&rr, &[&step[..], &[ask]].concat()).succeeds().stdout, "pong\n");
+    let mut answer = String::new();
+    let connected = std::net::TcpStream::connect(("127.0.0.1", port));
+    std::io::Read::read_to_string(&mut connected.expect("a published port"), &mut answer).expect("an answer");
+    assert_eq!(answer, "pong\n");
+    docker(&rr, &["inspect", "--format={{if .Config.Healthcheck}}{{print .State.Health.Status}}{{end}}", &service])
+        .succeeds_quietly();
+    docker(&rr, &["logs", "--details", &service]).succeeds();
+    assert_eq!(docker(&rr, &["rm", "--force", &job]).succeeds_quietly().line(), job);
+    assert_eq!(docker(&rr, &["rm", "--force", &service]).succeeds_quietly().line(), service);
+    docker(&rr, &["network", "rm", network]).succeeds_quietly();
+    rr.nothing_is_left();
+}
+
 /// What the development containers' command line does (devcontainers/cli, src/spec-node/singleContainer.ts).
 #[test]
 fn a_development_container_is_made_and_found() {
@@ -228,8 +276,6 @@ fn a_development_container_is_made_and_found() {
         "A=b",
         "-u",
         "root",
-        "--network",
-        "none",
         "--entrypoint",
         "/bin/sh",
         "alpine:3.20.3",
@@ -264,5 +310,18 @@ fn a_development_container_is_made_and_found() {
     docker(&rr, &["stop", "-t", "3", &id]).succeeds_quietly();
     docker(&rr, &["start", &id]).succeeds_quietly();
     docker(&rr, &["rm", "-f", &id]).succeeds_quietly();
+    rr.nothing_is_left();
+}
+
+/// What the development containers' command line asks of Podman beyond that.
+#[test]
+fn a_development_container_keeps_the_users_id_with_podman() {
+    let rr = user(requires!(Registry::shared()));
+    let own = rustix::process::getuid().as_raw().to_string();
+    let podman = |words: &[&str]| rr.command_as("podman", words).output().succeeds();
+    let run = ["run", "--sig-proxy=false", "-a", "STDOUT", "-a", "STDERR", "--userns=keep-id", "--rm"];
+    let ran = podman(&[&run[..], &["--entrypoint", "/bin/sh", "alpine:3.20.3", "-c", "id -u; echo Container started"]].concat());
+    assert_eq!(ran.stdout, format!("{own}\nContainer started\n"));
+    podman(&["inspect", "--type", "image", "alpine:3.20.3"]).prints("[\n");
     rr.nothing_is_left();
 }

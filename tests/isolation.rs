@@ -210,3 +210,42 @@ fn a_read_only_root_has_room_for_scratch_files_as_podmans_has() {
     podman(&["--read-only-tmpfs=false"]).exits(1);
     rr.nothing_is_left();
 }
+
+#[test]
+fn the_hosts_processes_are_seen_and_not_reached() {
+    let rr = requires!(Rr::with_alpine());
+    let me = std::process::id();
+    // Their ids are the host's, and what is told of them is what everybody is told.
+    let script = format!(
+        "grep -q . /proc/{me}/status 2>/dev/null && echo seen; ls /proc/{me}/root/ 2>/dev/null || echo closed"
+    );
+    let outcome = rr.sh(&["--pid", "host"], &script).succeeds();
+    assert_eq!(outcome.stdout, "seen\nclosed\n", "{outcome}");
+    assert!(outcome.stderr.contains("signals reach its own alone"), "{outcome}");
+    assert_eq!(rr.sh(&["--pid", "private"], &script).succeeds_quietly().stdout, "closed\n");
+
+    // rr's own process is among them, with the host's files behind it: it is closed as well, and what would open it is refused.
+    let start = ["run", "-d", "--name", "watch", "--network", "none", "--pid", "host", "--cap-add", "SYS_ADMIN"];
+    rr.run([&start[..], &Rr::ALPINE, &["sh", "-c", "sleep 1000 & sleep 1000"]].concat()).succeeds();
+    assert_eq!(rr.run(["inspect", "-f", "{{.HostConfig.PidMode}}", "watch"]).succeeds().line(), "host");
+    let monitor = rr.processes().into_iter().find(|process| process.command.contains(" run -d ")).expect("a monitor");
+    let look = format!(
+        "test -d /proc/{0} && ! ls /proc/{0}/root/ 2>/dev/null && ! cat /proc/{0}/environ 2>/dev/null && ! sh -c ': >/proc/{0}/mem' 2>/dev/null",
+        monitor.pid
+    );
+    rr.run(["exec", "watch", "sh", "-c", &look]).succeeds_quietly();
+    rr.run(["exec", "--privileged", "watch", "true"]).fails_with(125, "cannot use --pid host with CAP_SYS_PTRACE");
+    for more in [&["--privileged"][..], &["--cap-add", "SYS_PTRACE"], &["--cap-add", "ALL"]] {
+        rr.sh(&[&["--pid", "host"], more].concat(), "true").fails_with(125, "rr's own process, and with it your files");
+    }
+    rr.sh(&["--pid", "container:watch"], "true").fails_with(125, "a pid namespace of its own");
+    rr.sh(&["--pid", "odd"], "true").fails_with(125, "it is one of private and host");
+    // The end is as certain as ever: also the monitor's own takes everything along.
+    rr.run(["kill", "watch"]).succeeds();
+    rr.run(["wait", "watch"]).succeeds();
+    rr.run(["start", "watch"]).succeeds();
+    let monitor = rr.run(["inspect", "-f", "{{.State.Pid}}", "watch"]).succeeds();
+    assert_ne!(monitor.line(), "0");
+    rr.run(["rm", "-f", "watch"]).succeeds();
+    rr.nothing_is_left();
+}

@@ -21,7 +21,7 @@ fn what_is_no_port_is_refused_in_dockers_words() {
         ("8000-8001:80-82", "invalid ranges specified for container and host Ports: 80-82 and 8000-8001"),
     ] {
         refused(&rr, &["-p", port], &format!("cannot use --publish {port}: {why}"));
-        rr.run(["create", "-p", port, "no-such-image"]).fails_with(1, why);
+        rr.run(["create", "-p", port, "no-such-image"]).fails_with(125, why);
     }
     refused(&rr, &["--expose", "http"], "invalid range format for --expose: http");
     let twice = ["-p", "18080:80", "-p", "127.0.0.1:18080:81"];

@@ -1,6 +1,6 @@
 //! The options of `run` and `create` about namespaces, kernel settings and devices.
 
-use super::run_flags::{all, one, opt};
+use super::run_flags::{all, opt};
 use crate::container::isolation_options as parse;
 use crate::container::plan::{Isolation, Masks};
 use crate::container::values;
@@ -25,7 +25,7 @@ pub struct IsolationFlags {
     /// How readily the kernel ends it when memory is short, from -1000 to 1000
     #[arg(long, value_name = "NUMBER")]
     oom_score_adj: Option<String>,
-    /// private [default: private]
+    /// private, or host to show the host's processes in /proc [default: private]
     #[arg(long, value_name = "MODE")]
     pid: Option<String>,
     /// Set a kernel setting of the container's own namespaces
@@ -42,11 +42,11 @@ impl IsolationFlags {
     /// # Errors
     /// A value that is none.
     pub fn plan(&self, masks: Masks) -> Result<Isolation> {
-        one("--pid", self.pid.as_deref().unwrap_or_default(), parse::pid)?;
         Ok(Isolation {
             ipc: opt("--ipc", &self.ipc, parse::ipc)?.unwrap_or_default(),
             uts: opt("--uts", &self.uts, parse::sharing)?.unwrap_or_default(),
             cgroup: opt("--cgroupns", &self.cgroupns, parse::sharing)?.unwrap_or_default(),
+            processes: opt("--pid", &self.pid, parse::pid)?.unwrap_or_default(),
             container: self.container()?,
             domain: opt("--domainname", &self.domainname, values::hostname)?,
             sysctls: all("--sysctl", &self.sysctl, parse::sysctl)?,

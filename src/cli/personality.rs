@@ -5,7 +5,7 @@
 //! itself speaks in rr's form and sides with Docker. docs/reference/differences.md lists what
 //! differs all the same, and the tests read it.
 
-use crate::error::{ExitCode, Failure, Known};
+use crate::error::{ExitCode, Failure, Known, TemplateStage};
 use std::sync::OnceLock;
 
 /// Whose ways the command line follows.
@@ -100,6 +100,8 @@ fn docker(verb: &str, failure: &Failure) -> String {
         Some(Known::NoSuchCommand(typed)) => {
             format!("docker: '{typed}' is not a docker command.\nSee 'docker --help'\n")
         }
+        Some(Known::Template(_)) => format!("template parsing error: template: {}\n", failure.cause),
+        Some(Known::NoSuchFilter(name)) => from_daemon(&format!("Invalid filter '{name}'")),
         Some(Known::NoSuchObject(name)) => format!("Error: No such object: {name}\n"),
         Some(Known::NoSuchContainer(name)) if inspects => format!("Error: No such container: {name}\n"),
         Some(Known::NoSuchImage(name)) if inspects => format!("Error: No such image: {name}\n"),
@@ -114,9 +116,14 @@ fn docker(verb: &str, failure: &Failure) -> String {
             "Conflict. The container name \"/{name}\" is already in use by container \"{owner}\". You have to \
              remove (or rename) that container to be able to reuse that name."
         )),
-        Some(Known::RemovesRunning { id }) => from_daemon(&format!(
+        Some(Known::RemovesRunning { id, is_paused: false }) => from_daemon(&format!(
             "You cannot remove a running container {id}. Stop the container before attempting removal or force remove"
         )),
+        Some(Known::RemovesRunning { id, is_paused: true }) => from_daemon(&format!(
+            "You cannot remove a paused container {id}. Unpause and then stop the container before attempting removal \
+             or force remove"
+        )),
+        Some(Known::StartsPaused) => from_daemon("cannot start a paused container, try unpause instead"),
         Some(Known::NotRunning { .. }) if verb == "attach" => {
             "You cannot attach to a stopped container, start it first\n".to_owned()
         }
@@ -177,7 +184,7 @@ fn podman(verb: &str, failure: &Failure) -> String {
             "creating container storage: the container name \"{name}\" is already in use by {owner}. You have to \
              remove that container to be able to reuse that name: that name is already in use"
         ),
-        Some(Known::RemovesRunning { id }) => format!(
+        Some(Known::RemovesRunning { id, .. }) => format!(
             "cannot remove container {id} as it is running - running or paused containers cannot be removed without \
              force: container state improper"
         ),
@@ -193,7 +200,10 @@ fn podman(verb: &str, failure: &Failure) -> String {
         Some(Known::KillsStopped { id, .. }) => {
             format!("can only kill running containers. {id} is in state exited: container state improper")
         }
-        Some(Known::Usage | Known::Unready) | None => failure.to_string(),
+        Some(
+            Known::Usage | Known::Unready | Known::StartsPaused | Known::Template(_) | Known::NoSuchFilter(_),
+        )
+        | None => failure.to_string(),
     };
     format!("Error: {text}\n")
 }
@@ -215,6 +225,9 @@ fn docker_status(verb: &str, failure: &Failure) -> i32 {
         {
             1
         }
+        // EX_USAGE (sysexits.h), where the client and not its table of columns reads the template.
+        Some(Known::Template(TemplateStage::Parsed)) if verb == "inspect" => 64,
+        Some(Known::Template(_)) if verb == "events" => 64,
         _ => failure.code.number(),
     }
 }

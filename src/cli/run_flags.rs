@@ -19,7 +19,7 @@ use crate::container::options::{CreateOptions, EnvChange, Privileges, Source};
 use crate::container::plan::{KernelPaths, LogPlan, Mount, RestartPolicy, SeccompWish};
 use crate::container::restart;
 use crate::container::values::{self, Parsed};
-use crate::error::{Doing, Failure, IntoCause, Notice, Result};
+use crate::error::{Doing, Failure, IntoCause, Known, Notice, Result};
 use crate::host::userns::UsernsRequest;
 use crate::image::platform::Platform;
 use crate::image::unpack::UnmappedIds;
@@ -252,13 +252,24 @@ impl RunFlags {
 
     /// Parses everything.
     pub fn into_options(self) -> Result<(CreateOptions, ClientOptions)> {
+        // Docker's daemon looks at these, and its client at the rest.
+        let name = opt("--name", &self.name, values::container_name);
+        let restart = self.restart_policy();
+        let (mut options, client) = self.parse().map_err(|failure| match failure.known {
+            None => failure.known(Known::Usage),
+            Some(_) => failure,
+        })?;
+        (options.name, options.restart) = (name?, restart?);
+        Ok((options, client))
+    }
+
+    fn parse(self) -> Result<(CreateOptions, ClientOptions)> {
         let mut client = self.client_options()?;
         let (source, command) = self.source_and_command()?;
         let (groups, keep_groups) = split_keep_groups(&self.group_add)?;
         let privileges = self.privileges()?;
         let options = CreateOptions {
             entrypoint: self.entrypoint.as_deref().map(entrypoint),
-            name: opt("--name", &self.name, values::container_name)?,
             env: environment(&self.env_file, &self.env)?,
             workdir: self.workdir.clone(),
             groups,
@@ -272,7 +283,6 @@ impl RunFlags {
             read_only: self.read_only,
             init: self.init,
             remove: self.rm,
-            restart: self.restart_policy()?,
             health: self.health.plan()?,
             stop_signal: opt("--stop-signal", &self.stop_signal, values::signal)?,
             stop_timeout: opt("--stop-timeout", &self.stop_timeout, seconds)?,

@@ -9,10 +9,10 @@ use super::{each, output, report, run_flags, store};
 use crate::container::events;
 use crate::container::lifecycle;
 use crate::container::logs::Tail;
-use crate::container::record::{self, Container};
+use crate::container::record::{self, Container, Status};
 use crate::container::run::{self, Created, Start};
 use crate::container::values;
-use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::launch::Presence;
 use crate::launch::stdio::{ClientPipes, Input};
 use crate::rootfs::overlay::Driver;
@@ -102,6 +102,10 @@ impl Verb for Restart {
 
 /// Starts a container that was made before; one that runs already is as it should be.
 fn start_again(store: &Store, container: &Container) -> Result<()> {
+    if container.state.status == Status::Paused {
+        let failure = Failure::new("cannot start a paused container", "try unpause instead");
+        return Err(failure.code(ExitCode::General).known(Known::StartsPaused));
+    }
     match run::reopen(store, container)? {
         Some(created) => start_detached(created),
         None => Ok(()),

@@ -5,6 +5,7 @@
 //! `launch::init`.
 
 use super::health;
+use super::isolation_options;
 use super::names;
 use super::options::{CreateOptions, EnvChange, Privileges, Source};
 use super::plan::{
@@ -93,6 +94,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
     exposed_ports.sort_unstable();
     exposed_ports.dedup();
     let capabilities = granted(&options.privileges)?;
+    isolation_options::keeps_apart(&options.isolation, capabilities.bounding)?;
     let seccomp = match options.privileges.privileged {
         true => SeccompChoice::Unconfined,
         false => options.privileges.seccomp.choose(capabilities.bounding)?,

@@ -2,6 +2,7 @@
 
 use super::create::{change_environment, new_id};
 use super::events;
+use super::isolation_options;
 use super::lifecycle::SOON;
 use super::options::EnvChange;
 use super::record::{Container, Status};
@@ -46,6 +47,7 @@ pub fn execute(
     given: &[BorrowedFd<'_>],
 ) -> Result<(Executing, String)> {
     let order = Order { streams: options.streams, process: process(&container.plan.process, options)? };
+    isolation_options::keeps_apart(&container.plan.isolation, order.process.capabilities.bounding)?;
     match container.state.status {
         Status::Running => {}
         Status::Restarting => {

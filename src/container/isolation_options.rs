@@ -1,7 +1,8 @@
 //! The values of `--sysctl`, `--device`, `--ipc`, `--uts`, `--cgroupns` and the like.
 
-use super::plan::{Device, Ipc, Isolation, NetworkMode, Sharing, Sysctl};
+use super::plan::{Device, Ipc, Isolation, NetworkMode, Processes, Sharing, Sysctl};
 use super::values::{self, Parsed};
+use crate::confine::capabilities::CapabilitySet;
 use crate::error::{Doing, Failure, Notice, Result};
 use rustix::fs::FileType;
 use std::path::{Path, PathBuf};
@@ -145,14 +146,39 @@ pub fn container(text: &str) -> Parsed<Option<&str>> {
     }
 }
 
-/// `--pid`: its own is what keeps a container's end certain.
+/// `--pid`: a pid namespace of its own is what keeps a container's end certain.
 ///
 /// # Errors
-/// Any other mode than `private`.
-pub fn pid(text: &str) -> Parsed<()> {
+/// Any other mode than `private` and `host`.
+pub fn pid(text: &str) -> Parsed<Processes> {
     match text {
-        "" | "private" => Ok(()),
-        _ => Err("a container has always its own: the kernel ends all its processes with it".into()),
+        "" | "private" => Ok(Processes::Own),
+        "host" => Ok(Processes::Host),
+        _ if text.starts_with("container:") => {
+            Err("a container has always a pid namespace of its own, with which the kernel ends its processes; rr exec \
+                 adds a process to another one"
+                .into())
+        }
+        _ => Err("it is one of private and host".into()),
+    }
+}
+
+/// Whether a process of the container with these capabilities cannot reach the monitor. That is in the container's user
+/// namespace, with the host's files: where /proc shows it, CAP_SYS_PTRACE would open its memory and its root (ptrace(2),
+/// "Ptrace access mode checking"). Without, the kernel compares the capabilities of both, and the monitor has all.
+///
+/// # Errors
+/// It could.
+pub fn keeps_apart(isolation: &Isolation, bounding: CapabilitySet) -> Result<()> {
+    /// capabilities(7)
+    const CAP_SYS_PTRACE: u32 = 19;
+    match isolation.processes == Processes::Host && bounding.contains(CapabilitySet::from_bits(1 << CAP_SYS_PTRACE)) {
+        true => Err(Failure::new(
+            "cannot use --pid host with CAP_SYS_PTRACE",
+            "through the host's /proc the container would reach rr's own process, and with it your files; --privileged \
+             includes it",
+        )),
+        false => Ok(()),
     }
 }
 
@@ -214,6 +240,14 @@ pub fn check(isolation: &Isolation, network: &NetworkMode, hostname: Option<&str
             return Err(Failure::new("cannot create the container", cause));
         }
     }
+    let mut notices = Vec::new();
+    if isolation.processes == Processes::Host {
+        notices.push(Notice(
+            "with --pid host the container sees the host's processes in /proc; signals reach its own alone, whose ids are \
+             other ones"
+                .to_owned(),
+        ));
+    }
     let limited = isolation.devices.iter().find(|device| !device.permissions.contains('w'));
     let notice = limited.map(|device| {
         Notice(format!(
@@ -221,7 +255,8 @@ pub fn check(isolation: &Isolation, network: &NetworkMode, hostname: Option<&str
             device.container, device.permissions
         ))
     });
-    Ok(notice.into_iter().collect())
+    notices.extend(notice);
+    Ok(notices)
 }
 
 #[cfg(test)]
@@ -273,6 +308,12 @@ mod tests {
         assert!(check(&joined, &NetworkMode::Private, Some("x")).unwrap_err().to_string().contains("conflicting"));
         let tuned = isolation(|i| (i.ipc, i.sysctls) = (Ipc::Container, vec![sysctl("kernel.shmmax=1").unwrap()]));
         assert!(check(&tuned, &NetworkMode::Private, None).unwrap_err().to_string().contains("other container's"));
+        let shown = isolation(|i| i.processes = pid("host").unwrap());
+        assert_eq!(check(&shown, &NetworkMode::Private, None).unwrap().len(), 1);
+        assert!(keeps_apart(&shown, CapabilitySet::from_names(&["CHOWN", "SYS_ADMIN"]).unwrap()).is_ok());
+        assert!(keeps_apart(&shown, CapabilitySet::from_names(&["SYS_PTRACE"]).unwrap()).is_err());
+        assert!(keeps_apart(&Isolation::default(), CapabilitySet::ALL).is_ok());
+        assert!(pid("container:x").is_err());
         let limited = isolation(|i| i.devices = devices("/dev/null:r").unwrap());
         assert_eq!(check(&limited, &NetworkMode::Private, None).unwrap().len(), 1);
     }

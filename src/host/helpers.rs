@@ -8,6 +8,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Directories searched after `$PATH`.
 const USUAL: [&str; 5] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];
@@ -74,6 +75,16 @@ impl MapHelper {
 /// # Errors
 /// A sentence without a full stop that says what is wrong, and a command or an advice that helps.
 pub fn find_map_helper(helper: MapHelper) -> std::result::Result<PathBuf, Unusable> {
+    // Each start asks twice: when the maps are planned, and when they are written.
+    static FOUND: [OnceLock<PathBuf>; 2] = [const { OnceLock::new() }; 2];
+    let found = &FOUND[helper as usize];
+    match found.get() {
+        Some(path) => Ok(path.clone()),
+        None => look_for_map_helper(helper).map(|path| found.get_or_init(|| path).clone()),
+    }
+}
+
+fn look_for_map_helper(helper: MapHelper) -> std::result::Result<PathBuf, Unusable> {
     let name = helper.name();
     let Some(path) = find(name) else {
         return Err(Unusable { why: format!("{name} is not installed"), remedy: Package::Uidmap.remedy() });

@@ -9,6 +9,7 @@ use super::{helpers, users};
 use crate::error::{Doing, IntoCause, Result};
 use std::fmt;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 pub use super::userns::{UsernsRequest, plan_maps};
 
@@ -95,7 +96,7 @@ pub struct Found {
 /// # Errors
 /// A file that exists but cannot be read.
 pub fn look_up(kind: Kind, owner: &Owner) -> Result<Found> {
-    if let Some(source) = other_source(&read_or_empty("/etc/nsswitch.conf")?) {
+    if let Some(source) = other_source(nsswitch()?) {
         return Ok(ask_getsubids(kind, owner, &source));
     }
     let path = kind.path();
@@ -113,6 +114,15 @@ fn read_or_empty(path: &str) -> Result<Vec<u8>> {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error).doing(|| format!("cannot read {path}")),
+    }
+}
+
+/// nsswitch.conf, which is asked for users and for groups.
+fn nsswitch() -> Result<&'static [u8]> {
+    static TEXT: OnceLock<Vec<u8>> = OnceLock::new();
+    match TEXT.get() {
+        Some(text) => Ok(text),
+        None => read_or_empty("/etc/nsswitch.conf").map(|text| TEXT.get_or_init(|| text).as_slice()),
     }
 }
 

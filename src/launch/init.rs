@@ -6,7 +6,7 @@
 
 use super::Launch;
 use super::payload::{self, Command, Way};
-use super::plan::{Device, Ipc, KernelPaths, Mount, MountKind, RootSource, Sharing};
+use super::plan::{Device, Ipc, KernelPaths, Mount, MountKind, Processes, RootSource, Sharing};
 use super::protocol::{Channel, FromInit, ToInit};
 use super::reaper;
 use super::stdio::{Input, PayloadEnds};
@@ -17,7 +17,7 @@ use crate::net::ResolvedNetwork;
 use crate::rootfs::cover::{self, Covered, DEFAULT_COVERED, NOTHING_COVERED};
 use crate::rootfs::identity::{Identity, resolve_identity};
 use crate::rootfs::kernel_filesystems::{
-    self, CgroupNamespace, KernelFilesystems, NetworkOwner, SharedMemory, Terminal, TtyGroup,
+    self, CgroupNamespace, KernelFilesystems, NetworkOwner, SharedMemory, ShownProcesses, Terminal, TtyGroup,
 };
 use crate::rootfs::overlay::{self, Driver, Durability, Layers};
 use crate::rootfs::resolve::Root;
@@ -333,6 +333,10 @@ impl<'a> Mapped<'a> {
                         shm: self.launch.shared_memory.shm.as_ref().map(AsFd::as_fd),
                         mqueue: self.launch.shared_memory.mqueue.as_ref().map(AsFd::as_fd),
                     },
+                },
+                processes: match plan.isolation.processes {
+                    Processes::Own => ShownProcesses::Own,
+                    Processes::Host => ShownProcesses::Host,
                 },
                 // A sysfs shows its maker's network namespace, and takes root of the user namespace that owns it.
                 network: match self.launch.network.is_own() {

@@ -17,6 +17,9 @@ pub struct Isolation {
     pub uts: Sharing,
     /// `--cgroupns`: what /proc/self/cgroup shows as the root (cgroup_namespaces(7)).
     pub cgroup: Sharing,
+    /// `--pid`: whose processes /proc shows. The pid namespace is the container's own all the same: the kernel ends with it
+    /// whatever the container has started.
+    pub processes: Processes,
     /// The container whose namespaces are shared: the name that was typed, its id once that is known.
     pub container: Option<String>,
     /// `--domainname`: the NIS domain name (setdomainname(2)).
@@ -42,6 +45,17 @@ pub enum Sharing {
     Host,
     /// That of [`Isolation::container`].
     Container,
+}
+
+/// `--pid`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Processes {
+    /// The container's.
+    #[default]
+    Own,
+    /// Those of the pid namespace that rr was started in, by their ids there.
+    Host,
 }
 
 /// `--ipc`

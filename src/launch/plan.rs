@@ -5,7 +5,7 @@
 //! plan is written to `containers/<id>/plan.json` and never changes; it can say what an OCI
 //! runtime-spec `config.json` can say.
 
-pub use super::isolation::{Device, Ipc, Isolation, Masks, Sharing, Sysctl};
+pub use super::isolation::{Device, Ipc, Isolation, Masks, Processes, Sharing, Sysctl};
 use crate::confine::capabilities::Granted;
 pub use crate::confine::rlimits::Rlimit;
 pub use crate::confine::seccomp::{SeccompChoice, SeccompWish};

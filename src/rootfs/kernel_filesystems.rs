@@ -30,6 +30,8 @@ pub struct KernelFilesystems<'a> {
     pub covered: Covered<'a>,
     /// What /dev/shm and /dev/mqueue are.
     pub shm: SharedMemory<'a>,
+    /// Whose processes /proc shows.
+    pub processes: ShownProcesses,
     /// Whether the payload gets a terminal, which is then also /dev/console.
     pub terminal: Terminal,
     /// Whose network namespace the container lives in: sysfs shows that namespace's devices.
@@ -38,6 +40,15 @@ pub struct KernelFilesystems<'a> {
     pub cgroup: CgroupNamespace,
     /// Whether group 5 (tty) is mapped into the user namespace: terminals then belong to it.
     pub tty_group: TtyGroup,
+}
+
+/// See [`KernelFilesystems::processes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownProcesses {
+    /// Those of the pid namespace that init is in.
+    Own,
+    /// Those that the host's /proc shows.
+    Host,
 }
 
 /// See [`KernelFilesystems::shm`].
@@ -137,17 +148,21 @@ const SYSFS_MAGIC: u64 = 0x6265_6572;
 /// pivot_root(2).
 pub fn mount_kernel_filesystems(root: &Root<'_>, wanted: &KernelFilesystems<'_>) -> Result<Mounted> {
     let mut notices = Vec::new();
-    let proc = mount_proc(root, &mut notices)?;
+    let proc = mount_proc(root, wanted.processes, &mut notices)?;
     let sys = mount_sys(root, wanted, &mut notices)?;
     let pty = mount_dev(root, wanted)?;
     cover(proc.as_fd(), sys.as_fd(), &wanted.covered)?;
     Ok(Mounted { pty, notices })
 }
 
-fn mount_proc(root: &Root<'_>, notices: &mut Vec<Notice>) -> Result<OwnedFd> {
+fn mount_proc(root: &Root<'_>, shown: ShownProcesses, notices: &mut Vec<Notice>) -> Result<OwnedFd> {
     let place = top_directory(root, "proc")?;
     let attributes = Attributes::MOUNT_ATTR_NOSUID | Attributes::MOUNT_ATTR_NODEV | Attributes::MOUNT_ATTR_NOEXEC;
-    let proc = match mount::new_mount("proc", &[("source", Some("proc"))], attributes) {
+    let fresh = match shown {
+        ShownProcesses::Own => mount::new_mount("proc", &[("source", Some("proc"))], attributes),
+        ShownProcesses::Host => Ok(bind_outer("/proc", PROC_SUPER_MAGIC, Attributes::empty())?),
+    };
+    let proc = match fresh {
         // The kernel wants to see one proc without anything mounted over parts of it before it lets a
         // user namespace have a fresh one (mount_too_revealing in fs/namespace.c): not so in most
         // containers, and rr may well be run in one.
@@ -419,6 +434,7 @@ mod tests {
 
     const WANTED: KernelFilesystems<'static> = KernelFilesystems {
         shm: SharedMemory::Own { size: 1 << 20 },
+        processes: ShownProcesses::Own,
         terminal: Terminal::Wanted,
         covered: DEFAULT_COVERED,
         network: NetworkOwner::Container,

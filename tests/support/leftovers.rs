@@ -5,6 +5,7 @@
 //! of a container is found by its mounts: its root overlay names the store's layers. The process of a container's
 //! network shows nothing of itself but its name and its parent, a process of that home (prctl(2), PR_SET_DUMPABLE).
 
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,7 @@ pub fn find(base: &Path) -> Vec<String> {
     let mut found: Vec<String> =
         processes(base).iter().map(|process| format!("process {}: {}", process.pid, process.command)).collect();
     found.extend(mounts(base).iter().map(|mount| format!("mount: {mount}")));
+    found.extend(keepers(base).iter().map(|(network, pid)| format!("keeper {pid} of the network {network}")));
     for (kind, directory) in [("container", base.join("data/rr/containers")), ("runtime file", base.join("run/rr"))] {
         found.extend(entries(&directory).iter().map(|path| format!("{kind}: {}", path.display())));
     }
@@ -51,6 +53,18 @@ pub fn processes(base: &Path) -> Vec<Process> {
     found.extend(others.into_iter().filter(hidden));
     found.sort_by_key(|process| process.pid);
     found
+}
+
+/// The networks of the home at `base` that a process keeps, and that process.
+pub fn keepers(base: &Path) -> Vec<(String, i32)> {
+    let keeper = |directory: &PathBuf| {
+        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::SEQPACKET, None).ok()?;
+        let address = SocketAddrUnix::new(directory.join("keeper")).expect("a short path");
+        rustix::net::connect(&socket, &address).ok()?;
+        let pid = rustix::net::sockopt::socket_peercred(&socket).ok()?.pid;
+        Some((directory.file_name()?.to_string_lossy().into_owned(), pid.as_raw_nonzero().get()))
+    };
+    entries(&base.join("data/rr/networks")).iter().filter_map(keeper).collect()
 }
 
 /// Kills the processes of the home at `base` until there are none.

@@ -200,6 +200,11 @@ impl Rr {
         std::fs::remove_dir_all(self.runtime_dir()).expect("the runtime directory can be removed");
     }
 
+    /// The networks of this user's rr that a process keeps, and that process.
+    pub fn keepers(&self) -> Vec<(String, i32)> {
+        leftovers::keepers(&self.base)
+    }
+
     /// The ids of processes that belong to this user's rr, whatever they execute.
     pub fn processes(&self) -> Vec<leftovers::Process> {
         leftovers::processes(&self.base)

@@ -1,6 +1,6 @@
 //! Go templates with the functions that Docker adds to Go's own.
 
-use crate::error::{ExitCode, Failure, Result};
+use crate::error::{ExitCode, Failure, Known, Result, TemplateStage};
 use gotmpl::{FuncMap, MissingKey, Template, TemplateError, Value as Data};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -30,9 +30,9 @@ impl Compiled {
     pub fn new(template: &str, typed: &str) -> Result<Compiled> {
         let labels = Arc::default();
         // Once without END: in the parser's errors it would be named instead of what was typed.
-        empty(&labels).parse(&call_label(template)).map_err(|error| failure(typed, &error))?;
+        empty(&labels).parse(&call_label(template)).map_err(|error| failure(typed, TemplateStage::Parsed, &error))?;
         let parsed = empty(&labels).parse(&(call_label(template) + END));
-        let template = parsed.map_err(|error| failure(typed, &error))?;
+        let template = parsed.map_err(|error| failure(typed, TemplateStage::Parsed, &error))?;
         Ok(Compiled { template, typed: typed.to_owned(), labels })
     }
 
@@ -50,14 +50,16 @@ impl Compiled {
                 Some(text) => Ok(text.to_owned()),
                 None => Err(TemplateError::Exec("unexpected {{end}} or {{else}}".into())),
             })
-            .map_err(|error| failure(&self.typed, &error))
+            .map_err(|error| failure(&self.typed, TemplateStage::Executed, &error))
     }
 }
 
-fn failure(typed: &str, error: &TemplateError) -> Failure {
+fn failure(typed: &str, stage: TemplateStage, error: &TemplateError) -> Failure {
     let text = error.to_string();
     let cause = text.strip_prefix("template: format:").map_or(text.clone(), |rest| format!("at {rest}"));
-    Failure::new(format!("cannot use --format {}", typed.escape_debug()), cause).code(ExitCode::General)
+    Failure::new(format!("cannot use --format {}", typed.escape_debug()), cause)
+        .code(ExitCode::General)
+        .known(Known::Template(stage))
 }
 
 /// A template without text, that knows the functions.

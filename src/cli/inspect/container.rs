@@ -5,7 +5,7 @@ use crate::cli::ps::shows_ports;
 use crate::container::exec;
 use crate::container::health;
 use crate::container::plan::{
-    Device, HealthPlan, Ipc, Isolation, Mount, MountKind, NetworkMode, NetworkPlan, OnFailure, Propagation,
+    Device, HealthPlan, Ipc, Isolation, Mount, MountKind, NetworkMode, NetworkPlan, OnFailure, Processes, Propagation,
     RestartPolicy, RootSource, RunPlan, Sharing,
 };
 use crate::container::record::{Container, Status};
@@ -261,7 +261,10 @@ fn host_config(plan: &RunPlan) -> Value {
         "ExtraHosts": words(&plan.network.add_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect::<Vec<_>>()),
         "GroupAdd": words(&groups),
         "IpcMode": ipc_word(&plan.isolation),
-        "PidMode": "",
+        "PidMode": match plan.isolation.processes {
+            Processes::Own => "",
+            Processes::Host => "host",
+        },
         "Privileged": asked.privileged,
         "PublishAllPorts": plan.network.ports.publish_all,
         "ReadonlyRootfs": plan.read_only,

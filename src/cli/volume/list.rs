@@ -112,16 +112,13 @@ impl Verb for Inspect {
 
 /// A volume as Docker's `GET /volumes/{name}` has it.
 pub fn object(volume: &Volume) -> Value {
-    let map = |map: &std::collections::BTreeMap<String, String>| {
-        if map.is_empty() { Value::Null } else { json!(map) }
-    };
     json!({
         "CreatedAt": volume.metadata.created.to_string(),
         "Driver": "local",
-        "Labels": map(&volume.metadata.labels),
+        "Labels": volume.metadata.labels,
         "Mountpoint": volume.data().display().to_string(),
         "Name": volume.name,
-        "Options": map(&volume.metadata.options),
+        "Options": volume.metadata.options,
         "Scope": "local",
     })
 }
