@@ -15,9 +15,10 @@ use crate::launch::logfile::{Ending, Entry, Stream};
 use crate::launch::protocol::WindowSize;
 use crate::launch::{Event, Interest, Running};
 use crate::store::Store;
+use crate::sys::ready::timespec;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
@@ -335,9 +336,7 @@ impl Client<'_> {
             _ if self.log_has_more => Some(Duration::ZERO),
             deadline => deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())),
         };
-        let timeout =
-            timeout.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) });
-        match poll(&mut fds, timeout.as_ref()) {
+        match poll(&mut fds, timeout.map(timespec).as_ref()) {
             Ok(_) => {
                 let ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
                 let [spoken, signalled, typed] = [0, 1, 2].map(|at: usize| ready(&fds[at]));
@@ -351,7 +350,7 @@ impl Client<'_> {
     /// Whether the stream has something to read at once.
     fn has_more(&self, running: &dyn Followed) -> Result<bool> {
         let Some(stream) = running.stream() else { return Ok(false) };
-        match poll(&mut [PollFd::new(&stream, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+        match poll(&mut [PollFd::new(&stream, PollFlags::IN)], Some(&timespec(Duration::ZERO))) {
             Ok(ready) => Ok(ready > 0),
             Err(Errno::INTR) => Ok(true),
             Err(error) => Err(error).doing(|| "cannot wait for the container"),

@@ -3,7 +3,8 @@
 //! A process id is used again after its process is gone, and after a reboot all of them are. Id, start
 //! time and boot id together name one process for ever.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::sys::ready::timespec;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
@@ -46,10 +47,7 @@ impl ProcessName {
         let Some(pidfd) = self.open()? else { return Ok(true) };
         let deadline = patience.map(|patience| Instant::now() + patience);
         loop {
-            let left = deadline.map(|deadline| {
-                let left = deadline.saturating_duration_since(Instant::now());
-                Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) }
-            });
+            let left = deadline.map(|deadline| timespec(deadline.saturating_duration_since(Instant::now())));
             // A pidfd becomes readable when its process has ended (pidfd_open(2)).
             match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], left.as_ref()) {
                 Err(Errno::INTR) => {}

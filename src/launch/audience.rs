@@ -12,7 +12,8 @@ use super::pump::{self, Buffer, PATIENCE, Side, signal};
 use super::stdio::let_go_of_clients_streams;
 use crate::error::{Doing, Failure, Result};
 use crate::sys::process::Child;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::sys::ready::{is_ready, timespec};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::os::fd::{AsFd, OwnedFd};
@@ -168,8 +169,7 @@ impl Client {
         let Some(stream) = &self.stream else { return };
         if self.left_behind {
             // It has room again: from the next output on it is waited for like others.
-            let mut room = [PollFd::new(stream, PollFlags::OUT)];
-            if poll(&mut room, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0) {
+            if is_ready(stream, PollFlags::OUT) {
                 (self.left_behind, self.stuck, self.taken) = (false, None, usize::MAX);
             }
             return;
@@ -290,8 +290,7 @@ impl Audience {
     ) {
         let Audience { clients, wish, plan, size: last_size } = self;
         clients.retain_mut(|client| {
-            let mut spoken = [PollFd::new(&client.channel, PollFlags::IN)];
-            if poll(&mut spoken, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) != Ok(1) {
+            if !is_ready(&client.channel, PollFlags::IN) {
                 return true;
             }
             let (message, descriptors) = match client.channel.receive_all() {
@@ -377,9 +376,8 @@ impl Audience {
             let mut fds: Vec<PollFd<'_>> =
                 self.clients.iter().map(|client| PollFd::new(&client.channel, PollFlags::IN)).collect();
             fds.extend(listener.map(|listener| PollFd::new(listener, PollFlags::IN)));
-            let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
             // Whatever it says, time and clients are looked at again.
-            let _ = poll(&mut fds, Some(&timeout));
+            let _ = poll(&mut fds, Some(&timespec(left)));
             self.hear(&scene, None, |_| {});
             if let Some(channel) = listener.and_then(Listener::accept) {
                 self.join(channel);
@@ -417,9 +415,8 @@ impl Audience {
         let mut fds: Vec<PollFd<'_>> =
             stuck.filter_map(|client| client.stream.as_ref()).map(|fd| PollFd::new(fd, PollFlags::OUT)).collect();
         let left = self.patience_left().unwrap_or_default();
-        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
         // Whatever it says, `print` is tried again.
-        let _ = poll(&mut fds, Some(&timeout));
+        let _ = poll(&mut fds, Some(&timespec(left)));
     }
 
     /// There is more in the log.

@@ -5,6 +5,7 @@ use super::payload;
 use super::protocol::{Channel, ToClient, ToMonitor, WindowSize};
 use super::{ATTACH_SOCKET, Event};
 use crate::error::{Doing, Failure, Result};
+use crate::sys::ready::is_ready;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
@@ -47,8 +48,7 @@ impl Executing {
         let mut report = Vec::new();
         while read_report(&self.outcome, &mut report)? {}
         payload::read_outcome(&report, &self.command)?;
-        let mut spoken = [PollFd::new(&self.channel, PollFlags::IN)];
-        if poll(&mut spoken, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1)
+        if is_ready(&self.channel, PollFlags::IN)
             && let Some(ToClient::Failed(failure)) = self.channel.receive()?
         {
             return Err(failure);
@@ -142,8 +142,7 @@ fn read_report(outcome: &OwnedFd, report: &mut Vec<u8>) -> Result<bool> {
 pub(super) fn outcome_so_far(outcome: &OwnedFd, command: &str) -> Result<()> {
     let mut report = Vec::new();
     // All that it says is there. Its end need not come: what was executed may have kept the pipe.
-    let mut come = [PollFd::new(outcome, PollFlags::IN)];
-    while poll(&mut come, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(1) && read_report(outcome, &mut report)? {}
+    while is_ready(outcome, PollFlags::IN) && read_report(outcome, &mut report)? {}
     payload::read_outcome(&report, command)
 }
 

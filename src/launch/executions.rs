@@ -6,7 +6,8 @@ use super::monitor::{ToClientChannel, exit_of};
 use super::protocol::{Exit, ToClient, ToMonitor};
 use super::{Keeper, Wish};
 use crate::sys::process::{Child, signal};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::sys::ready::is_ready;
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 use std::os::fd::{AsFd, OwnedFd};
@@ -126,8 +127,7 @@ impl Execution {
     /// Takes one message of its client, if there is one.
     fn hear(&mut self) -> Activity {
         let Some(client) = &self.client else { return Activity::None };
-        let mut spoken = [PollFd::new(client, PollFlags::IN)];
-        if poll(&mut spoken, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) != Ok(1) {
+        if !is_ready(client, PollFlags::IN) {
             return Activity::None;
         }
         match client.receive_with() {

@@ -17,7 +17,8 @@ use super::stdio::MonitorEnds;
 use crate::error::{Doing, Result};
 use crate::sys::memory::release_program_pages;
 use crate::sys::process::Child;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::sys::ready::timespec;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::pty::OpenptFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -235,7 +236,6 @@ impl<'a> Pump<'a> {
         self.executions.watch(&mut fds);
         let disk_full = self.log.as_ref().is_some_and(|log| !log.is_written());
         let urgent = if disk_full { Some(RETRY) } else { audience.patience_left() };
-        let timespec = |left: Duration| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
         let check = self.executions.time_left();
         let settles = urgent.is_none() && !self.settled && check.is_none_or(|left| left > SETTLE);
         let due = urgent.into_iter().chain(check).min();

@@ -17,7 +17,8 @@ use super::resolve::{loopback_only, stand_ins};
 use super::stack::Layout;
 use super::{CONTAINER, Carrier, ForwardDns, GATEWAY, INTERFACE, MTU, NAME_SERVER, Otherwise, ResolvedNetwork, Tool};
 use crate::error::{Doing, Failure, IntoCause, Notice, Result};
-use rustix::event::{PollFd, PollFlags, Timespec};
+use crate::sys::ready::timespec;
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::FdFlags;
 use rustix::pipe::PipeFlags;
@@ -280,7 +281,7 @@ impl Starting {
 
 /// False where nothing came within `limit`.
 fn readable_within(descriptor: BorrowedFd<'_>, limit: Duration) -> rustix::io::Result<bool> {
-    let limit = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: limit.subsec_nanos().into() };
+    let limit = timespec(limit);
     loop {
         match rustix::event::poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&limit)) {
             // A signal that was handled: the wait begins again, and so does the limit.

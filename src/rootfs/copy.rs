@@ -4,9 +4,10 @@
 //! overlay marks them (a character device 0:0 is a whiteout, `user.overlay.opaque` an opaque
 //! directory). Every name is one component below an open directory, and links are never followed.
 
+use super::replicate::times;
 use crate::error::{Failure, Result, errno_text};
 use rustix::fs::{
-    AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod, fgetxattr,
+    AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Uid, XattrFlags, chownat, fchmod, fgetxattr,
     flistxattr, fsetxattr, futimens, linkat, mkdirat, mknodat, openat, readlinkat, statat, symlinkat, unlinkat,
     utimensat,
 };
@@ -178,14 +179,6 @@ fn remove(directory: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<()> {
 
 fn owner(stat: &Stat) -> (Option<Uid>, Option<Gid>) {
     (Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))
-}
-
-fn times(stat: &Stat) -> Timestamps {
-    let time = |seconds, nanoseconds: u64| Timespec { tv_sec: seconds, tv_nsec: nanoseconds as i64 };
-    Timestamps {
-        last_access: time(stat.st_atime, stat.st_atime_nsec),
-        last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
-    }
 }
 
 #[cfg(test)]

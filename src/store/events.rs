@@ -12,7 +12,8 @@
 use super::Store;
 use crate::error::{Doing, Result};
 use jiff::Timestamp;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::sys::ready::timespec;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, inotify};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -239,7 +240,7 @@ impl Reader {
     /// The system's.
     pub fn wait(&self, limit: Option<Duration>) -> Result<()> {
         let doing = || "cannot follow the event log";
-        let limit = limit.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() });
+        let limit = limit.map(timespec);
         match poll(&mut [PollFd::new(&self.watch, PollFlags::IN)], limit.as_ref()) {
             Err(rustix::io::Errno::INTR) => return Ok(()),
             ready => ready.doing(doing)?,

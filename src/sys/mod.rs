@@ -12,6 +12,7 @@ pub mod namespace;
 pub mod net;
 pub mod netlink;
 pub mod process;
+pub mod ready;
 pub mod rlimit;
 pub mod seccomp;
 #[cfg(test)]

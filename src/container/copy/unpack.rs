@@ -13,7 +13,7 @@ use crate::image::unpack::sparse::SparseMap;
 use crate::rootfs::copy_tree::Report;
 use crate::rootfs::replicate::in_proc;
 use crate::rootfs::resolve::Root;
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -116,7 +116,7 @@ impl Unpacker<'_> {
                 }
                 self.report.bytes += entry.size;
                 self.finish(file.as_fd(), entry)?;
-                Ok(rustix::fs::futimens(&file, &timestamps(entry.mtime))?)
+                Ok(rustix::fs::futimens(&file, &entry.mtime.timestamps())?)
             }
             Kind::HardLink => self.hard_link(entry, parent, name, path),
             Kind::Symlink => {
@@ -178,7 +178,7 @@ impl Unpacker<'_> {
         let (uid, gid) = (self.destination.owner)(entry.uid, entry.gid);
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
         rustix::fs::chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(rustix::fs::utimensat(parent, name, &timestamps(entry.mtime), AtFlags::SYMLINK_NOFOLLOW)?)
+        Ok(rustix::fs::utimensat(parent, name, &entry.mtime.timestamps(), AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     fn set_times_of_directories(&self) {
@@ -186,7 +186,7 @@ impl Unpacker<'_> {
         for (path, time) in self.directories.iter().rev() {
             let opened = root.open_existing(&directory.join(path), OFlags::RDONLY | OFlags::DIRECTORY);
             // One that somebody has taken away meanwhile needs no time.
-            if let Err(errno) = opened.and_then(|opened| rustix::fs::futimens(&opened, &timestamps(*time))) {
+            if let Err(errno) = opened.and_then(|opened| rustix::fs::futimens(&opened, &time.timestamps())) {
                 log::debug!("{}: {errno}", path.display());
             }
         }
@@ -277,9 +277,4 @@ fn write_sparse(file: &File, map: &SparseMap, archive: &mut Archive<'_>) -> io::
         }
     }
     Ok(())
-}
-
-fn timestamps(mtime: Time) -> Timestamps {
-    let time = Timespec { tv_sec: mtime.secs, tv_nsec: mtime.nanos.into() };
-    Timestamps { last_access: time, last_modification: time }
 }

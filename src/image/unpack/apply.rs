@@ -12,7 +12,7 @@ use super::sparse::SparseMap;
 use super::tree::{self, During, Found, Problem, Tree};
 use super::{UnmappedIds, UnpackOptions, UnpackReport};
 use crate::error::{Failure, Result};
-use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
@@ -240,7 +240,7 @@ impl<'a> Unpacker<'a> {
             }
         }
         self.remember_squashed(file.as_fd(), owner)?;
-        fs::futimens(&file, &timestamps(entry.mtime)).during("set the time")
+        fs::futimens(&file, &entry.mtime.timestamps()).during("set the time")
     }
 
     /// Symbolic links and fifos.
@@ -270,7 +270,7 @@ impl<'a> Unpacker<'a> {
         for (name, _) in &entry.xattrs {
             self.drop_xattr(entry, name);
         }
-        fs::utimensat(parent, name, &timestamps(entry.mtime), AtFlags::SYMLINK_NOFOLLOW).during("set the time")
+        fs::utimensat(parent, name, &entry.mtime.timestamps(), AtFlags::SYMLINK_NOFOLLOW).during("set the time")
     }
 
     /// A second name for a file of this layer. Whatever the entry says of owner, mode and time is the file's
@@ -456,7 +456,7 @@ impl<'a> Unpacker<'a> {
             self.set_xattr(directory.as_fd(), path, name, value)?;
         }
         self.remember_squashed(directory.as_fd(), owner)?;
-        fs::futimens(directory, &timestamps(end.mtime)).during("set the time")
+        fs::futimens(directory, &end.mtime.timestamps()).during("set the time")
     }
 }
 
@@ -467,12 +467,6 @@ fn whole(problem: Problem) -> Failure {
 
 fn set_owner(file: &OwnedFd, owner: Owner) -> std::result::Result<(), Problem> {
     fs::fchown(file, Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid))).during("set the owner")
-}
-
-/// The time of last access is set to that of modification, so that unpacking twice gives the same.
-fn timestamps(mtime: Time) -> Timestamps {
-    let time = Timespec { tv_sec: mtime.secs, tv_nsec: mtime.nanos.into() };
-    Timestamps { last_access: time, last_modification: time }
 }
 
 /// What becomes of an extended attribute.

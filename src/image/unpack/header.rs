@@ -3,6 +3,8 @@
 //! Four dialects share the first 257 bytes: v7, POSIX ustar, GNU (tar(5) "GNU tar archives") and
 //! star. They differ in what follows: a name prefix, or GNU's sparse map.
 
+use rustix::fs::{Timespec, Timestamps};
+
 /// Size of a header and the unit that data is padded to.
 pub const BLOCK: usize = 512;
 
@@ -47,6 +49,14 @@ pub struct Time {
     pub secs: i64,
     /// 0 to 999,999,999
     pub nanos: u32,
+}
+
+impl Time {
+    /// Both times of a file: that of the last access is set to that of modification, so that unpacking twice gives the same.
+    pub fn timestamps(self) -> Timestamps {
+        let time = Timespec { tv_sec: self.secs, tv_nsec: self.nanos.into() };
+        Timestamps { last_access: time, last_modification: time }
+    }
 }
 
 /// A run of data in a sparse file; all else is holes.
