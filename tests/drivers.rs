@@ -1,5 +1,5 @@
 //! The command lines of programs that drive a runner, as they stand: GitHub's Actions runner and the development
-//! containers' command line. Where one cannot work yet, the test says what is missing, and that rr says so too.
+//! containers' command line.
 
 use crate::support::{Outcome, Registry, Rr, requires};
 use std::io::Read;
@@ -125,13 +125,18 @@ fn githubs_runner_runs_an_action() {
     rr.nothing_is_left();
 }
 
-/// What GitHub's runner asks for and rr does not have yet: each is refused by name, with Docker's exit status.
+/// The image of an action that comes as a Dockerfile, built and run as the runner does it.
 #[test]
-fn what_githubs_runner_asks_for_and_is_missing_is_named() {
+fn githubs_runner_builds_an_actions_image() {
     let rr = user(requires!(Registry::shared()));
-    // Building images is missing.
-    let build = ["build", "-t", "0a1b2c:ee55", "-f", "/work/Dockerfile", "/work"];
-    docker(&rr, &build).exits(1).says("'build' is not a docker command");
+    let context = rr.directory("action");
+    let dockerfile = "FROM alpine:3.20.3\nCOPY entrypoint.sh /\nENTRYPOINT [\"/bin/sh\", \"/entrypoint.sh\"]\n";
+    std::fs::write(context.join("Dockerfile"), dockerfile).expect("own directory");
+    std::fs::write(context.join("entrypoint.sh"), "echo built and run").expect("own directory");
+    let file = context.join("Dockerfile").display().to_string();
+    let build = ["build", "-t", "0a1b2c:ee55", "-f", &file, &context.display().to_string()];
+    docker(&rr, &build).exits(0);
+    assert_eq!(docker(&rr, &["run", "--rm", "0a1b2c:ee55"]).succeeds_quietly().stdout, "built and run\n");
     rr.nothing_is_left();
 }
 
