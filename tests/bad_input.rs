@@ -126,18 +126,39 @@ fn verbs_in_the_wrong_state_are_refused_and_change_nothing() {
             (&["unpause", "running"], [(1, "not paused"), (1, "is not paused"), (125, "not paused")]),
             (
                 &["attach", "ended"],
-                [(1, "attach to a stopped"), (1, "You cannot attach to a stopped container, start it first"), (125, "you can only attach to running containers")],
+                [
+                    (1, "attach to a stopped"),
+                    (1, "You cannot attach to a stopped container, start it first"),
+                    (125, "you can only attach to running containers"),
+                ],
             ),
             (&["top", "ended"], [(1, not_running), (1, not_running), (125, "top can only be used on running")]),
             (&["rm", "running"], [(1, "container is running"), (1, &cannot_remove), (2, "cannot remove container")]),
-            (&["rm", "paused"], [(1, "container is running"), (1, "You cannot remove a paused container"), (2, "paused containers cannot")]),
-            (&["start", "paused"], [(1, "a paused container"), (1, "cannot start a paused container, try unpause instead"), (125, "a paused container")]),
+            (
+                &["rm", "paused"],
+                [
+                    (1, "container is running"),
+                    (1, "You cannot remove a paused container"),
+                    (2, "paused containers cannot"),
+                ],
+            ),
+            (
+                &["start", "paused"],
+                [
+                    (1, "a paused container"),
+                    (1, "cannot start a paused container, try unpause instead"),
+                    (125, "a paused container"),
+                ],
+            ),
             (&["rename", "running", "ended"], [(1, "already in use"), (1, &taken), (125, in_use)]),
             (
                 &["create", "--name", "ended", "--rootfs", "rootfs:O", "true"],
                 [(1, "already in use"), (1, &taken), (125, in_use)],
             ),
-            (&["healthcheck", "run", "running"], [(125, "no defined healthcheck"), (125, "no defined healthcheck"), (125, "no defined healthcheck")]),
+            (
+                &["healthcheck", "run", "running"],
+                [(125, "no defined healthcheck"), (125, "no defined healthcheck"), (125, "no defined healthcheck")],
+            ),
         ],
     );
     assert_eq!(state(states()), before);
@@ -170,8 +191,14 @@ fn templates_filters_and_durations_that_are_none_are_named() {
             (&["volume", "ls", "--format", "{{.ID"], [(1, "unclosed action"), (1, unclosed), (125, "unclosed action")]),
             (&["images", "--format", "{{.ID"], [(1, "unclosed action"), (1, unclosed), (125, "unclosed action")]),
             (&["events", "--until", "0s", "--format", "{{.ID"], [(1, "unclosed"), (64, unclosed), (125, "unclosed")]),
-            (&["ps", "--filter", "nope=1"], [(1, "invalid filter 'nope'"), (1, "Invalid filter 'nope'"), (125, "nope")]),
-            (&["ps", "--filter", "nope"], [(125, "bad format of filter"), (125, "bad format of filter"), (125, "bad format of filter")]),
+            (
+                &["ps", "--filter", "nope=1"],
+                [(1, "invalid filter 'nope'"), (1, "Invalid filter 'nope'"), (125, "nope")],
+            ),
+            (
+                &["ps", "--filter", "nope"],
+                [(125, "bad format of filter"), (125, "bad format of filter"), (125, "bad format of filter")],
+            ),
             (&["ps", "--filter", "status=x"], [(1, "status=x"), (1, "nvalid filter 'status=x'"), (125, "status=x")]),
             (&["ps", "--filter", "health=x"], [(1, "health=x"), (1, "health=x"), (125, "health=x")]),
             (&["volume", "ls", "--filter", "x=1"], [(1, "'x'"), (1, "Invalid filter 'x'"), (125, "'x'")]),

@@ -178,7 +178,9 @@ const STEPS: &[Step] = &[
     dockers("events --since nope --until 0s", &["nope"]),
     dockers("events --since 10m --until 0s --format '{{.Typ'", &["unclosed action"]),
     dockers("events --since 10m --until 0s --format '{{.Nope}}'", &["Nope"]),
-    step("create --name h1 --network none --health-cmd true --health-interval 70s --health-retries 2 alpine:3.20.3 sleep 100"),
+    step(
+        "create --name h1 --network none --health-cmd true --health-interval 70s --health-retries 2 alpine:3.20.3 sleep 100",
+    ),
     step("inspect --format '{{json .Config.Healthcheck.Test}} {{.Config.Healthcheck.Retries}}' h1"),
     step("start h1"),
     step("inspect --format '{{.State.Health.Status}} {{.State.Health.FailingStreak}}' h1"),
@@ -327,7 +329,10 @@ const STEPS: &[Step] = &[
     step("volume inspect --format '{{json .Labels}}' v2"),
     podmans("volume exists v1", &[]),
     podmans("volume exists nosuch", &[]),
-    fails("volume rm nosuch nosuch2", &["No such volume: nosuch", "no volume with name \"nosuch\" found: no such volume"]),
+    fails(
+        "volume rm nosuch nosuch2",
+        &["No such volume: nosuch", "no volume with name \"nosuch\" found: no such volume"],
+    ),
     step("volume ls -q --filter label=a=b"),
     step("volume ls -q --filter name=v1"),
     step("volume inspect --format '{{.Name}} {{.Driver}} {{.Scope}}' v1"),

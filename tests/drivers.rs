@@ -325,7 +325,9 @@ fn a_development_container_keeps_the_users_id_with_podman() {
     let own = rustix::process::getuid().as_raw().to_string();
     let podman = |words: &[&str]| rr.command_as("podman", words).output().succeeds();
     let run = ["run", "--sig-proxy=false", "-a", "STDOUT", "-a", "STDERR", "--userns=keep-id", "--rm"];
-    let ran = podman(&[&run[..], &["--entrypoint", "/bin/sh", "alpine:3.20.3", "-c", "id -u; echo Container started"]].concat());
+    let ran = podman(
+        &[&run[..], &["--entrypoint", "/bin/sh", "alpine:3.20.3", "-c", "id -u; echo Container started"]].concat(),
+    );
     assert_eq!(ran.stdout, format!("{own}\nContainer started\n"));
     podman(&["inspect", "--type", "image", "alpine:3.20.3"]).prints("[\n");
     rr.nothing_is_left();

@@ -238,7 +238,8 @@ fn kill_at_any_point_loses_no_container_and_leaves_nothing() {
         let start = rr.run(["start", &id]);
         // One that shares namespaces starts while the other runs, which may be gone for good.
         let shares = start.stderr.contains("No such container") || start.stderr.contains("non running container");
-        let shares = shares && rr.run(["inspect", "-f", "{{.HostConfig.IpcMode}}", &id]).line().starts_with("container:");
+        let shares =
+            shares && rr.run(["inspect", "-f", "{{.HostConfig.IpcMode}}", &id]).line().starts_with("container:");
         assert!(shares || start.status.success(), "seed {seed}: {name}, {state}: {start}");
         rr.run(["rm", "-f", &id]).succeeds();
     }

@@ -216,9 +216,8 @@ fn the_hosts_processes_are_seen_and_not_reached() {
     let rr = requires!(Rr::with_alpine());
     let me = std::process::id();
     // Their ids are the host's, and what is told of them is what everybody is told.
-    let script = format!(
-        "grep -q . /proc/{me}/status 2>/dev/null && echo seen; ls /proc/{me}/root/ 2>/dev/null || echo closed"
-    );
+    let script =
+        format!("grep -q . /proc/{me}/status 2>/dev/null && echo seen; ls /proc/{me}/root/ 2>/dev/null || echo closed");
     let outcome = rr.sh(&["--pid", "host"], &script).succeeds();
     assert_eq!(outcome.stdout, "seen\nclosed\n", "{outcome}");
     assert!(outcome.stderr.contains("signals reach its own alone"), "{outcome}");

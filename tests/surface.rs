@@ -233,7 +233,11 @@ fn links_named_docker_and_podman_say_it_in_their_words() {
             (2, format!("Error: cannot remove container {id} as it is running")),
         ),
         (&["ps", "--nope"], (125, "unknown flag: --nope".into()), (125, "Error: unknown flag: --nope".into())),
-        (&["ps", "--filter", "nope=1"], (1, "Error response from daemon: Invalid filter 'nope'".into()), (125, "invalid filter 'nope'".into())),
+        (
+            &["ps", "--filter", "nope=1"],
+            (1, "Error response from daemon: Invalid filter 'nope'".into()),
+            (125, "invalid filter 'nope'".into()),
+        ),
         (
             &["create", "--name=it", "--rootfs", "rootfs:O", "true"],
             (1, "Conflict. The container name \"/it\" is already in use by container".into()),

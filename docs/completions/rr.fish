@@ -105,7 +105,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l device -d 'Bind a device o
 complete -c rr -n "__fish_rr_using_subcommand run" -l domainname -d 'Set the container\'s NIS domain name' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l ipc -d 'private, shareable, none, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
-complete -c rr -n "__fish_rr_using_subcommand run" -l pid -d 'private [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l pid -d 'private, or host to show the host\'s processes in /proc [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l uts -d 'private, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s h -l hostname -d 'Set the container\'s host name' -r
@@ -181,7 +181,7 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l device -d 'Bind a devic
 complete -c rr -n "__fish_rr_using_subcommand create" -l domainname -d 'Set the container\'s NIS domain name' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l ipc -d 'private, shareable, none, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
-complete -c rr -n "__fish_rr_using_subcommand create" -l pid -d 'private [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l pid -d 'private, or host to show the host\'s processes in /proc [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l uts -d 'private, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s h -l hostname -d 'Set the container\'s host name' -r
@@ -570,7 +570,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l domainname -d 'Set the container\'s NIS domain name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l ipc -d 'private, shareable, none, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pid -d 'private [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pid -d 'private, or host to show the host\'s processes in /proc [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l uts -d 'private, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the container\'s host name' -r
@@ -646,7 +646,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l domainname -d 'Set the container\'s NIS domain name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l ipc -d 'private, shareable, none, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
-complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pid -d 'private [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pid -d 'private, or host to show the host\'s processes in /proc [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l uts -d 'private, host or container:NAME [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Set the container\'s host name' -r

@@ -22,7 +22,10 @@ impl Filters {
             if !known.contains(&name.as_str()) {
                 let cause = format!("invalid filter '{name}'");
                 let names = format!("there is {}", known.join(", "));
-                return Err(Failure::new(doing(text), cause).hint(names).code(ExitCode::General).known(Known::NoSuchFilter(name)));
+                return Err(Failure::new(doing(text), cause)
+                    .hint(names)
+                    .code(ExitCode::General)
+                    .known(Known::NoSuchFilter(name)));
             }
             filters.0.entry(name).or_default().push(value.trim().to_owned());
         }

@@ -200,9 +200,7 @@ fn podman(verb: &str, failure: &Failure) -> String {
         Some(Known::KillsStopped { id, .. }) => {
             format!("can only kill running containers. {id} is in state exited: container state improper")
         }
-        Some(
-            Known::Usage | Known::Unready | Known::StartsPaused | Known::Template(_) | Known::NoSuchFilter(_),
-        )
+        Some(Known::Usage | Known::Unready | Known::StartsPaused | Known::Template(_) | Known::NoSuchFilter(_))
         | None => failure.to_string(),
     };
     format!("Error: {text}\n")

@@ -11,8 +11,8 @@
 
 use super::Store;
 use crate::error::{Doing, Result};
-use jiff::Timestamp;
 use crate::sys::ready::timespec;
+use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, inotify};
 use serde::{Deserialize, Serialize};

@@ -68,7 +68,10 @@ pub fn remove(store: &Store, container: &Container, force: Force, volumes: Anony
             )
             .code(ExitCode::General)
             .hint(format!("rr rm -f {}", container.plan.name))
-            .known(Known::RemovesRunning { id: container.plan.id.clone(), is_paused: container.state.status == Status::Paused }));
+            .known(Known::RemovesRunning {
+                id: container.plan.id.clone(),
+                is_paused: container.state.status == Status::Paused,
+            }));
         }
         if force == Force::Yes {
             store.tell(&[events::killed(&container.plan, libc::SIGKILL)]);
