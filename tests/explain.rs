@@ -414,6 +414,126 @@ fn an_id_is_told_both_ways() {
     rr.run(["explain"]).fails_with(1, "CONTAINER");
 }
 
+/// What strace(1) sees of each process of a run, by the names of the calls and their arguments.
+fn traced(rr: &Rr, arguments: &[&str]) -> [Vec<String>; 3] {
+    let trace = rr.path("trace");
+    let file = trace.to_str().expect("UTF-8");
+    let binary = rr.binary().to_str().expect("UTF-8");
+    rr.any_command("strace", [&["-f", "-s", "300", "-o", file, binary, "run"], arguments].concat()).output().succeeds();
+    let text = fs::read_to_string(&trace).expect("a trace");
+    // `1234 clone3(…`; what another process interrupts begins on this line all the same.
+    let lines: Vec<(&str, &str)> =
+        text.lines().filter_map(|line| line.split_once(' ')).map(|(pid, call)| (pid, call.trim())).collect();
+    let of =
+        |pid: &str| lines.iter().filter(|(of, _)| *of == pid).map(|(_, call)| (*call).to_owned()).collect::<Vec<_>>();
+    let maker = |flag: &str| lines.iter().find(|(_, call)| call.contains(flag)).expect("a clone3(2)").0;
+    let (client, monitor) = (maker("CLONE_NEWUSER"), maker("CLONE_NEWNS"));
+    let init = lines.iter().find(|(_, call)| call.starts_with("pivot_root(")).expect("a pivot_root(2)").0;
+    [of(client), of(monitor), of(init)]
+}
+
+#[test]
+fn the_steps_of_a_run_are_those_that_are_taken() {
+    let rr = requires!(Rr::with_alpine());
+    requires!(find_command("strace").ok_or("strace is not installed"));
+    let bind = format!("{}:/shown:ro", rr.directory("shown").display());
+    // strace(1) keeps set-user-ID programs from being any: the maps have the user's own id alone.
+    let own = ["--rm", "--uidmap", "0:0:1", "--gidmap", "0:0:1"];
+    let mut seen = 0;
+    for options in [
+        &["--hostname", "classroom"][..],
+        &["--hostname", "classroom", "--network", "none", "-v", &bind, "--tmpfs", "/quick"],
+        &["--privileged", "--uts", "host", "--ipc", "host"],
+        &[
+            "--hostname",
+            "classroom",
+            "--network",
+            "host",
+            "--read-only",
+            "--security-opt",
+            "no-new-privileges",
+            "--ulimit",
+            "nofile=99",
+            "--cap-drop",
+            "ALL",
+        ],
+    ] {
+        let arguments = [&own[..], options, &Rr::ALPINE, &["/bin/true"]].concat();
+        let text = rr.run([&["explain", "--json", "--run"], &arguments[..]].concat()).succeeds().stdout;
+        let steps: Value = serde_json::from_str(&text).expect("JSON");
+        let traces = traced(&rr, &arguments);
+        for (process, trace) in ["Client", "Monitor", "Init"].into_iter().zip(&traces) {
+            let mut rest = trace.iter();
+            for step in list(&steps).iter().filter(|step| step["Process"] == process) {
+                for call in list(&step["Calls"]) {
+                    let told = call["Text"].as_str().expect("a text");
+                    let (name, arguments) = told.split_once('(').expect("a call");
+                    // A path or a flag that is told is in the call, too.
+                    let first = arguments.split([',', ')']).next().unwrap_or_default().trim();
+                    let certain =
+                        ["clone3", "fsopen", "mount", "pivot_root", "umount2", "sethostname", "execve"].contains(&name);
+                    let fits = |call: &&String| {
+                        call.starts_with(&format!("{name}("))
+                            && (!certain || name == "clone3" || call.contains(first))
+                            && (name != "clone3"
+                                || told
+                                    .split(['(', ' ', ')'])
+                                    .filter(|word| word.starts_with("CLONE"))
+                                    .all(|flag| call.contains(flag)))
+                    };
+                    assert!(
+                        rest.any(|call| fits(&call)),
+                        "{options:?}: {process}: {}: {told} is not in\n{}",
+                        step["Name"],
+                        trace.join("\n")
+                    );
+                    seen += 1;
+                }
+            }
+        }
+        // And none of them is left out.
+        let flags: Vec<&str> = traces[1]
+            .iter()
+            .filter(|call| call.starts_with("clone3("))
+            .flat_map(|call| call.split(['{', '=', '|', ',']))
+            .filter(|word| word.starts_with("CLONE_NEW"))
+            .collect();
+        let told = steps.to_string();
+        assert!(flags.iter().all(|flag| told.contains(flag)), "{flags:?}");
+    }
+    assert!(seen > 150, "{seen}");
+    rr.nothing_is_left();
+}
+
+#[test]
+fn a_run_tells_its_steps_as_they_are_taken() {
+    let rr = requires!(Rr::with_alpine());
+    let arguments = [&["--rm"], &Rr::ALPINE[..], &["echo", "hello"]].concat();
+    let planned = rr.run([&["explain", "--json", "--run"], &arguments[..]].concat()).succeeds().stdout;
+    let planned: Value = serde_json::from_str(&planned).expect("JSON");
+    let outcome = rr.run([&["run", "--explain"], &arguments[..]].concat()).succeeds();
+    assert_eq!(outcome.stdout, "hello\n");
+    let mut names = BTreeSet::new();
+    let mut passed = 0.0;
+    for line in outcome.stderr.lines().filter(|line| line.starts_with('+')) {
+        let words: Vec<&str> = line.trim_start_matches('+').split_whitespace().collect();
+        let time: f64 = words[0].parse().expect("milliseconds");
+        assert_eq!(words[1], "ms");
+        names.insert(words[2].to_owned());
+        passed = f64::max(passed, time);
+    }
+    let wanted: BTreeSet<String> =
+        list(&planned).iter().filter_map(|step| step["Name"].as_str()).map(str::to_owned).collect();
+    assert_eq!(names, wanted);
+    assert!(passed > 0.0);
+    // Nothing of it where it was not asked for.
+    rr.run([&["run"], &arguments[..]].concat()).succeeds().says("");
+    rr.run([&["explain", "--run"], &arguments[..]].concat()).succeeds().prints("What `rr run` would do");
+    rr.run(["explain", "--run", "--no-such-option", "x"]).fails_with(125, "--no-such-option");
+    rr.run(["explain", "--run", "--rootfs", "/nowhere", "true"]).fails_with(1, "/nowhere");
+    rr.nothing_is_left();
+}
+
 /// The page of a container in a real browser.
 #[test]
 fn the_page_is_read_by_a_browser() {

@@ -6,7 +6,8 @@ use super::run_flags::{ClientOptions, RunFlags};
 use super::verbs::Verb;
 use super::{output, report};
 use crate::container::networks;
-use crate::container::options::Source;
+use crate::container::options::{CreateOptions, Source};
+use crate::container::plan::RunPlan;
 use crate::container::published;
 use crate::container::record::{self, AnonymousVolumes, Force};
 use crate::container::run::{self, Created};
@@ -18,7 +19,7 @@ use crate::host::userns::plan_maps;
 use crate::image::{Image, reference::ImageName};
 use crate::launch::Presence;
 use crate::net;
-use crate::store::Store;
+use crate::store::{Lock, Store};
 
 /// Create a container, to be started later
 #[derive(Debug, clap::Parser)]
@@ -51,6 +52,43 @@ pub enum Next {
 /// # Errors
 /// Whatever stands against it; then there is no container.
 pub fn make(flags: RunFlags, next: Next) -> Result<(Created, ClientOptions)> {
+    let Wanted { store, options, client, ids, in_use, image } = want(flags, next)?;
+    let image = image.as_ref().map(|(name, image)| (name.as_str(), image));
+    let cidfile = client.cidfile.as_deref().map(CidFile::new).transpose()?;
+    if let Some(name) = &client.replace {
+        remove_named(&store, name)?;
+    }
+    let created = run::create(&store, options, image, ids)?;
+    drop(in_use);
+    if let Some(cidfile) = cidfile {
+        cidfile.write(&created.plan().id)?;
+    }
+    Ok((created, client))
+}
+
+/// The plan of the container that the flags describe, which is not made: its image is fetched where it is missing.
+///
+/// # Errors
+/// As for [`make`].
+pub fn plan(flags: RunFlags) -> Result<(Store, RunPlan)> {
+    let Wanted { store, options, ids, image, .. } = want(flags, Next::Kept)?;
+    let image = image.as_ref().map(|(name, image)| (name.as_str(), image));
+    let plan = run::decide(&store, options, image, ids)?;
+    Ok((store, plan))
+}
+
+/// What is known before a container is made.
+struct Wanted {
+    store: Store,
+    options: CreateOptions,
+    client: ClientOptions,
+    ids: IdMaps,
+    /// Held until the record names the layers: nothing that collects garbage takes them meanwhile.
+    in_use: Lock,
+    image: Option<(String, Image)>,
+}
+
+fn want(flags: RunFlags, next: Next) -> Result<Wanted> {
     let (mut options, client) = flags.into_options()?;
     options.foreground = next == Next::Started(Presence::Attached);
     // A wrong RR_OVERLAY is told before anything is made.
@@ -65,27 +103,16 @@ pub fn make(flags: RunFlags, next: Next) -> Result<(Created, ClientOptions)> {
     if next != Next::Kept && client.replace.is_none() {
         published::check(&store, &options.network)?;
     }
-    let cidfile = client.cidfile.as_deref().map(CidFile::new).transpose()?;
     let (ids, notices) = plan_maps(&options.userns)?;
     for notice in notices.iter().chain(&client.notices) {
         report::notice(&notice.0);
     }
-    // Held until the record names the layers: nothing that collects garbage takes them meanwhile.
     let in_use = store.lock_shared()?;
     let image = match &options.source {
         Source::Image(name) => Some((name.clone(), image_for(&store, &dirs, name, &ids, &client)?)),
         Source::Directory(_) | Source::OverlaidDirectory(_) => None,
     };
-    let image = image.as_ref().map(|(name, image)| (name.as_str(), image));
-    if let Some(name) = &client.replace {
-        remove_named(&store, name)?;
-    }
-    let created = run::create(&store, options, image, ids)?;
-    drop(in_use);
-    if let Some(cidfile) = cidfile {
-        cidfile.write(&created.plan().id)?;
-    }
-    Ok((created, client))
+    Ok(Wanted { store, options, client, ids, in_use, image })
 }
 
 /// Removes the container of this name, if there is one: not one whose id begins with it.

@@ -7,8 +7,11 @@
 
 use super::personality;
 use crate::error::{Failure, Result};
-use log::LevelFilter;
+use crate::launch::STEP;
+use log::{Level, LevelFilter};
 use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Prints a failure and its hints.
 pub fn failure(failure: &Failure) {
@@ -80,6 +83,25 @@ pub fn start_log(level: Option<&str>, debug: bool) -> Result<()> {
     Ok(())
 }
 
+/// What makes a text of a step's name.
+type Teller = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Who tells the steps of a start, where that was asked for. A process that was forked has it as well.
+static STEPS: OnceLock<Teller> = OnceLock::new();
+
+/// From here on each step of the start sequence ([`launch::STEP`]) that `tell` knows is told on standard error.
+pub fn listen_to_steps(tell: Teller) {
+    let _ = STEPS.set(tell);
+    // One is there already where the log is wanted too.
+    if log::set_logger(&Stderr).is_ok() || log::max_level() < LevelFilter::Debug {
+        log::set_max_level(LevelFilter::Debug);
+        ONLY_STEPS.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Nobody has asked for the rest of the log.
+static ONLY_STEPS: AtomicBool = AtomicBool::new(false);
+
 /// The logger: `rr[debug] launch: stage UserNsCreated`.
 struct Stderr;
 
@@ -91,6 +113,14 @@ impl log::Log for Stderr {
 
     fn log(&self, record: &log::Record<'_>) {
         if !self.enabled(record.metadata()) {
+            return;
+        }
+        if record.target() == STEP
+            && let Some(text) = STEPS.get().and_then(|tell| tell(&record.args().to_string()))
+        {
+            return to_stderr(&text);
+        }
+        if ONLY_STEPS.load(Ordering::Relaxed) && record.level() > Level::Warn {
             return;
         }
         let module = record.target().strip_prefix("rr::").unwrap_or(record.target());

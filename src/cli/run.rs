@@ -2,10 +2,10 @@
 
 use super::attach::Input;
 use super::create::{Next, make};
-use super::output;
 use super::run_flags::{AttachedStreams, RunFlags};
 use super::start::{start_attached, start_detached};
 use super::verbs::Verb;
+use super::{explain, output, store};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::launch::Presence;
 use rustix::stdio::{dup2_stderr, dup2_stdout, stderr, stdout};
@@ -19,8 +19,18 @@ pub struct Run {
     /// Leave the container running and print its id
     #[arg(short, long)]
     detach: bool,
+    /// Tell each step of the start as it happens, with the system calls and their manual pages (rr's own)
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     flags: RunFlags,
+}
+
+impl Run {
+    /// What there is to say about the container itself.
+    pub fn into_flags(self) -> RunFlags {
+        self.flags
+    }
 }
 
 impl Verb for Run {
@@ -32,6 +42,9 @@ impl Verb for Run {
         }
         let presence = if self.detach { Presence::Detached } else { Presence::Attached };
         let (created, client) = make(self.flags, Next::Started(presence))?;
+        if self.explain {
+            explain::listen(&store()?, created.plan())?;
+        }
         if presence == Presence::Detached {
             let id = created.plan().id.clone();
             start_detached(created)?;

@@ -63,19 +63,9 @@ pub fn create(
     ids: IdMaps,
 ) -> Result<Created> {
     let name_choice = if options.name.is_some() { NameChoice::Given } else { NameChoice::Suggested };
-    let facts = image.map(|(name, image)| ImageFacts {
-        used: ImageUse { name: name.to_owned(), id: image.id.to_string(), manifest: image.manifest_digest.to_string() },
-        diff_ids: image.visible_layers().iter().map(|layer| layer.diff_id.to_string()).collect(),
-        defaults: image.config.config.clone(),
-    });
-    let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let user = match options.userns.kept_ids() {
-        Some(_) => users::look_up(users::Key::Uid(rustix::process::geteuid().as_raw()))?,
-        None => None,
-    };
     let from = inherit_mounts(store, &mut options)?;
     let _networks = networks::hold(store, &options.network)?;
-    let mut plan = resolve_plan(options, facts, HostFacts { hostname, ids, user })?;
+    let mut plan = merge(options, image, ids)?;
     // What must be there before it can be mounted. Docker makes a missing source of a `-v`.
     for mount in &plan.mounts {
         if let MountKind::Bind { source, create_source: true, .. } = &mount.kind {
@@ -88,6 +78,34 @@ pub fn create(
     }
     let (plan, held) = create_with_volumes(store, plan, name_choice, &from)?;
     Ok(Created { store: store.clone(), plan, held, made: Made::Now })
+}
+
+/// What would be decided, and nothing made.
+///
+/// # Errors
+/// Options that contradict each other, or the system's.
+pub fn decide(
+    store: &Store,
+    mut options: CreateOptions,
+    image: Option<(&str, &Image)>,
+    ids: IdMaps,
+) -> Result<RunPlan> {
+    inherit_mounts(store, &mut options)?;
+    merge(options, image, ids)
+}
+
+fn merge(options: CreateOptions, image: Option<(&str, &Image)>, ids: IdMaps) -> Result<RunPlan> {
+    let facts = image.map(|(name, image)| ImageFacts {
+        used: ImageUse { name: name.to_owned(), id: image.id.to_string(), manifest: image.manifest_digest.to_string() },
+        diff_ids: image.visible_layers().iter().map(|layer| layer.diff_id.to_string()).collect(),
+        defaults: image.config.config.clone(),
+    });
+    let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let user = match options.userns.kept_ids() {
+        Some(_) => users::look_up(users::Key::Uid(rustix::process::geteuid().as_raw()))?,
+        None => None,
+    };
+    resolve_plan(options, facts, HostFacts { hostname, ids, user })
 }
 
 /// `--volumes-from`: adds the other containers' binds and volumes where nothing else is mounted, a later

@@ -4,13 +4,13 @@
 //! compile: [`Isolated`] → [`Mapped`] → [`Rooted`] → [`Confined`] → the payload. What a stage may
 //! assume and must not do stands with its type. A failure goes to the monitor as a message.
 
-use super::Launch;
 use super::payload::{self, Command, Way};
 use super::plan::{Device, Ipc, KernelPaths, Mount, MountKind, Processes, RootSource, Sharing};
 use super::protocol::{Channel, FromInit, ToInit};
 use super::reaper;
 use super::stdio::{Input, PayloadEnds};
 use super::user_namespace::{OldGroups, become_root};
+use super::{Launch, step};
 use crate::error::{Doing, ExitCode, Failure, Result, errno_text};
 use crate::host::ids::{InsideId, OVERFLOW_ID};
 use crate::net::ResolvedNetwork;
@@ -57,24 +57,25 @@ fn explain_missing_call(failure: Failure) -> Failure {
 
 /// The page to read: everything between a new set of namespaces and the payload.
 fn sequence(launch: &Launch<'_>, monitor: &ToMonitor, streams: PayloadEnds) -> Result<Infallible> {
+    step("open_sources");
     let isolated = Isolated::new(launch, monitor, streams)?;
-    log::debug!("become_ns_root");
     let mapped = isolated.become_ns_root()?;
-    log::debug!("make_mounts_private");
+    step("make_mounts_private");
     mapped.make_mounts_private()?;
-    log::debug!("write_names");
+    step("write_names");
     let names = mapped.write_names()?;
-    log::debug!("mount_overlay");
+    step("mount_overlay");
     let tree = mapped.mount_overlay()?;
     mapped.add_user_entry(&tree)?;
-    log::debug!("mount_kernel_filesystems");
+    step("mount_kernel_filesystems");
     let terminal = mapped.mount_kernel_filesystems(&tree)?;
-    log::debug!("bind_volumes");
+    step("bind_volumes");
     mapped.bind_volumes(&tree, &names).map_err(|failure| mapped.explain_foreign_root(&tree, failure))?;
-    log::debug!("pivot, detach_old_root");
+    step("pivot");
     let rooted = mapped.pivot(tree, terminal)?;
-    // The last line: from here on standard error is the payload's.
-    log::debug!("confine, exec_payload");
+    // The last lines: from here on standard error is the payload's.
+    step("confine");
+    step("exec_payload");
     let confined = rooted.confine()?;
     confined.exec_payload()
 }
@@ -136,7 +137,9 @@ impl<'a> Isolated<'a> {
 
     /// Waits until the client has written the maps, then takes id 0.
     fn become_ns_root(self) -> Result<Mapped<'a>> {
-        match self.monitor.receive()? {
+        let told = self.monitor.receive()?;
+        step("become_ns_root");
+        match told {
             Some(ToInit::IdsMapped) => {}
             Some(other) => return Err(Failure::new("cannot start init", format!("unexpected message {other:?}"))),
             None => exit_now(ExitCode::Runner.number()),

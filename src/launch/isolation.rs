@@ -1,11 +1,22 @@
 //! What a container shares with the host, and what is set in the namespaces that are its own.
 
-use super::plan::{Mount, MountKind};
+use super::plan::{Mount, MountKind, RunPlan};
 use crate::error::{Doing, Notice, Result, errno_text};
+use crate::net::ResolvedNetwork;
 use crate::rootfs::mount::{MountFlags, Propagation, Relabel};
 use crate::sys::process::Namespaces;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+
+/// The namespaces that the container's init is made in, besides the monitor's user namespace.
+pub fn namespaces(plan: &RunPlan, network: &ResolvedNetwork) -> Namespaces {
+    let mut all =
+        Namespaces::MOUNT.and(Namespaces::PID).and(Namespaces::UTS).and(Namespaces::IPC).and(Namespaces::CGROUP);
+    if network.is_own() {
+        all = all.and(Namespaces::NETWORK);
+    }
+    plan.isolation.own(all)
+}
 
 /// Part of a plan; the default is a container with every namespace of its own and nothing set in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

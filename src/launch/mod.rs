@@ -124,6 +124,15 @@ const ANSWER_SECONDS: i64 = 30;
 /// The socket in a container's directory where its monitor listens for later clients.
 pub const ATTACH_SOCKET: &str = "attach";
 
+/// What [`step`] logs to, for whoever listens to that alone.
+pub const STEP: &str = "rr::step";
+
+/// Says which step of the start sequence comes next, by its name in the module's diagram. Costs one comparison where
+/// nobody listens.
+fn step(name: &str) {
+    log::debug!(target: STEP, "{name}");
+}
+
 /// Whoever keeps the container's record; called in the monitor.
 pub trait Keeper {
     /// The payload runs; the names are missing where it has ended already. `ports` lead into it.
@@ -232,11 +241,11 @@ pub fn start(launch: &Launch<'_>, keeper: &mut dyn Keeper, notice: &mut dyn FnMu
     if !launch.plan.stdio.tty && !launch.plan.ids.root_reaches(user, group) {
         open_pipes_to_all();
     }
-    log::debug!("spawn_child");
+    step("spawn_child");
     let (mut running, monitor) = spawn_child(launch, keeper)?;
     // The monitor has them now.
     drop(launch.ports.take());
-    log::debug!("write_id_maps");
+    step("write_id_maps");
     if launch.parents.is_empty() {
         id_maps::write_id_maps(monitor.child.pid, &launch.plan.ids)?.wait()?;
     }

@@ -15,13 +15,13 @@ use super::payload;
 use super::plan::RootSource;
 use super::protocol::{Channel, Exit, FromInit, Listener, ToClient, ToInit, ToMonitor};
 use super::stdio::{self, MonitorEnds, Output, PayloadEnds};
-use super::{ATTACH_SOCKET, Keeper, Launch, Presence, Sequel, Wish, init, pump};
+use super::{ATTACH_SOCKET, Keeper, Launch, Presence, Sequel, Wish, init, pump, step};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
 use crate::net::{self, ports::OpenPorts};
 use crate::rootfs::fuse;
 use crate::rootfs::overlay::{self, Layers};
-use crate::sys::process::{Child, Cloned, Namespaces, clone_into, close_inherited, exit_now};
+use crate::sys::process::{Child, Cloned, clone_into, close_inherited, exit_now};
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -131,7 +131,7 @@ fn run_once(
         true => Default::default(),
         false => stdio::make_pipes(launch.input, &launch.output, &launch.pipes)?,
     };
-    log::debug!("unshare_rest");
+    step("unshare_rest");
     let mut container = Starting::unshare_rest(launch, payload_ends)?;
     container.ports = match round {
         Round::First => launch.ports.take(),
@@ -228,12 +228,7 @@ impl Starting {
     /// kernel builds the namespaces while newuidmap and newgidmap run.
     fn unshare_rest(launch: &Launch<'_>, streams: PayloadEnds) -> Result<Starting> {
         let (channel, inits_end) = super::protocol::channel_pair()?;
-        let mut namespaces =
-            Namespaces::MOUNT.and(Namespaces::PID).and(Namespaces::UTS).and(Namespaces::IPC).and(Namespaces::CGROUP);
-        if launch.network.is_own() {
-            namespaces = namespaces.and(Namespaces::NETWORK);
-        }
-        let namespaces = launch.plan.isolation.own(namespaces);
+        let namespaces = super::isolation::namespaces(launch.plan, launch.network);
         match clone_into(namespaces).doing(|| "cannot make the container's namespaces")? {
             Cloned::Child => {
                 drop(channel);

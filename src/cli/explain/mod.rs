@@ -4,15 +4,20 @@ mod document;
 mod id;
 mod page;
 mod path;
+mod steps;
 mod text;
 
 use super::verbs::Verb;
-use super::{output, store};
+use super::{output, store, tree};
 use crate::container::explain::Picture;
+use crate::container::plan::RunPlan;
 use crate::container::record;
 use crate::error::{Doing, ExitCode, Failure, Result};
+use crate::store::Store;
 use document::Part;
 use rustix::termios::{isatty, tcgetwinsize};
+use std::ffi::OsString;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use text::{Color, Look};
 
@@ -23,7 +28,7 @@ use text::{Color, Look};
 #[derive(Debug, clap::Parser)]
 #[command(
     override_usage = "rr explain [OPTIONS] CONTAINER\n       rr explain --path FILE [--as USER] CONTAINER\n       \
-                            rr explain --id NUMBER [--userns MODE]"
+                            rr explain --id NUMBER [--userns MODE]\n       rr explain [--json] --run [RUN-OPTIONS] IMAGE [COMMAND]"
 )]
 pub struct Explain {
     /// Show these parts only
@@ -47,6 +52,15 @@ pub struct Explain {
     /// Group ids that are mapped, as in `run`
     #[arg(long, value_name = "CONTAINER:HOST[:SIZE]", requires = "id")]
     gidmap: Vec<String>,
+    /// Tell each step of the run that the rest of the line describes as for `rr run`, and start nothing
+    #[arg(
+        long,
+        value_name = "RUN-ARGUMENT",
+        num_args = 1..,
+        allow_hyphen_values = true,
+        conflicts_with_all = ["only", "path", "id", "html", "container"]
+    )]
+    run: Option<Vec<OsString>>,
     /// Write one page with drawings into this file instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["path", "id", "json"])]
     html: Option<PathBuf>,
@@ -54,7 +68,7 @@ pub struct Explain {
     #[arg(long)]
     json: bool,
     /// Name or id
-    #[arg(value_name = "CONTAINER", required_unless_present = "id")]
+    #[arg(value_name = "CONTAINER", required_unless_present_any = ["id", "run"])]
     container: Option<String>,
 }
 
@@ -63,6 +77,13 @@ impl Verb for Explain {
         if let Some(number) = self.id {
             let answers = id::ask(number, self.userns.as_deref(), &self.uidmap, &self.gidmap)?;
             return self.answer(&answers, || id::text(&answers, look()));
+        }
+        if let Some(words) = &self.run {
+            return match steps::of_words(words)? {
+                Some((plan, steps)) => self.answer(&steps, || steps::text(&plan, &steps, look())),
+                None => output::text(&tree::help_of(<super::run::Run as clap::CommandFactory>::command(), "run"))
+                    .map(|()| 0),
+            };
         }
         let store = store()?;
         let container = record::find(&store, self.container.as_deref().unwrap_or_default())?;
@@ -102,12 +123,24 @@ impl Explain {
 /// What a page or a pipe is as wide as.
 const USUAL_WIDTH: usize = 100;
 
-/// As the terminal is, if standard output is one; COLUMNS goes before what it says.
+/// For standard output.
 fn look() -> Look {
-    let stdout = rustix::stdio::stdout();
-    let is_terminal = isatty(stdout);
+    look_of(rustix::stdio::stdout())
+}
+
+/// Has each step of a start told on standard error.
+///
+/// # Errors
+/// The steps cannot be told.
+pub fn listen(store: &Store, plan: &RunPlan) -> Result<()> {
+    steps::listen(store, plan, look_of(rustix::stdio::stderr()))
+}
+
+/// As the terminal is, if it is one; COLUMNS goes before what it says.
+fn look_of(stream: BorrowedFd<'_>) -> Look {
+    let is_terminal = isatty(stream);
     let asked = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|&columns| columns > 0);
-    let of_terminal = || tcgetwinsize(stdout).ok().filter(|_| is_terminal).map(|size| usize::from(size.ws_col));
+    let of_terminal = || tcgetwinsize(stream).ok().filter(|_| is_terminal).map(|size| usize::from(size.ws_col));
     let width = asked.or_else(of_terminal).filter(|&columns: &usize| columns > 0).unwrap_or(USUAL_WIDTH);
     // no-color.org; a terminal without the sequences says so.
     let plain = std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty())

@@ -42,6 +42,13 @@ impl Look {
         self.wrap("2", text)
     }
 
+    /// A line, further ones after four blanks more.
+    pub fn hanging(self, text: &str, indent: &str) -> String {
+        let width = self.width.max(NARROWEST) - indent.len() - 4;
+        let lines = wrapped(text, width).into_iter().enumerate();
+        lines.map(|(at, line)| format!("{indent}{}{line}\n", if at > 0 { "    " } else { "" })).collect()
+    }
+
     /// The same over several lines, each after `indent`.
     fn dim_lines(self, text: &str, indent: &str) -> String {
         let width = self.width.max(NARROWEST) - indent.len();

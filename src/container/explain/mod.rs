@@ -14,6 +14,7 @@ pub mod network;
 pub mod path;
 pub mod processes;
 pub mod rights;
+pub mod steps;
 
 use super::record::Container;
 use crate::error::Result;
