@@ -1278,7 +1278,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__explain)
-            opts="-h --only --path --as --id --userns --uidmap --gidmap --html --json --help"
+            opts="-h --only --path --as --id --userns --uidmap --gidmap --run --html --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1309,6 +1309,10 @@ _rr() {
                     return 0
                     ;;
                 --gidmap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1602,7 +1606,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__container__subcmd__run)
-            opts="-d -a -e -h -i -l -p -P -q -t -u -v -w --detach --authfile --tls-verify --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --ip --ip6 --mac-address --net --network --net-alias --network-alias --publish --publish-all --platform --privileged --pull --quiet --read-only --read-only-tmpfs --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-d -a -e -h -i -l -p -P -q -t -u -v -w --detach --explain --authfile --tls-verify --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --ip --ip6 --mac-address --net --network --net-alias --network-alias --publish --publish-all --platform --privileged --pull --quiet --read-only --read-only-tmpfs --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2522,7 +2526,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__explain)
-            opts="-h --only --path --as --id --userns --uidmap --gidmap --html --json --help"
+            opts="-h --only --path --as --id --userns --uidmap --gidmap --run --html --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2553,6 +2557,10 @@ _rr() {
                     return 0
                     ;;
                 --gidmap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3684,7 +3692,7 @@ _rr() {
             return 0
             ;;
         rr__subcmd__run)
-            opts="-d -a -e -h -i -l -p -P -q -t -u -v -w --detach --authfile --tls-verify --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --ip --ip6 --mac-address --net --network --net-alias --network-alias --publish --publish-all --platform --privileged --pull --quiet --read-only --read-only-tmpfs --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
+            opts="-d -a -e -h -i -l -p -P -q -t -u -v -w --detach --explain --authfile --tls-verify --attach --cap-add --cap-drop --cidfile --detach-keys --entrypoint --env --env-file --gidmap --group-add --health-cmd --health-interval --health-on-failure --health-retries --health-start-interval --health-start-period --health-timeout --no-healthcheck --cgroupns --device --domainname --ipc --oom-score-adj --pid --sysctl --uts --hostname --init --interactive --label --label-file --log-driver --log-opt --mount --name --add-host --dns --dns-opt --dns-option --dns-search --expose --ip --ip6 --mac-address --net --network --net-alias --network-alias --publish --publish-all --platform --privileged --pull --quiet --read-only --read-only-tmpfs --replace --restart --rm --rootfs --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --strict-ids --tmpfs --tty --uidmap --ulimit --user --userns --volume --volumes-from --workdir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -145,6 +145,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -s v -l volume -d 'Mount a di
 complete -c rr -n "__fish_rr_using_subcommand run" -l volumes-from -d 'Mount the binds and volumes of another container as well' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s w -l workdir -d 'Directory to start in' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s d -l detach -d 'Leave the container running and print its id'
+complete -c rr -n "__fish_rr_using_subcommand run" -l explain -d 'Tell each step of the start as it happens, with the system calls and their manual pages (rr\'s own)'
 complete -c rr -n "__fish_rr_using_subcommand run" -l no-healthcheck -d 'Do not check the container\'s health, whatever the image says'
 complete -c rr -n "__fish_rr_using_subcommand run" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand run" -s i -l interactive -d 'Keep standard input open'
@@ -311,6 +312,7 @@ complete -c rr -n "__fish_rr_using_subcommand explain" -l id -d 'Tell what an id
 complete -c rr -n "__fish_rr_using_subcommand explain" -l userns -d 'How ids are mapped, as in `run`' -r
 complete -c rr -n "__fish_rr_using_subcommand explain" -l uidmap -d 'Ids that are mapped, as in `run`' -r
 complete -c rr -n "__fish_rr_using_subcommand explain" -l gidmap -d 'Group ids that are mapped, as in `run`' -r
+complete -c rr -n "__fish_rr_using_subcommand explain" -l run -d 'Tell each step of the run that the rest of the line describes as for `rr run`, and start nothing' -r
 complete -c rr -n "__fish_rr_using_subcommand explain" -l html -d 'Write one page with drawings into this file instead' -r -F
 complete -c rr -n "__fish_rr_using_subcommand explain" -l json -d 'Print JSON'
 complete -c rr -n "__fish_rr_using_subcommand explain" -s h -l help -d 'Print help'
@@ -610,6 +612,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l volumes-from -d 'Mount the binds and volumes of another container as well' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s w -l workdir -d 'Directory to start in' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s d -l detach -d 'Leave the container running and print its id'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l explain -d 'Tell each step of the start as it happens, with the system calls and their manual pages (rr\'s own)'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l no-healthcheck -d 'Do not check the container\'s health, whatever the image says'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l init -d 'Run rr as process 1, to forward signals and reap orphans'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s i -l interactive -d 'Keep standard input open'
@@ -776,6 +779,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from explain" -l userns -d 'How ids are mapped, as in `run`' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from explain" -l uidmap -d 'Ids that are mapped, as in `run`' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from explain" -l gidmap -d 'Group ids that are mapped, as in `run`' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from explain" -l run -d 'Tell each step of the run that the rest of the line describes as for `rr run`, and start nothing' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from explain" -l html -d 'Write one page with drawings into this file instead' -r -F
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from explain" -l json -d 'Print JSON'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from explain" -s h -l help -d 'Print help'
