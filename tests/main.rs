@@ -13,6 +13,7 @@ mod commit;
 mod confine;
 mod cp;
 mod crossing;
+mod demo;
 mod detach;
 mod differential;
 mod doctor;

@@ -508,12 +508,16 @@ impl KeyWatch<'_> {
 }
 
 /// Raw mode of the terminal at standard input (termios(3)); the old mode comes back on drop.
-struct RawMode {
+pub(super) struct RawMode {
     before: Termios,
 }
 
 impl RawMode {
-    fn enter() -> Result<RawMode> {
+    /// Enters it.
+    ///
+    /// # Errors
+    /// Standard input is no terminal, or is gone.
+    pub(super) fn enter() -> Result<RawMode> {
         let doing = || "cannot put the terminal into raw mode";
         let before = tcgetattr(stdin()).doing(doing)?;
         let mut raw = before.clone();

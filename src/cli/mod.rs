@@ -16,6 +16,7 @@ mod commit;
 mod confirm;
 mod cp;
 mod create;
+mod demo;
 mod destination;
 mod diff;
 mod doctor;

@@ -136,7 +136,7 @@ impl Fetch<'_> {
 }
 
 /// What the image is called in full, as `docker pull` prints it last: `docker.io/library/alpine:latest`.
-fn known_as(image: &Image, typed: &ImageName) -> String {
+pub(super) fn known_as(image: &Image, typed: &ImageName) -> String {
     let same = |name: &&Reference| match typed {
         ImageName::Registry { reference, .. } => name.path() == reference.path() && name.tag() == reference.tag(),
         _ => true,

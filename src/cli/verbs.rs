@@ -77,6 +77,7 @@ pub const VERBS: &[Entry] = &[
     entry::<super::system::Reset>(&["system reset"]),
     entry::<super::version::Version>(&["version"]),
     entry::<super::unshare::Unshare>(&["unshare"]),
+    entry::<super::demo::Demo>(&["demo"]),
     entry::<super::network::Create>(&["network create"]),
     entry::<super::network::List>(&["network ls", "network list"]),
     entry::<super::network::Inspect>(&["network inspect"]),
@@ -184,7 +185,7 @@ mod tests {
 
     #[test]
     fn every_verb_has_its_noun_form() {
-        let of_no_noun = ["inspect", "version", "completion", "man", "login", "logout", "unshare", "events"];
+        let of_no_noun = ["inspect", "version", "completion", "man", "login", "logout", "unshare", "demo", "events"];
         for entry in VERBS {
             let [first, others @ ..] = entry.paths else { panic!("a command without a name") };
             if first.contains(' ') || of_no_noun.contains(first) {

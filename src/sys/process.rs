@@ -320,14 +320,30 @@ fn pointers(words: &[CString]) -> Vec<*const libc::c_char> {
 /// By a plain fork rather than vfork(2), which std's `Command` uses: there the caller stands still until
 /// the child executes and then until it gets a processor again, so that of two programs started one
 /// after the other the second began when the first had ended. The caller must be single-threaded.
-pub fn spawn(path: &Path, words: &ExecWords, [stdin, stdout, stderr]: [BorrowedFd<'_>; 3]) -> io::Result<Child> {
+pub fn spawn(path: &Path, words: &ExecWords, streams: [BorrowedFd<'_>; 3]) -> io::Result<Child> {
+    spawn_prepared(path, words, streams, || Ok(()))
+}
+
+/// As [`spawn`], as the leader of a process group of its own (setpgid(2)): whoever signals the group reaches all that
+/// the program starts, and the terminal's keys reach none of it.
+pub fn spawn_leader(path: &Path, words: &ExecWords, streams: [BorrowedFd<'_>; 3]) -> io::Result<Child> {
+    spawn_prepared(path, words, streams, || rustix::process::setpgid(None, None))
+}
+
+fn spawn_prepared(
+    path: &Path,
+    words: &ExecWords,
+    [stdin, stdout, stderr]: [BorrowedFd<'_>; 3],
+    prepare: impl FnOnce() -> rustix::io::Result<()>,
+) -> io::Result<Child> {
     match clone_into(Namespaces::NONE)? {
         Cloned::Parent(child) => Ok(child),
         Cloned::Child => {
             reset_signals();
             let placed = rustix::stdio::dup2_stdin(stdin)
                 .and_then(|()| rustix::stdio::dup2_stdout(stdout))
-                .and_then(|()| rustix::stdio::dup2_stderr(stderr));
+                .and_then(|()| rustix::stdio::dup2_stderr(stderr))
+                .and_then(|()| prepare());
             if placed.is_ok() {
                 words.exec(path);
             }
