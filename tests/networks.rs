@@ -205,6 +205,17 @@ fn a_container_is_on_several_networks() {
     assert!(reaches(&rr, "left", &address(&rr, "both", "eth0")));
     assert!(reaches(&rr, "right", &address(&rr, "both", "eth1")));
     assert!(!reaches(&rr, "left", &right));
+    // Names of both, and of nobody else's.
+    for name in ["left", "right", "right.two", "left.one"] {
+        assert!(reaches(&rr, "both", name), "{name}");
+    }
+    assert!(reaches(&rr, "left", "both") && reaches(&rr, "right", "both"));
+    assert!(!reaches(&rr, "left", "right") && !reaches(&rr, "right", "left"));
+    // Of whoever comes later, and not of who has gone.
+    sleeper(&rr, "late", &["--network", "two"]);
+    assert!(wait_until(Duration::from_secs(5), || reaches(&rr, "both", "late")));
+    rr.run(["rm", "-f", "late"]).succeeds();
+    assert!(wait_until(Duration::from_secs(5), || !reaches(&rr, "both", "late")));
     let asked = [&["run", "--rm", "--network", "one:ip=10.200.0.9"], &Rr::ALPINE[..], &["true"]].concat();
     rr.run(asked).fails_with(125, "It does not belong to any of this network's subnets");
     rr.run(["rm", "-f", "left", "right", "both"]).succeeds();
@@ -262,10 +273,18 @@ fn a_killed_keeper_is_replaced_by_the_next_start() {
         create(&rr, &[name]);
     }
     sleeper(&rr, "old", &["--network", "one"]);
+    let words = ["run", "--name", "attached", "--network", "one"];
+    let mut attached = rr.command([&words, &Rr::ALPINE[..], &["sh", "-c", "echo began; sleep 2"]].concat()).spawn();
+    let began = || rr.run(["ps", "-q", "--filter", "name=attached"]).stdout.lines().count() == 1;
+    assert!(wait_until(Duration::from_secs(20), began) && attached.is_running());
     let killed = keeper(&rr, "one").expect("a keeper");
     rustix::process::kill_process(killed, Signal::KILL).expect("the user's own process");
     assert!(wait_until(Duration::from_secs(5), || keeper(&rr, "one").is_none()));
-    // The container goes on, without a network; others start, in the same user namespace, which one on both needs.
+    // The container goes on, without a network, which its record says; others start, in the same user namespace, which
+    // one on both needs.
+    assert!(wait_until(Duration::from_secs(5), || end(&rr, "old", "one", "IPAddress").is_empty()));
+    let attached = attached.wait();
+    assert_eq!(attached.stderr.matches("is not on the network one any more: its keeper was killed").count(), 1, "{attached}");
     assert!(wait_until(Duration::from_secs(5), || !inside(&rr, "old", "ip link show eth0").stdout.contains("eth0")));
     sleeper(&rr, "new", &["--network", "one", "--network", "two"]);
     sleeper(&rr, "other", &["--network", "one"]);
@@ -273,6 +292,7 @@ fn a_killed_keeper_is_replaced_by_the_next_start() {
     assert!(reaches(&rr, "new", &other));
     rr.run(["restart", "-t", "1", "old"]).succeeds();
     assert!(reaches(&rr, "old", &other));
+    rr.run(["rm", "attached"]).succeeds();
     // Killed at any time while containers come and go.
     for round in 0..10 {
         let script = format!("sleep 0.0{round}");
@@ -320,7 +340,7 @@ fn containers_share_anothers_namespace() {
         let id = sleeper(&rr, "owner", &[options, &["--add-host", "db:192.0.2.9"]].concat());
         rr.run(["exec", "-d", "owner", "nc", "-lk", "-p", "80", "-e", "echo", "hello"]).succeeds();
         let shared = "container:owner";
-        let script = "until nc 127.0.0.1 80; do sleep 0.05; done; hostname; ls /sys/class/net >/dev/null && echo sys; grep db /etc/hosts";
+        let script = "until nc 127.0.0.1 80; do sleep 0.05; done; hostname; ls /sys/class/net >/dev/null && echo sys; grep -w db /etc/hosts";
         let words = [&["run", "--rm", "--network", shared], &Rr::ALPINE[..], &["sh", "-c", script]].concat();
         let expected = format!("hello\n{}\nsys\n192.0.2.9\tdb\n", &id[..12]);
         assert_eq!(rr.run(words).succeeds_quietly().stdout, expected);
@@ -379,5 +399,184 @@ fn containers_find_each_other_by_name() {
         assert!(wait_until(Duration::from_secs(5), || !reaches(&rr, "peer", "www")));
         rr.run(["rm", "-f", "peer"]).succeeds();
     }
+    rr.nothing_is_left();
+}
+
+/// One of Docker's fields of the container's end on a network.
+fn end(rr: &Rr, container: &str, network: &str, field: &str) -> String {
+    let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").{field}}}}}");
+    rr.run(["inspect", "-f", &format, container]).succeeds().line().to_owned()
+}
+
+#[test]
+fn a_running_container_is_connected_and_disconnected() {
+    let rr = requires!(Rr::with_alpine());
+    for words in [&["--internal", "inner"][..], &["--subnet", "10.123.0.0/24", "outer"], &["third"]] {
+        create(&rr, words);
+    }
+    sleeper(&rr, "moved", &["--network", "inner"]);
+    sleeper(&rr, "near", &["--network", "inner"]);
+    sleeper(&rr, "far", &["--network", "outer"]);
+    let routes = |rr: &Rr| inside(rr, "moved", "ip route").succeeds().stdout;
+    assert!(!routes(&rr).contains("default"), "{}", routes(&rr));
+    let connect = ["network", "connect", "--alias", "nick", "--ip", "10.123.0.77", "--link", "far:friend", "outer", "moved"];
+    rr.run(connect).succeeds_quietly();
+    assert_eq!(address(&rr, "moved", "eth1"), "10.123.0.77");
+    assert_eq!(end(&rr, "moved", "outer", "IPAddress"), "10.123.0.77");
+    // The outside is reached by the one that leads there, and the names are those of both.
+    assert!(routes(&rr).contains("default via 10.123.0.1 dev eth1"), "{}", routes(&rr));
+    for name in ["near", "far", "friend"] {
+        assert!(reaches(&rr, "moved", name), "{name}");
+    }
+    assert!(reaches(&rr, "far", "nick") && !reaches(&rr, "far", "friend"));
+    let again = rr.run(["network", "connect", "outer", "moved"]);
+    again.fails_with(1, "endpoint with name moved already exists in network outer");
+    rr.run(["network", "connect", "third", "moved"]).succeeds_quietly();
+    assert!(reaches(&rr, "moved", "near"));
+    // It leaves the one that leads: the next one does.
+    rr.run(["network", "disconnect", "outer", "moved"]).succeeds_quietly();
+    assert!(!inside(&rr, "moved", "ip link").succeeds().stdout.contains("eth1"));
+    assert!(!reaches(&rr, "far", "nick") && !reaches(&rr, "moved", "far"));
+    assert!(reaches(&rr, "moved", "near"));
+    assert!(routes(&rr).contains("dev eth2"), "{}", routes(&rr));
+    let id = rr.run(["inspect", "-f", "{{.Id}}", "moved"]).succeeds().line().to_owned();
+    rr.run(["network", "disconnect", "outer", "moved"])
+        .fails_with(1, &format!("container {id} is not connected to network outer"));
+    // A restart begins with what it is on now.
+    rr.run(["restart", "-t", "0", "moved"]).succeeds_quietly();
+    assert!(reaches(&rr, "moved", "near") && !reaches(&rr, "moved", "far"));
+    let format = "{{range $name, $end := .NetworkSettings.Networks}}{{$name}} {{end}}";
+    assert_eq!(rr.run(["inspect", "-f", format, "moved"]).succeeds().line().trim(), "inner third");
+    // Off all of them, and on one again.
+    rr.run(["network", "disconnect", "third", "moved"]).succeeds_quietly();
+    rr.run(["network", "disconnect", "-f", "inner", "moved"]).succeeds_quietly();
+    assert!(!inside(&rr, "moved", "ip link").succeeds().stdout.contains("eth"));
+    rr.run(["network", "connect", "inner", "moved"]).succeeds_quietly();
+    assert!(reaches(&rr, "moved", "near") && reaches(&rr, "near", "moved"));
+    rr.run(["rm", "-f", "moved", "near", "far"]).succeeds();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn a_stopped_container_is_connected_and_disconnected() {
+    let rr = requires!(Rr::with_alpine());
+    for name in ["one", "two"] {
+        create(&rr, &[name]);
+    }
+    let sleep = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+    rr.run([&["create", "--name", "box"], &Rr::ALPINE[..], &["sh", "-c", sleep]].concat()).succeeds();
+    sleeper(&rr, "peer", &["--network", "one"]);
+    // Beside the private network, which still leads.
+    rr.run(["network", "connect", "--alias", "nick", "one", "box"]).succeeds_quietly();
+    rr.run(["network", "rm", "one"]).fails_with(1, "has active endpoints");
+    rr.run(["start", "box"]).succeeds_quietly();
+    let (own, shared) = (address(&rr, "box", "eth0"), address(&rr, "box", "eth1"));
+    assert!(shared.starts_with("10.89.") && !own.starts_with("10.89."), "{own} {shared}");
+    assert!(reaches(&rr, "box", "peer") && reaches(&rr, "peer", "nick") && reaches(&rr, "peer", "box"));
+    let format = "{{range $name, $end := .NetworkSettings.Networks}}{{$name}} {{$end.IPAddress}} {{end}}";
+    let shown = rr.run(["inspect", "-f", format, "box"]).succeeds();
+    assert_eq!(shown.line().trim(), format!("one {shared} private {own}"));
+    // One that comes while it runs, since it was begun among them.
+    rr.run(["network", "connect", "two", "box"]).succeeds_quietly();
+    assert!(address(&rr, "box", "eth2").starts_with("10.89."));
+    rr.run(["network", "disconnect", "bridge", "box"]).fails_with(1, "from the private network: it runs");
+    rr.run(["stop", "box"]).succeeds_quietly();
+    rr.run(["network", "disconnect", "bridge", "box"]).succeeds_quietly();
+    rr.run(["network", "disconnect", "two", "box"]).succeeds_quietly();
+    let id = rr.run(["inspect", "-f", "{{.Id}}", "box"]).succeeds().line().to_owned();
+    rr.run(["network", "disconnect", "two", "box"])
+        .fails_with(1, &format!("container {id} is not connected to the network two"));
+    rr.run(["start", "box"]).succeeds_quietly();
+    assert!(address(&rr, "box", "eth0").starts_with("10.89."));
+    assert!(reaches(&rr, "box", "peer"));
+    rr.run(["rm", "-f", "box", "peer"]).succeeds();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn what_cannot_be_connected_gets_dockers_words() {
+    let rr = requires!(Rr::with_alpine());
+    create(&rr, &["one"]);
+    sleeper(&rr, "alone", &[]);
+    for (name, network) in [("none", "none"), ("shared", "container:alone"), ("pasta", "pasta")] {
+        rr.run([&["create", "--name", name, "--network", network], &Rr::ALPINE[..], &["true"]].concat()).succeeds();
+    }
+    for (words, text) in [
+        (&["nope", "alone"][..], "network nope not found"),
+        (&["one", "nope"], "No such container: nope"),
+        (&["one", "none"], "container cannot be connected to multiple networks with one of the networks in private (none) mode"),
+        (&["one", "shared"], "container sharing network namespace with another container or host cannot be connected"),
+        (&["one", "pasta"], "the program that carries its packets leaves no room for another network"),
+        (&["one", "alone"], "it was started on the private network"),
+        (&["--ip", "10.200.0.7", "one", "alone"], "It does not belong to any of this network's subnets"),
+        (&["--ip", "nope", "one", "alone"], "invalid IP address: nope"),
+        (&["--link", "nope:x", "one", "alone"], "could not get container for nope"),
+        (&["bridge", "alone"], "endpoint with name alone already exists in network bridge"),
+    ] {
+        rr.run([&["network", "connect"], words].concat()).fails_with(1, text);
+    }
+    rr.run(["network", "disconnect", "nope", "alone"]).fails_with(1, "network nope not found");
+    rr.run(["network", "disconnect", "one", "alone"]).fails_with(1, "is not connected to network one");
+    for name in ["alone", "none", "shared", "pasta"] {
+        rr.run(["rm", "-f", name]).succeeds();
+    }
+    rr.nothing_is_left();
+}
+
+#[test]
+fn links_are_names_of_one_container() {
+    let rr = requires!(Rr::with_alpine());
+    create(&rr, &["one"]);
+    sleeper(&rr, "db", &["--network", "one"]);
+    sleeper(&rr, "web", &["--network", "one", "--link", "db:database", "--link", "db"]);
+    sleeper(&rr, "other", &["--network", "one"]);
+    assert!(reaches(&rr, "web", "database") && reaches(&rr, "web", "database.one") && !reaches(&rr, "other", "database"));
+    // By whichever name, and at whichever address, the linked one has later.
+    rr.run(["rename", "db", "store"]).succeeds();
+    rr.run(["restart", "-t", "0", "store"]).succeeds();
+    assert!(wait_until(Duration::from_secs(5), || reaches(&rr, "web", "database")));
+    let run = |options: &[&str]| rr.run([&["run", "--rm"], options, &Rr::ALPINE[..], &["true"]].concat());
+    run(&["--network", "one", "--link", "nope"]).fails_with(125, "could not get container for nope");
+    run(&["--link", "store"]).fails_with(125, "containers reach each other on networks of their own names only");
+    run(&["--network", "host", "--link", "store"]).fails_with(125, "host type networking can't be used with links");
+    run(&["--network", "one", "--link", ":x"]).fails_with(125, "bad format for links");
+    rr.run(["rm", "-f", "store", "web", "other"]).succeeds();
+    rr.nothing_is_left();
+}
+
+#[test]
+fn who_is_on_a_network_is_shown() {
+    let rr = requires!(Rr::with_alpine());
+    let network = create(&rr, &["--subnet", "10.123.0.0/24", "--ipv6", "one"]);
+    let id = sleeper(&rr, "web", &["--network", "one:ip=10.123.0.9,alias=www,mac=02:00:00:00:00:09"]);
+    rr.run([&["create", "--name", "idle", "--network", "one"], &Rr::ALPINE[..], &["true"]].concat()).succeeds();
+    let shown = inspect(&rr, "one")["Containers"].take();
+    assert_eq!(shown.as_object().map(serde_json::Map::len), Some(1), "{shown}");
+    let web = &shown[&id];
+    assert_eq!((&web["Name"], &web["MacAddress"]), (&"web".into(), &"02:00:00:00:00:09".into()));
+    assert_eq!(web["IPv4Address"], "10.123.0.9/24");
+    assert!(web["IPv6Address"].as_str().is_some_and(|address| address.starts_with("fd") && address.ends_with("/64")));
+    for (field, expected) in [
+        ("NetworkID", network.as_str()),
+        ("EndpointID", web["EndpointID"].as_str().expect("an id")),
+        ("Gateway", "10.123.0.1"),
+        ("IPAddress", "10.123.0.9"),
+        ("IPPrefixLen", "24"),
+        ("MacAddress", "02:00:00:00:00:09"),
+        ("IPAMConfig.IPv4Address", "10.123.0.9"),
+        ("Aliases", &format!("[www {}]", &id[..12])),
+        ("DNSNames", &format!("[web www {}]", &id[..12])),
+    ] {
+        assert_eq!(end(&rr, "web", "one", field), expected, "{field}");
+    }
+    assert_eq!(end(&rr, "idle", "one", "IPAddress"), "");
+    assert_eq!(end(&rr, "idle", "one", "NetworkID"), network);
+    let podman = rr.command_as("podman", ["network", "inspect", "one"]).output().succeeds_quietly().stdout;
+    let podman: Value = serde_json::from_str(&podman).expect("JSON");
+    let interface = &podman[0]["containers"][&id]["interfaces"]["eth0"];
+    assert_eq!(interface["subnets"][0]["ipnet"], "10.123.0.9/24", "{podman}");
+    rr.run(["stop", "-t", "0", "web"]).succeeds();
+    assert_eq!(inspect(&rr, "one")["Containers"], serde_json::json!({}));
+    rr.run(["rm", "web", "idle"]).succeeds();
     rr.nothing_is_left();
 }

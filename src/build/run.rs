@@ -118,7 +118,7 @@ fn launch(
         ports: Cell::new(OpenPorts::default()),
         parents: &[],
         shared_memory: shared_memory::Trees::default(),
-        seats: RefCell::new(Vec::new()),
+        places: RefCell::default(),
         user: own_ids(),
         window: None,
         presence: Presence::Attached,
@@ -167,9 +167,17 @@ fn follow(running: &Running, pipe: &Pipe, reporter: &dyn Reporter) -> Result<Exi
 struct Nobody;
 
 impl Keeper for Nobody {
-    fn started(&mut self, _: Option<ProcessName>, _: Option<ProcessName>, _: &[Bound]) -> Result<()> {
+    fn started(
+        &mut self,
+        _: Option<ProcessName>,
+        _: Option<ProcessName>,
+        _: &[Bound],
+        _: Vec<net::Endpoint>,
+    ) -> Result<()> {
         Ok(())
     }
+
+    fn placed(&mut self, _: Vec<net::Endpoint>, _: &[String]) {}
 
     fn plan_changed(&mut self) {}
 

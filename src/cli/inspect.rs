@@ -3,7 +3,7 @@
 mod container;
 mod image;
 
-pub use container::network_words;
+pub use container::{endpoint_id, network_words};
 
 use super::verbs::Verb;
 use super::{format, output, personality, report, store};

@@ -1,7 +1,9 @@
 //! `rr network …`
 
+mod connect;
 mod list;
 
+pub use connect::{Connect, Disconnect};
 pub use list::{Inspect, List, object};
 
 use super::confirm::confirm;

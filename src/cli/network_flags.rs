@@ -34,6 +34,9 @@ pub struct NetworkFlags {
     /// Give the container this address of IPv6
     #[arg(long, value_name = "IP")]
     ip6: Option<String>,
+    /// Give another container of the first network a further name that this one finds it by
+    #[arg(long, value_name = "CONTAINER[:ALIAS]")]
+    link: Vec<String>,
     /// Give the container's interface this hardware address
     #[arg(long, value_name = "MAC")]
     mac_address: Option<String>,
@@ -111,6 +114,24 @@ impl NetworkFlags {
         }
         for membership in &mut found.networks {
             membership.aliases.extend(aliases.iter().cloned());
+        }
+        let links = all("--link", &self.link, link)?;
+        match (links.first(), found.networks.first_mut()) {
+            (None, _) => {}
+            (Some(_), _) if found.mode == NetworkMode::Host => {
+                let cause = "conflicting options: host type networking can't be used with links";
+                return Err(Failure::new("cannot use --link", cause));
+            }
+            (Some(_), _) if found.mode == NetworkMode::Container => {
+                let cause = "conflicting options: container type network can't be used with links";
+                return Err(Failure::new("cannot use --link", cause));
+            }
+            (Some(_), Some(first)) => first.links = links,
+            (Some((linked, _)), None) => {
+                let cause = "containers reach each other on networks of their own names only";
+                let hint = "make a network with `rr network create`, and put both on it with --network";
+                return Err(Failure::new(format!("cannot use --link {linked}"), cause).hint(hint));
+            }
         }
         if found.mode == NetworkMode::Container && (self.publish_all || !self.publish.is_empty()) {
             let cause = "conflicting options: port publishing and the container type network mode";
@@ -212,7 +233,19 @@ fn private(options: &str) -> Parsed<PrivateNetwork> {
     Ok(private)
 }
 
-fn ip_address<T: std::str::FromStr>(text: &str) -> Parsed<T> {
+/// `CONTAINER[:ALIAS]`
+pub fn link(text: &str) -> Parsed<(String, String)> {
+    let (container, alias) = text.split_once(':').unwrap_or((text, text));
+    // Docker's, which shows a link of a link as `/a:/b/c`.
+    let container = container.trim_start_matches('/');
+    if container.is_empty() || alias.is_empty() || alias.contains(':') {
+        return Err(format!("bad format for links: {}", text.escape_debug()));
+    }
+    Ok((container.to_owned(), values::hostname(alias.rsplit('/').next().unwrap_or(alias))?))
+}
+
+/// An address of the wanted family.
+pub fn ip_address<T: std::str::FromStr>(text: &str) -> Parsed<T> {
     text.parse().map_err(|_| format!("invalid IP address: {}", text.escape_debug()))
 }
 
@@ -240,7 +273,9 @@ fn membership(text: &str) -> Parsed<Membership> {
                 IpAddr::V6(address) => membership.ip6 = Some(address),
             },
             "ip6" => membership.ip6 = Some(value.parse().map_err(bad_ip)?),
-            "mac" | "mac-address" => membership.mac = Some(value.parse()?),
+            "mac" | "mac-address" | "mac_address" => membership.mac = Some(value.parse()?),
+            // Docker's; rr's driver has none that is of one container.
+            "driver-opt" => {}
             _ => return Err(format!("there is no option {name}: alias, ip, ip6, mac-address")),
         }
     }

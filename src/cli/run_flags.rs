@@ -602,7 +602,6 @@ const PLANNED: &[&str] = &[
     "--cpuset-cpus",
     "--cpuset-mems",
     "--gpus",
-    "--link",
     "--memory",
     "-m",
     "--memory-reservation",

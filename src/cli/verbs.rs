@@ -83,6 +83,8 @@ pub const VERBS: &[Entry] = &[
     entry::<super::network::Inspect>(&["network inspect"]),
     entry::<super::network::Remove>(&["network rm", "network remove"]),
     entry::<super::network::Prune>(&["network prune"]),
+    entry::<super::network::Connect>(&["network connect"]),
+    entry::<super::network::Disconnect>(&["network disconnect"]),
     entry::<super::network::Exists>(&["network exists"]),
     entry::<super::volume::Create>(&["volume create"]),
     entry::<super::volume::List>(&["volume ls", "volume list"]),

@@ -1,7 +1,7 @@
 //! How a container comes to its networks when it starts: places on networks of its own, or another container's namespace.
 
 use super::networks::no_such_network;
-use super::plan::{Membership, NetworkMode, RunPlan};
+use super::plan::{Membership, RunPlan};
 use super::record::{self, Container, Status};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
@@ -47,27 +47,28 @@ pub fn tell_name(store: &Store, plan: &RunPlan, name: &str) -> Result<()> {
 }
 
 /// The container as its networks are told of it.
-fn member(plan: &RunPlan, membership: &Membership) -> Member {
+pub(super) fn member(plan: &RunPlan, membership: &Membership) -> Member {
     let servers = plan.network.dns.iter().filter_map(|server| server.parse().ok()).collect();
     Member { id: plan.id.clone(), name: plan.name.clone(), servers, wanted: membership.clone() }
 }
 
 /// The first processes of the containers that are on networks.
-fn members(store: &Store) -> Result<Vec<ProcessName>> {
+pub(super) fn members(store: &Store) -> Result<Vec<ProcessName>> {
     let containers = record::list(store)?.into_iter();
-    let on_networks = containers.filter(|container| container.plan.network.mode == NetworkMode::Networks);
+    // One that has been connected while it was down is, from its next start on.
+    let on_networks = containers.filter(|container| {
+        container.state.endpoints.iter().any(|endpoint| !endpoint.network.is_empty())
+    });
     Ok(on_networks.filter_map(|container| container.state.init).collect())
 }
 
-/// What the places come to.
-///
-/// # Errors
-/// There is none.
-pub fn resolved(seats: &[Seat]) -> Result<ResolvedNetwork> {
-    let address = seats.first().and_then(|seat| seat.endpoint.addresses.first());
-    let address = address.ok_or_else(|| Failure::new("cannot join the container's networks", "there are none"))?;
-    let (address, name_server) = (address.ip, address.gateway);
-    Ok(ResolvedNetwork::Networks { address, name_server, leads_out: seats.iter().any(|seat| seat.leads_out) })
+/// What the places come to. One that has been disconnected from all of its networks has loopback alone.
+pub fn resolved(seats: &[Seat]) -> ResolvedNetwork {
+    let addresses = || seats.iter().flat_map(|seat| &seat.at.endpoint.addresses).map(|address| address.ip);
+    match addresses().next() {
+        Some(address) => ResolvedNetwork::Networks { address, leads_out: seats.iter().any(|seat| !seat.at.internal) },
+        None => ResolvedNetwork::Loopback,
+    }
 }
 
 /// With `--network container:…`: the container whose network namespace it is, which is another one than the one that was

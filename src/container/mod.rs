@@ -3,6 +3,7 @@
 //! with it then ([`lifecycle`], [`logs`]). Its files from outside: [`files`], and as a new image: [`commit`].
 
 pub mod commit;
+pub mod connecting;
 pub mod copy;
 pub mod create;
 pub mod disk;

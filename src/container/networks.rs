@@ -6,7 +6,7 @@
 
 use super::create::new_id;
 use super::options::CreateOptions;
-use super::plan::{Membership, NetworkPlan};
+use super::plan::{Membership, NetworkPlan, RunPlan};
 use super::{record, values};
 use crate::error::{ExitCode, Failure, Known, Result};
 use crate::image::digest::Digest;
@@ -62,6 +62,11 @@ pub struct Wish {
 /// What happens to a network, for the event log.
 fn event(network: &Network, action: &str) -> Event {
     Event::now(Kind::Network, action, &network.metadata.id).with("name", &network.name).with("type", "bridge")
+}
+
+/// A container is on a network from now on, or is not any more.
+pub(super) fn moved(network: &Network, plan: &RunPlan, action: &str) -> Event {
+    event(network, action).with("container", &plan.id)
 }
 
 fn general(doing: impl Into<String>, cause: impl std::fmt::Display) -> Failure {
@@ -241,6 +246,7 @@ pub fn resolve(store: &Store, options: &mut CreateOptions) -> Result<()> {
         let membership = &mut network.networks[index];
         membership.network.clone_from(&found.name);
         addresses_fit(membership, &found)?;
+        resolve_links(store, membership).map_err(|failure| failure.code(ExitCode::Runner))?;
         if network.networks[..index].iter().any(|earlier| earlier.network == found.name) {
             let cause = format!("network \"{}\" is specified multiple times", found.name);
             return Err(Failure::new("cannot use --network", cause));
@@ -251,6 +257,19 @@ pub fn resolve(store: &Store, options: &mut CreateOptions) -> Result<()> {
         *name = owner.id;
         shared_namespace_allows(options)?;
         options.hostname = Some(owner.hostname);
+    }
+    Ok(())
+}
+
+/// Finds the containers of `--link`; in the membership they have their whole ids then.
+///
+/// # Errors
+/// One is not there, in Docker's words.
+pub fn resolve_links(store: &Store, membership: &mut Membership) -> Result<()> {
+    for (container, _) in &mut membership.links {
+        let found = record::find(store, container);
+        let found = found.map_err(|failure| failure.while_doing(format!("could not get container for {container}")))?;
+        *container = found.plan.id;
     }
     Ok(())
 }

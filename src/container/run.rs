@@ -16,7 +16,7 @@ use crate::host::userns::{own_ids, root_reaches_own_files};
 use crate::host::users;
 use crate::image::Image;
 use crate::launch::health::{Checked, HealthStatus};
-use crate::launch::networks::{Joined, Seat};
+use crate::launch::networks::{Joined, Places, Seat};
 use crate::launch::protocol::{Exit, WindowSize};
 use crate::launch::stdio::{ClientPipes, Input, Output};
 use crate::launch::{self, Keeper, Launch, Presence, Running, Sequel, StoreNamespace, Wish};
@@ -237,8 +237,6 @@ impl Created {
             Ok(ports) => ports,
             Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
         };
-        let mut endpoints: Vec<net::Endpoint> = net::Endpoint::of(&network).into_iter().collect();
-        endpoints.extend(seats.iter().map(|seat| seat.endpoint.for_record()));
         let launch = Launch {
             plan: &plan,
             ports: Cell::new(ports),
@@ -250,7 +248,7 @@ impl Created {
             network: &network,
             parents: &shared.parents,
             shared_memory: shared.memory,
-            seats: seats.into(),
+            places: Places::new(seats).into(),
             user: own_ids(),
             window: start.window,
             presence: start.presence,
@@ -266,7 +264,6 @@ impl Created {
             plan: &plan,
             held: &held,
             state: State::default(),
-            endpoints,
             policy: plan.restart,
             restarts: Restarts::default(),
             retired: false,
@@ -338,23 +335,22 @@ fn connect(store: &Store, plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Res
         Some(_) => shared_namespaces::open(store, plan, None)?,
         None => Shared::default(),
     };
-    let (network, seats) = match plan.network.mode {
-        NetworkMode::Networks => {
+    let seats = match plan.network.networks.is_empty() {
+        true => Vec::new(),
+        false => {
             let Joined { seats, parent, notices } = joining::join(store, plan)?;
             notices.into_iter().for_each(&mut *notice);
-            let network = joining::resolved(&seats)?;
-            published::discarded(&plan.network, &network).into_iter().for_each(|line| notice(line.0));
-            // The network's is the outermost of all.
+            // The networks' is the outermost of all.
             shared.parents.insert(0, parent);
-            (network, seats)
-        }
-        _ => {
-            let (network, notices) = net::plan(&plan.network)?;
-            let discarded = published::discarded(&plan.network, &network);
-            notices.into_iter().chain(discarded).for_each(|line| notice(line.0));
-            (network, Vec::new())
+            seats
         }
     };
+    let (network, notices) = match plan.network.mode {
+        NetworkMode::Networks => (joining::resolved(&seats), Vec::new()),
+        _ => net::plan(&plan.network)?,
+    };
+    let discarded = published::discarded(&plan.network, &network);
+    notices.into_iter().chain(discarded).for_each(|line| notice(line.0));
     let names = net::files(&plan.network, &network, &plan.hostname)?;
     Ok(Connected { network, names, seats, shared })
 }
@@ -410,8 +406,6 @@ struct Recorder<'a> {
     plan: &'a RunPlan,
     held: &'a Held,
     state: State,
-    /// Its ends of its networks.
-    endpoints: Vec<net::Endpoint>,
     /// The plan's, unless `update` has changed it since.
     policy: RestartPolicy,
     restarts: Restarts,
@@ -427,12 +421,18 @@ fn created(plan: &RunPlan) -> Event {
 }
 
 impl Keeper for Recorder<'_> {
-    fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>, ports: &[Bound]) -> Result<()> {
+    fn started(
+        &mut self,
+        init: Option<ProcessName>,
+        monitor: Option<ProcessName>,
+        ports: &[Bound],
+        endpoints: Vec<net::Endpoint>,
+    ) -> Result<()> {
         self.state = State {
             restart_count: self.restarts.count,
             health: Health::at_start(self.plan.health.as_ref()),
             ports: ports.to_vec(),
-            endpoints: self.endpoints.clone(),
+            endpoints,
             ..State::running(init, monitor)
         };
         self.held.write_state(&self.state)?;
@@ -447,6 +447,19 @@ impl Keeper for Recorder<'_> {
         told.push(events::event(self.plan, "start"));
         self.store.tell(&told);
         Ok(())
+    }
+
+    fn placed(&mut self, endpoints: Vec<net::Endpoint>, lost: &[String]) {
+        self.state.endpoints = endpoints;
+        if let Err(failure) = self.held.write_state(&self.state) {
+            // Whatever is written next says it, too.
+            log::debug!("{failure}");
+        }
+        let left = lost.iter().filter_map(|name| networks::find(self.store, name).ok());
+        let told: Vec<Event> = left.map(|network| networks::moved(&network, self.plan, "disconnect")).collect();
+        if !told.is_empty() {
+            self.store.tell_and_bound(&told);
+        }
     }
 
     fn plan_changed(&mut self) {

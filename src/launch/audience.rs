@@ -4,18 +4,20 @@
 //! At any time a client has at most a handful of messages to read, so that sending never blocks: the
 //! answer to its attaching, one [`ToClient::Logged`] for each [`ToMonitor::Waiting`], and the end.
 
-use super::Wish;
 use super::executions::Executions;
+use super::networks::{Handed, Places};
 use super::monitor::ToClientChannel;
 use super::protocol::{Exit, Listener, ToClient, ToMonitor, WindowSize};
 use super::pump::{self, Buffer, PATIENCE, Side, signal};
 use super::stdio::let_go_of_clients_streams;
+use super::{Launch, Wish};
 use crate::error::{Doing, Failure, Result};
 use crate::sys::process::Child;
 use crate::sys::ready::{is_ready, timespec};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -59,6 +61,8 @@ struct Client {
     /// It was stuck for too long: output passes it by until it reads again.
     left_behind: bool,
     log: LogReader,
+    /// What it is told once the record says the same.
+    owed: Option<ToClient>,
 }
 
 /// What clients may ask of.
@@ -67,6 +71,8 @@ pub(super) struct Scene<'a> {
     pub(super) init: Option<&'a Child>,
     /// The number of the signal that asks the payload to end.
     pub(super) stop_signal: i32,
+    /// Where the container is.
+    pub(super) places: &'a RefCell<Places>,
     /// Whether there is a terminal, or a pipe for input.
     pub(super) has_streams: bool,
     /// Whether output is logged.
@@ -84,6 +90,12 @@ impl Scene<'_> {
         }
     }
 
+    /// Takes the container to one more network.
+    fn connect(&self, at: Handed, connection: Option<OwnedFd>) -> ToClient {
+        let place = connection.ok_or_else(|| Failure::new("cannot join a network", "no connection to it has come along"));
+        told(place.and_then(|connection| self.places.borrow_mut().join(at, connection)))
+    }
+
     /// Why a client cannot attach, where it cannot.
     fn refusal(&self) -> Option<Failure> {
         let cause = match (self.init, self.has_streams || self.is_logged) {
@@ -93,6 +105,10 @@ impl Scene<'_> {
         };
         Some(Failure::new("cannot attach to the container", cause))
     }
+}
+
+fn told(result: Result<()>) -> ToClient {
+    result.map_or_else(ToClient::Failed, |()| ToClient::Started)
 }
 
 /// Whether a signal asks the payload to end, so that whoever sends it does not want it back. A SIGHUP that makes a
@@ -115,7 +131,7 @@ enum LogReader {
 impl Client {
     fn new(channel: ToClientChannel, role: Role) -> Client {
         let log = LogReader::Reading;
-        Client { channel, role, stream: None, taken: 0, stuck: None, left_behind: false, log }
+        Client { channel, role, stream: None, taken: 0, stuck: None, left_behind: false, log, owed: None }
     }
 
     /// Tells it that it is attached, with a stream where there is one to be had.
@@ -317,6 +333,13 @@ impl Audience {
                     None => return client.admit(scene.has_streams).is_ok(),
                     Some(refusal) => return client.channel.send(&ToClient::Failed(refusal)).is_ok(),
                 },
+                Some(ToMonitor::Connect(at)) => {
+                    let connection = descriptors.and_then(|descriptors| descriptors.into_iter().next());
+                    client.owed = Some(scene.connect(at, connection));
+                }
+                Some(ToMonitor::Disconnect { network }) => {
+                    client.owed = Some(told(scene.places.borrow_mut().leave(&network)));
+                }
                 Some(ToMonitor::IdsMapped) => {}
                 Some(ToMonitor::Exec { id }) => {
                     // From here on it is not of this audience.
@@ -352,6 +375,21 @@ impl Audience {
         });
     }
 
+    /// Whether one has had the container moved to other networks, and has not been answered.
+    pub(super) fn has_moved(&self) -> bool {
+        self.clients.iter().any(|client| client.owed.is_some())
+    }
+
+    /// Gives them their answers.
+    pub(super) fn pay(&mut self) {
+        for client in &mut self.clients {
+            if let Some(answer) = client.owed.take() {
+                // One that is gone needs to hear no more.
+                let _ = client.channel.send(&answer);
+            }
+        }
+    }
+
     /// Tells those who came later how the payload has ended, and lets them go; the client that started the container
     /// stays for the next run.
     pub(super) fn dismiss_guests(&mut self, exit: Exit) {
@@ -365,8 +403,10 @@ impl Audience {
     }
 
     /// Between two runs of the payload: listens to clients for so long. False where one of them wants no other run.
-    pub(super) fn rest(&mut self, listener: Option<&Listener>, stop_signal: i32, pause: Duration) -> bool {
-        let scene = Scene { init: None, stop_signal, has_streams: false, is_logged: false };
+    pub(super) fn rest(&mut self, listener: Option<&Listener>, launch: &Launch<'_>, pause: Duration) -> bool {
+        let stop_signal = launch.plan.stop_signal;
+        let places = &launch.places;
+        let scene = Scene { init: None, stop_signal, places, has_streams: false, is_logged: false };
         let until = Instant::now() + pause;
         while self.wish == Wish::None {
             let left = until.saturating_duration_since(Instant::now());
@@ -379,6 +419,8 @@ impl Audience {
             // Whatever it says, time and clients are looked at again.
             let _ = poll(&mut fds, Some(&timespec(left)));
             self.hear(&scene, None, |_| {});
+            // The record is written when the next run begins.
+            self.pay();
             if let Some(channel) = listener.and_then(Listener::accept) {
                 self.join(channel);
             }

@@ -170,7 +170,8 @@ fn raise_interfaces(launch: &Launch<'_>, monitor: &ToMonitor) -> Result<Network>
     match (launch.network, link) {
         (ResolvedNetwork::BuiltIn(_), Ok(link)) => {
             monitor.send_with(&FromInit::LinkMade(Ok(())), link.as_ref().map(AsFd::as_fd))?;
-            Ok(Network::Ready)
+            // Interfaces on networks with names are made by others.
+            Ok(if launch.places.borrow().is_empty() { Network::Ready } else { Network::Awaited })
         }
         (ResolvedNetwork::BuiltIn(_), Err(failure)) => {
             // Others may be able to: loopback is all that must work.

@@ -53,14 +53,14 @@ pub use user_namespace::StoreNamespace;
 use crate::error::{ExitCode, Failure, Result};
 use crate::host::ids::HostId;
 use crate::host::process::ProcessName;
-use crate::net::ResolvedNetwork;
+use crate::net::{Endpoint, ResolvedNetwork};
 use crate::net::ports::{Bound, OpenPorts};
 use crate::rootfs::etc::NameFile;
 use crate::rootfs::overlay::Driver;
 use crate::rootfs::volumes::Volumes;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into};
 use health::{Checked, HealthStatus};
-use networks::{ParentNamespace, Seat};
+use networks::{ParentNamespace, Places};
 use plan::RunPlan;
 use protocol::{Channel, Exit, ToClient, ToMonitor, WindowSize};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -93,8 +93,8 @@ pub struct Launch<'a> {
     pub parents: &'a [ParentNamespace],
     /// With `--ipc container:…`: the other container's /dev/shm and /dev/mqueue, where it has them.
     pub shared_memory: shared_memory::Trees,
-    /// The container's places on networks, in the order of its interfaces.
-    pub seats: RefCell<Vec<Seat>>,
+    /// The container's places on networks with names.
+    pub places: RefCell<Places>,
     /// The user and group that rr runs as.
     pub user: (HostId, HostId),
     /// The size the payload's terminal begins with, with `-t`.
@@ -135,11 +135,21 @@ fn step(name: &str) {
 
 /// Whoever keeps the container's record; called in the monitor.
 pub trait Keeper {
-    /// The payload runs; the names are missing where it has ended already. `ports` lead into it.
+    /// The payload runs; the names are missing where it has ended already. `ports` lead into it, and `endpoints` are what
+    /// it has on its networks.
     ///
     /// # Errors
     /// The record cannot be written; the container is then ended.
-    fn started(&mut self, init: Option<ProcessName>, monitor: Option<ProcessName>, ports: &[Bound]) -> Result<()>;
+    fn started(
+        &mut self,
+        init: Option<ProcessName>,
+        monitor: Option<ProcessName>,
+        ports: &[Bound],
+        endpoints: Vec<Endpoint>,
+    ) -> Result<()>;
+
+    /// The container is on other networks now; of `lost` nobody has asked to be taken off.
+    fn placed(&mut self, endpoints: Vec<Endpoint>, lost: &[String]);
 
     /// The plan on disk is another than the one that the monitor was started with.
     fn plan_changed(&mut self);
@@ -417,6 +427,13 @@ impl Running {
 struct Monitor {
     child: Child,
     released: bool,
+}
+
+impl Launch<'_> {
+    /// What the container has on its networks now.
+    fn endpoints(&self) -> Vec<Endpoint> {
+        Endpoint::of(self.network).into_iter().chain(self.places.borrow().for_record()).collect()
+    }
 }
 
 impl Monitor {

@@ -10,7 +10,6 @@ use super::audience::{Audience, PlanOnDisk};
 use super::exec::{Doors, Place};
 use super::executions::Executions;
 use super::logfile::Log;
-use super::networks::{self, OpenLine, Seat};
 use super::payload;
 use super::plan::RootSource;
 use super::protocol::{Channel, Exit, FromInit, Listener, ToClient, ToInit, ToMonitor};
@@ -18,6 +17,7 @@ use super::stdio::{self, MonitorEnds, Output, PayloadEnds};
 use super::{ATTACH_SOCKET, Keeper, Launch, Presence, Sequel, Wish, init, pump, step};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
+use crate::net::stack::{self, Inside};
 use crate::net::{self, ports::OpenPorts};
 use crate::rootfs::fuse;
 use crate::rootfs::overlay::{self, Layers};
@@ -111,7 +111,7 @@ fn supervise(
         };
         end_helpers();
         audience.dismiss_guests(exit);
-        if !audience.rest(listener.as_ref(), launch.plan.stop_signal, pause) {
+        if !audience.rest(listener.as_ref(), launch, pause) {
             keeper.given_up(None);
             return Ok(exit);
         }
@@ -140,19 +140,20 @@ fn run_once(
     };
     let supervised = container.start(launch, audience, round).and_then(|()| {
         let log = open_log(launch)?;
-        let terminal = container.announce(keeper, &ends, audience, round)?;
+        let terminal = container.announce(keeper, launch, &ends, audience, round)?;
         if listener.is_none() {
             *listener = listen(launch);
         }
         let doors = std::mem::take(&mut container.doors);
         let executions = Executions::new(Place { init: &container.init, doors, plan: launch.plan });
-        let pump = pump::Pump::new(&container.init, launch.plan.stop_signal, executions, terminal, ends, log);
+        let pump = pump::Pump::new(&container.init, launch, executions, terminal, ends, log);
         if let Some(notice) = pump.supervise(audience, listener.as_ref(), keeper) {
             audience.tell(&ToClient::Notice(notice));
         }
         Ok(())
     });
     let exit = container.end();
+    launch.places.borrow_mut().end();
     supervised?;
     Ok(exit)
 }
@@ -206,8 +207,6 @@ struct Starting {
     network: Option<net::Attaching>,
     /// The host's ports that lead, or are to lead, into it.
     ports: OpenPorts,
-    /// By which those are open, on a network.
-    line: Option<OpenLine>,
     /// Under `--init`, how further processes come in.
     doors: Doors,
 }
@@ -217,8 +216,6 @@ enum Connection<'a> {
     None,
     Stack(&'a net::stack::Layout, OwnedFd),
     Program(&'a net::ResolvedNetwork, OwnedFd),
-    /// The keepers of its networks.
-    Seats(OwnedFd),
     /// Of the stack, which has failed.
     StandIn(&'a net::stack::Layout, Failure, OwnedFd),
 }
@@ -246,7 +243,6 @@ impl Starting {
                     reaped: None,
                     network: None,
                     ports: OpenPorts::default(),
-                    line: None,
                     doors: Doors::default(),
                 })
             }
@@ -264,11 +260,17 @@ impl Starting {
         // Before init changes its ids: a process that has is not dumpable for a moment (proc(5)), and its namespace cannot be
         // opened then.
         let connection = self.prepare_network(launch.network)?;
+        // At a restart there may be no place left; one may be taken all the same while the container runs.
+        let is_on_networks = matches!(launch.network, net::ResolvedNetwork::Networks { .. });
+        let namespace = match is_on_networks || !launch.places.borrow().is_empty() {
+            true => Some(self.network_namespace()?),
+            false => None,
+        };
         if launch.plan.init {
             self.doors = Doors::open(&self.init)?;
         }
         self.channel.send(&ToInit::IdsMapped)?;
-        self.connect(launch, connection)?;
+        self.connect(launch, connection, namespace)?;
         while let Some((message, descriptor)) = self.channel.receive_with()? {
             match message {
                 FromInit::Notice(text) => audience.tell(&ToClient::Notice(text)),
@@ -297,10 +299,10 @@ impl Starting {
     /// What the network is to be made of, from init's namespace.
     fn prepare_network<'a>(&self, network: &'a net::ResolvedNetwork) -> Result<Connection<'a>> {
         match network {
-            net::ResolvedNetwork::Host | net::ResolvedNetwork::Shared | net::ResolvedNetwork::Loopback => {
-                Ok(Connection::None)
-            }
-            net::ResolvedNetwork::Networks { .. } => Ok(Connection::Seats(self.network_namespace()?)),
+            net::ResolvedNetwork::Host
+            | net::ResolvedNetwork::Shared
+            | net::ResolvedNetwork::Loopback
+            | net::ResolvedNetwork::Networks { .. } => Ok(Connection::None),
             net::ResolvedNetwork::Carried { .. } => Ok(Connection::Program(network, self.network_namespace()?)),
             net::ResolvedNetwork::BuiltIn(layout) => match self.channel.receive_with()? {
                 Some((FromInit::LinkMade(Ok(())), Some(link))) => Ok(Connection::Stack(layout, link)),
@@ -316,33 +318,40 @@ impl Starting {
         }
     }
 
-    /// Starts whoever carries packets.
-    fn connect(&mut self, launch: &Launch<'_>, connection: Connection<'_>) -> Result<()> {
-        if let Connection::Seats(namespace) = &connection {
-            // The ports come when the interfaces are there.
-            for (number, seat) in launch.seats.borrow().iter().enumerate() {
-                seat.start_attach(namespace.as_fd(), &networks::interface(number))?;
-            }
-        }
+    /// Starts whoever carries packets; `namespace` is the container's, where it is on networks with names.
+    fn connect(&mut self, launch: &Launch<'_>, connection: Connection<'_>, namespace: Option<OwnedFd>) -> Result<()> {
         let (bound, directory) = (&self.ports.bound, launch.dir);
         let mut sockets = || std::mem::take(&mut self.ports.sockets);
+        let mut private = None;
         match connection {
-            Connection::Seats(_) | Connection::None => {}
+            Connection::None => {}
             // It ends with this process.
             Connection::Stack(layout, link) => {
-                drop(net::stack::start(link, layout, OpenPorts { bound: bound.clone(), sockets: sockets() })?);
+                let mut told = None;
+                if namespace.is_some() {
+                    let (ours, stacks) = super::protocol::channel_pair::<stack::ToStack, ()>()?;
+                    told = Some(stacks.into());
+                    let inside = Inside { v4: layout.v4.container, v6: Some(layout.v6.container) };
+                    private = Some((ours.into(), inside));
+                }
+                drop(stack::start(link, layout, OpenPorts { bound: bound.clone(), sockets: sockets() }, told)?);
             }
             Connection::Program(network, namespace) => {
                 drop(sockets());
                 self.network = net::start_attach(network, namespace, bound, directory);
             }
+            // No program leaves room for interfaces of others.
+            Connection::StandIn(_, failure, _) if namespace.is_some() => return Err(failure),
             Connection::StandIn(layout, failure, namespace) => {
                 // The program takes the ports itself.
                 drop(sockets());
                 self.network = Some(net::fall_back(layout, failure, namespace, bound, directory));
             }
         }
-        Ok(())
+        match namespace {
+            Some(namespace) => launch.places.borrow_mut().begin(namespace, private),
+            None => Ok(()),
+        }
     }
 
     fn network_namespace(&self) -> Result<OwnedFd> {
@@ -353,11 +362,10 @@ impl Starting {
 
     /// Holds init back until the network is there.
     fn wait_for_network(&mut self, launch: &Launch<'_>, audience: &Audience) -> Result<()> {
-        let seats = launch.seats.borrow();
-        seats.iter().try_for_each(Seat::wait_ready)?;
-        if let (Some(seat), false) = (seats.iter().find(|seat| seat.leads_out), self.ports.sockets.is_empty()) {
+        let mut places = launch.places.borrow_mut();
+        if !places.is_empty() {
             let sockets = std::mem::take(&mut self.ports.sockets);
-            self.line = Some(seat.publish(OpenPorts { bound: self.ports.bound.clone(), sockets })?);
+            places.wait_ready(OpenPorts { bound: self.ports.bound.clone(), sockets })?;
         }
         if let Some(network) = self.network.take() {
             let attached = network.wait_ready()?;
@@ -365,7 +373,7 @@ impl Starting {
                 audience.tell(&ToClient::Notice(notice.0));
             }
             self.ports.bound = attached.ports;
-        } else if seats.is_empty() {
+        } else if places.is_empty() && !matches!(launch.network, net::ResolvedNetwork::Networks { .. }) {
             return Ok(());
         }
         self.channel.send(&ToInit::NetworkAttached)
@@ -397,6 +405,7 @@ impl Starting {
     fn announce(
         &mut self,
         keeper: &mut dyn Keeper,
+        launch: &Launch<'_>,
         ends: &MonitorEnds,
         audience: &mut Audience,
         round: Round,
@@ -404,7 +413,7 @@ impl Starting {
         // The payload may be gone already, and with it its line in /proc.
         let init = host_pid(&self.init).ok().and_then(|pid| ProcessName::of(pid).ok());
         let monitor = own_host_pid().and_then(|pid| ProcessName::of(pid).ok());
-        keeper.started(init, monitor, &self.ports.bound)?;
+        keeper.started(init, monitor, &self.ports.bound, launch.endpoints())?;
         let terminal = self.terminal.take().map(pump::Terminal::new).transpose()?;
         if round == Round::First {
             audience.admit_starter(terminal.is_some() || ends.stdin.is_some())?;
@@ -421,9 +430,6 @@ impl Starting {
         let _ = rustix::process::pidfd_send_signal(&self.init.pidfd, Signal::KILL);
         let exit = wait_for(&self.init);
         self.reaped = Some(exit);
-        if let Some(Err(failure)) = self.line.take().map(OpenLine::close) {
-            log::debug!("{failure}");
-        }
         if let Some(mut fuse) = self.fuse.take() {
             // Its device went with the mount namespace; only its last writes are waited for.
             let _ = fuse.wait();

@@ -4,6 +4,7 @@
 //! as SCM_RIGHTS. End of file means the other side is gone, and is success only where a function
 //! says so: after [`FromInit::ReadyToExec`] it is the payload's execve(2) that closed the socket.
 
+use super::networks::Handed;
 use crate::error::{Doing, Failure, Result};
 use rustix::io::Errno;
 use rustix::net::{
@@ -49,6 +50,14 @@ pub enum ToMonitor {
     Exec {
         /// What the process is called, in the record and in events: 64 hexadecimal digits.
         id: String,
+    },
+    /// A later client has taken a seat on a network for the container, whose connection comes along;
+    /// [`ToClient::Started`] answers when the container is there.
+    Connect(Handed),
+    /// A later client wants the container to leave a network; [`ToClient::Started`] answers when it has.
+    Disconnect {
+        /// The network's name.
+        network: String,
     },
     /// A later client wants the container's health to be checked now, as its first message; [`ToClient::Exited`]
     /// answers with the end of the check.
@@ -235,6 +244,13 @@ fn address(directory: BorrowedFd<'_>, name: &str) -> rustix::io::Result<SocketAd
     SocketAddrUnix::new(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()))
 }
 
+impl<S, R> From<OwnedFd> for Channel<S, R> {
+    /// The channel of a connected SOCK_SEQPACKET socket.
+    fn from(socket: OwnedFd) -> Channel<S, R> {
+        Channel::from_socket(socket)
+    }
+}
+
 impl<S, R> From<Channel<S, R>> for OwnedFd {
     fn from(channel: Channel<S, R>) -> OwnedFd {
         channel.socket
@@ -272,6 +288,15 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
                 Err(Errno::INTR) => continue,
                 result => return result.map(drop).doing(|| "cannot send a message to the container's process"),
             }
+        }
+    }
+
+    /// Sends one message if the other side has room for it, and says whether it had.
+    pub fn offer(&self, message: &S) -> Result<bool> {
+        let bytes = serde_json::to_vec(message).doing(|| "cannot encode a message")?;
+        match rustix::net::send(&self.socket, &bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
+            Err(Errno::AGAIN) => Ok(false),
+            result => result.map(|_| true).doing(|| "cannot send a message"),
         }
     }
 

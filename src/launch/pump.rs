@@ -8,11 +8,11 @@
 //!   what was in it: a slow client slows the payload down and misses nothing. One that takes nothing for
 //!   [`PATIENCE`] is no longer waited for. It misses what passes until it reads again; the log has it all.
 
-use super::Keeper;
+use super::{Keeper, Launch};
 use super::audience::{Audience, Scene};
 use super::executions::{Activity, Executions};
 use super::logfile::{Log, Stream};
-use super::protocol::{Listener, WindowSize};
+use super::protocol::{Listener, ToClient, WindowSize};
 use super::stdio::MonitorEnds;
 use crate::error::{Doing, Result};
 use crate::sys::memory::release_program_pages;
@@ -129,7 +129,7 @@ impl Buffer {
 /// Everything that is moved while the payload runs.
 pub(super) struct Pump<'a> {
     init: &'a Child,
-    stop_signal: i32,
+    launch: &'a Launch<'a>,
     executions: Executions<'a>,
     terminal: Option<Terminal>,
     ends: MonitorEnds,
@@ -143,10 +143,9 @@ pub(super) struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    /// `stop_signal` is the number of the signal that asks the payload to end.
     pub(super) fn new(
         init: &'a Child,
-        stop_signal: i32,
+        launch: &'a Launch<'a>,
         executions: Executions<'a>,
         terminal: Option<Terminal>,
         ends: MonitorEnds,
@@ -154,7 +153,7 @@ impl<'a> Pump<'a> {
     ) -> Pump<'a> {
         Pump {
             init,
-            stop_signal,
+            launch,
             executions,
             terminal,
             ends,
@@ -181,7 +180,8 @@ impl<'a> Pump<'a> {
             }
             let scene = Scene {
                 init: Some(self.init),
-                stop_signal: self.stop_signal,
+                stop_signal: self.launch.plan.stop_signal,
+                places: &self.launch.places,
                 has_streams,
                 is_logged: self.log.is_some(),
             };
@@ -190,6 +190,7 @@ impl<'a> Pump<'a> {
                     resize(&terminal.master, size);
                 }
             });
+            self.hear_networks(audience, keeper);
             if let Some(channel) = listener.and_then(Listener::accept) {
                 audience.join(channel);
             }
@@ -207,6 +208,19 @@ impl<'a> Pump<'a> {
             }
         }
         self.finish(audience)
+    }
+
+    /// Tells record and clients what has become of the container's networks.
+    fn hear_networks(&self, audience: &mut Audience, keeper: &mut dyn Keeper) {
+        let lost = self.launch.places.borrow_mut().hear();
+        for network in &lost {
+            let what = format!("the container is not on the network {network} any more: its keeper was killed");
+            audience.tell(&ToClient::Notice(format!("{what}; restart the container, or connect it anew")));
+        }
+        if audience.has_moved() || !lost.is_empty() {
+            keeper.placed(self.launch.endpoints(), &lost);
+            audience.pay();
+        }
     }
 
     /// Waits for anything to do; true when init has ended.
@@ -233,6 +247,8 @@ impl<'a> Pump<'a> {
             fds.push(PollFd::new(stdin, PollFlags::OUT));
         }
         audience.watch(&mut fds, &self.input);
+        let places = self.launch.places.borrow();
+        places.watch(&mut fds);
         self.executions.watch(&mut fds);
         let disk_full = self.log.as_ref().is_some_and(|log| !log.is_written());
         let urgent = if disk_full { Some(RETRY) } else { audience.patience_left() };

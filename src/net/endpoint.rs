@@ -9,6 +9,9 @@ use std::net::IpAddr;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Endpoint {
+    /// Which, by its name; empty where it is the container's own.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub network: String,
     /// Its IPv4 address.
     pub v4: Option<Place>,
     /// Its address of IPv6.
@@ -33,7 +36,12 @@ impl Endpoint {
     pub fn of(network: &ResolvedNetwork) -> Option<Endpoint> {
         match network {
             ResolvedNetwork::BuiltIn(layout) => {
-                Some(Endpoint { v4: Some(place(&layout.v4)), v6: Some(place(&layout.v6)), mac: Some(layout.mac()) })
+                Some(Endpoint {
+                v4: Some(place(&layout.v4)),
+                v6: Some(place(&layout.v6)),
+                mac: Some(layout.mac()),
+                ..Endpoint::default()
+            })
             }
             // Of IPv6 the programs decide for themselves.
             ResolvedNetwork::Carried { .. } => {

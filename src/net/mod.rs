@@ -55,6 +55,10 @@ pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 /// Queries sent here go to the host's name server.
 pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
 
+/// The name server of a container on networks with names: whichever of them leads answers there, so that the container's
+/// resolv.conf need not change when another does. An address that is on no network (RFC 3927).
+pub const NETWORK_NAME_SERVER: Ipv4Addr = Ipv4Addr::new(169, 254, 53, 53);
+
 /// The interface's name in the container: Docker's.
 pub const INTERFACE: &str = "eth0";
 /// Its MTU, the largest that all of the programs take; with 1500, throughput falls to a tenth.

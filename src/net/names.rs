@@ -6,7 +6,7 @@
 //! knows (VPNs, split domains) stays true. Other servers are kept: they are reached directly, over UDP
 //! and TCP, and their answers come back untouched.
 
-use super::{NAME_SERVER, NetworkPlan, ResolvedNetwork};
+use super::{NAME_SERVER, NETWORK_NAME_SERVER, NetworkPlan, ResolvedNetwork};
 use crate::error::{Failure, Result};
 use crate::host::resolv_conf::{NameServer, ResolvConf};
 use std::net::IpAddr;
@@ -40,18 +40,20 @@ pub fn resolv_conf(host_text: &str, network: &ResolvedNetwork, wanted: &NetworkP
         return host_text.to_owned();
     }
     let mut resolver = ResolvConf::parse(host_text);
-    if let ResolvedNetwork::Networks { name_server, .. } = network {
+    if let ResolvedNetwork::Networks { .. } = network {
         // Who also knows the containers' names, and asks the servers of `--dns` in the place of the host's.
-        resolver.servers = vec![name_server.to_string()];
-        resolver.options.retain(|option| !option.starts_with("ndots:"));
-        // A name without a dot is a container's first, and only then one of a search domain: as with Docker.
-        resolver.options.push("ndots:0".to_owned());
+        resolver.servers = vec![NETWORK_NAME_SERVER.to_string()];
     } else if !wanted.dns.is_empty() {
         resolver.servers = wanted.dns.clone();
     } else if let ResolvedNetwork::BuiltIn(layout) = network {
         resolver.servers = vec![layout.v4.name_server.to_string()];
     } else if network.is_connected() {
         resolver.servers = reachable(&resolver.servers).unwrap_or_else(|| vec![NAME_SERVER.to_string()]);
+    }
+    if !wanted.networks.is_empty() {
+        resolver.options.retain(|option| !option.starts_with("ndots:"));
+        // A name without a dot is a container's first, and only then one of a search domain: as with Docker.
+        resolver.options.push("ndots:0".to_owned());
     }
     match &wanted.dns_search[..] {
         [] => {}

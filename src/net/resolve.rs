@@ -51,8 +51,6 @@ pub enum ResolvedNetwork {
     Networks {
         /// The container's address on the first of them.
         address: IpAddr,
-        /// Who answers for names there: the gateway of the first.
-        name_server: IpAddr,
         /// Whether what is outside is reached by one of them.
         leads_out: bool,
     },

@@ -10,7 +10,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 pub struct NetworkPlan {
     /// Which network.
     pub mode: NetworkMode,
-    /// With [`NetworkMode::Networks`]: which, in the order of the container's interfaces; never empty then.
+    /// The networks with names, in the order of the container's interfaces: with [`NetworkMode::Networks`] at least one,
+    /// with [`NetworkMode::Private`] those that it was connected to besides, with others none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<Membership>,
     /// With [`NetworkMode::Container`]: whose namespace; as typed, and in a record its whole id.
@@ -83,6 +84,9 @@ pub struct Membership {
     /// `--network-alias`: further names under which others on the network find the container.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
+    /// `--link`: containers, by their whole ids (as typed, by any name), and what this one calls them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<(String, String)>,
     /// `--ip`; None: the lowest that is free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<Ipv4Addr>,

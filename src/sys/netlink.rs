@@ -85,12 +85,18 @@ impl Requests {
         }
     }
 
-    /// Sends all that goes nowhere else to `gateway`.
+    /// Sends all that goes nowhere else to `gateway`, in the place of another one.
     pub fn default_route(&mut self, index: u32, gateway: IpAddr) {
+        self.route(index, None, gateway);
+    }
+
+    /// Sends what is for this address, None: all that goes nowhere else, to `gateway`; an earlier such route goes.
+    pub fn route(&mut self, index: u32, to: Option<IpAddr>, gateway: IpAddr) {
+        let bits = to.map_or(0, |to| if to.is_ipv4() { 32 } else { 128 });
         // struct rtmsg: family, lengths of destination and source, tos, table, protocol, scope, type, flags.
         let fixed = [
             family(gateway),
-            0,
+            bits,
             0,
             0,
             libc::RT_TABLE_MAIN,
@@ -102,7 +108,10 @@ impl Requests {
             0,
             0,
         ];
-        self.begin(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &fixed);
+        self.begin(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_REPLACE, &fixed);
+        if let Some(to) = to {
+            self.attribute(libc::RTA_DST, &octets(to));
+        }
         self.attribute(libc::RTA_GATEWAY, &octets(gateway));
         self.attribute(libc::RTA_OIF, &index.to_ne_bytes());
     }

@@ -445,6 +445,15 @@ fn each_container_of_a_network_has_its_own_ports() {
     detached(&rr, &["--name", "three", "--network", "named", "-p", &text], &image, HTTP_SERVER).succeeds_quietly();
     assert!(get(host, SocketAddr::new(host, first)).is_some());
     rr.run(["rm", "-f", "two", "three"]).succeeds();
+    // They come along when another network leads.
+    rr.run(["network", "create", "later"]).succeeds();
+    detached(&rr, &["--name", "moved", "--network", "named", "-p", "80"], &image, HTTP_SERVER).succeeds_quietly();
+    let port = port_of(&rr, "moved", "80", "0.0.0.0");
+    for words in [["connect", "later"], ["disconnect", "named"], ["connect", "named"], ["disconnect", "later"]] {
+        rr.run(["network", words[0], words[1], "moved"]).succeeds_quietly();
+        assert!(get(host, SocketAddr::new(host, port)).is_some_and(|seen| is_of(&seen, &host.to_string())), "{words:?}");
+    }
+    rr.run(["rm", "-f", "moved"]).succeeds();
     // Nobody comes in by an internal network.
     let inner = detached(&rr, &["--name", "in", "--network", "inner", "-p", &text], &image, "sleep 9").succeeds();
     assert!(inner.stderr.contains("Published ports are discarded when using internal network mode"), "{inner}");

@@ -5,13 +5,16 @@ use crate::cli::ps::shows_ports;
 use crate::container::exec;
 use crate::container::health;
 use crate::container::plan::{
-    Device, HealthPlan, Ipc, Isolation, Mount, MountKind, NetworkMode, NetworkPlan, OnFailure, Processes, Propagation,
+    Device, HealthPlan, Ipc, Isolation, Membership, Mount, MountKind, NetworkMode, NetworkPlan, OnFailure, Processes,
+    Propagation,
     RestartPolicy, RootSource, RunPlan, Sharing,
 };
 use crate::container::record::{Container, Status};
+use crate::container::values::short_id;
 use crate::container::{usage, values};
 use crate::error::Result;
 use crate::image::config::ContainerConfig;
+use crate::image::digest::Digest;
 use crate::image::reference::Reference;
 use crate::net::{Endpoint, Place};
 use crate::store::Store;
@@ -50,7 +53,7 @@ pub fn object(store: &Store, container: &Container, measure: bool) -> Result<Val
         "GraphDriver": graph_driver(store, container),
         "Mounts": plan.mounts.iter().filter_map(|mount| mount_point(store, mount)).collect::<Vec<_>>(),
         "Config": config(plan),
-        "NetworkSettings": network_settings(container),
+        "NetworkSettings": network_settings(store, container),
     });
     if measure {
         let written = usage::written_by(container)?;
@@ -79,16 +82,19 @@ fn as_podman_has_it(object: &mut Value, plan: &RunPlan) {
 }
 
 /// What rr knows of the container's ends; the private network's stand above as well, as Docker's default bridge has it.
-fn network_settings(container: &Container) -> Value {
+fn network_settings(store: &Store, container: &Container) -> Value {
     let plan = &container.plan;
-    let words = network_words(&plan.network);
+    let endpoint_of = |name: &str| container.state.endpoints.iter().find(|endpoint| endpoint.network == name);
     let mut networks = Map::new();
-    for (index, word) in words.into_iter().enumerate() {
-        let mut endpoint = json!({
-            "IPAMConfig": null, "Links": null, "Aliases": null, "NetworkID": "", "EndpointID": "", "DriverOpts": null,
-        });
-        add_addresses(&mut endpoint, container.state.endpoints.get(index));
-        networks.insert(word, endpoint);
+    if plan.network.mode != NetworkMode::Networks {
+        for word in network_words(&plan.network).into_iter().take(1) {
+            let mut endpoint = no_endpoint();
+            add_addresses(&mut endpoint, endpoint_of(""));
+            networks.insert(word, endpoint);
+        }
+    }
+    for membership in &plan.network.networks {
+        networks.insert(membership.network.clone(), network_endpoint(store, container, membership));
     }
     let mut settings = json!({
         "Bridge": "",
@@ -103,9 +109,53 @@ fn network_settings(container: &Container) -> Value {
         "EndpointID": "",
         "Networks": networks,
     });
-    let default = container.state.endpoints.first().filter(|_| plan.network.mode != NetworkMode::Networks);
-    add_addresses(&mut settings, default);
+    add_addresses(&mut settings, endpoint_of(""));
     settings
+}
+
+fn no_endpoint() -> Value {
+    json!({
+        "IPAMConfig": null, "Links": null, "Aliases": null, "NetworkID": "", "EndpointID": "", "DriverOpts": null,
+        "DNSNames": null,
+    })
+}
+
+/// The container's end on a network with a name.
+fn network_endpoint(store: &Store, container: &Container, membership: &Membership) -> Value {
+    let plan = &container.plan;
+    let mut object = no_endpoint();
+    let mut asked = Map::new();
+    for (name, address) in [
+        ("IPv4Address", membership.ip.map(|ip| ip.to_string())),
+        ("IPv6Address", membership.ip6.map(|ip| ip.to_string())),
+    ] {
+        asked.extend(address.map(|address| (name.to_owned(), Value::from(address))));
+    }
+    object["IPAMConfig"] = if asked.is_empty() { Value::Null } else { asked.into() };
+    let links: Vec<String> = membership.links.iter().map(|(id, alias)| format!("{}:{alias}", short_id(id))).collect();
+    object["Links"] = words(&links);
+    // Docker has the short id among the aliases, and among the names the container's own as well.
+    let short = short_id(&plan.id).to_owned();
+    let mut aliases = membership.aliases.clone();
+    let mut names = vec![plan.name.clone()];
+    names.extend(aliases.iter().cloned());
+    aliases.push(short.clone());
+    names.push(short);
+    object["Aliases"] = words(&aliases);
+    object["DNSNames"] = words(&names);
+    let network = crate::store::networks::find(store, &membership.network).ok().flatten();
+    object["NetworkID"] = network.as_ref().map(|network| network.metadata.id.clone()).unwrap_or_default().into();
+    let endpoint = container.state.endpoints.iter().find(|endpoint| endpoint.network == membership.network);
+    if let (Some(network), Some(_)) = (&network, endpoint.filter(|endpoint| endpoint.v4.is_some())) {
+        object["EndpointID"] = endpoint_id(&plan.id, &network.metadata.id).into();
+    }
+    add_addresses(&mut object, endpoint);
+    object
+}
+
+/// Docker draws one by lot for each end; rr's is the same as long as the two are.
+pub fn endpoint_id(container: &str, network: &str) -> String {
+    Digest::of(format!("{container} {network}").as_bytes()).hex()
 }
 
 /// Docker's fields of an endpoint; empty where the container does not run, or somebody else gives it addresses.
@@ -475,11 +525,11 @@ fn propagation_word(propagation: Propagation) -> &'static str {
 
 /// The networks that the container is on, by their words after `--network`; none where it has another's.
 pub fn network_words(plan: &NetworkPlan) -> Vec<String> {
-    match plan.mode {
-        NetworkMode::Networks => plan.networks.iter().map(|membership| membership.network.clone()).collect(),
-        NetworkMode::Container => Vec::new(),
-        _ => vec![network_word(plan)],
-    }
+    let own = match plan.mode {
+        NetworkMode::Networks | NetworkMode::Container => None,
+        _ => Some(network_word(plan)),
+    };
+    own.into_iter().chain(plan.networks.iter().map(|membership| membership.network.clone())).collect()
 }
 
 /// The word of `--network`, the first where there are several.
@@ -490,7 +540,7 @@ fn network_word(plan: &NetworkPlan) -> String {
         NetworkMode::Private => "private",
         NetworkMode::Pasta => "pasta",
         NetworkMode::Slirp4netns => "slirp4netns",
-        NetworkMode::Networks => plan.networks.first().map_or("", |membership| &membership.network),
+        NetworkMode::Networks => plan.networks.first().map_or("none", |membership| &membership.network),
         NetworkMode::Container => return format!("container:{}", plan.container.as_deref().unwrap_or_default()),
     };
     word.to_owned()

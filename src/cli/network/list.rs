@@ -2,11 +2,14 @@
 
 use super::super::filter::{self, Filters};
 use super::super::format::{self, Columns, Row, human};
+use super::super::inspect::endpoint_id;
 use super::super::verbs::Verb;
 use super::super::{output, personality, report, store};
 use crate::container::networks::{self, BUILT_IN, BuiltIn, Network};
+use crate::container::record::{self, Container};
 use crate::container::values::short_id;
 use crate::error::Result;
+use crate::net::{Endpoint, Place};
 use crate::store::Store;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -217,11 +220,69 @@ fn shown_as(store: &Store, name: &str, keys: Keys) -> Result<Value> {
             let network = networks::find(store, name)?;
             let pools = &network.metadata.pools;
             Ok(match podman {
-                true => podmans(&Shown::from(&network), pools, keys),
-                false => dockers(&Shown::from(&network), Some(&network), pools.iter().map(dockers_pool).collect()),
+                true => {
+                    let mut object = podmans(&Shown::from(&network), pools, keys);
+                    let key = if keys == Keys::Go { "Containers" } else { "containers" };
+                    object[key] = containers(store, &network, |container, end| podmans_end(container, end, keys))?;
+                    object
+                }
+                false => {
+                    let pools = pools.iter().map(dockers_pool).collect();
+                    let mut object = dockers(&Shown::from(&network), Some(&network), pools);
+                    object["Containers"] = containers(store, &network, |container, end| {
+                        dockers_end(container, &network, end)
+                    })?;
+                    object
+                }
             })
         }
     }
+}
+
+/// Those that run on the network, by their ids.
+fn containers(store: &Store, network: &Network, shown: impl Fn(&Container, &Endpoint) -> Value) -> Result<Value> {
+    let mut found = serde_json::Map::new();
+    for container in record::list(store)? {
+        let end = container.state.endpoints.iter().find(|end| end.network == network.name && end.mac.is_some());
+        if let Some(end) = end {
+            found.insert(container.plan.id.clone(), shown(&container, end));
+        }
+    }
+    Ok(found.into())
+}
+
+fn with_prefix(place: Option<&Place>) -> String {
+    place.map(|place| format!("{}/{}", place.address, place.prefix)).unwrap_or_default()
+}
+
+fn dockers_end(container: &Container, network: &Network, end: &Endpoint) -> Value {
+    json!({
+        "Name": container.plan.name,
+        "EndpointID": endpoint_id(&container.plan.id, &network.metadata.id),
+        "MacAddress": end.mac.map(|mac| mac.to_string()).unwrap_or_default(),
+        "IPv4Address": with_prefix(end.v4.as_ref()),
+        "IPv6Address": with_prefix(end.v6.as_ref()),
+    })
+}
+
+fn podmans_end(container: &Container, end: &Endpoint, keys: Keys) -> Value {
+    let key = |go: &'static str, json: &'static str| if keys == Keys::Go { go } else { json };
+    let subnets = [&end.v4, &end.v6].into_iter().flatten().map(|place| {
+        json!({
+            key("IPNet", "ipnet"): with_prefix(Some(place)),
+            key("Gateway", "gateway"): place.gateway.map(|gateway| gateway.to_string()).unwrap_or_default(),
+        })
+    });
+    let interface = json!({
+        key("Subnets", "subnets"): subnets.collect::<Vec<_>>(),
+        key("MacAddress", "mac_address"): end.mac.map(|mac| mac.to_string()).unwrap_or_default(),
+    });
+    // Interfaces are in the order of the container's networks.
+    let place = container.state.endpoints.iter().position(|other| other == end).unwrap_or_default();
+    json!({
+        key("Name", "name"): container.plan.name,
+        key("Interfaces", "interfaces"): { format!("eth{place}"): interface },
+    })
 }
 
 fn dockers_pool(pool: &networks::Pool) -> Value {

@@ -11,7 +11,7 @@
 use super::links::{Bridge, Plug, Route, Wanted};
 use super::roll::{Endpoint, Roll};
 use super::way_out::{Opened, WayOut};
-use super::{FromKeeper, ToKeeper};
+use super::{FromKeeper, Part, ToKeeper};
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
 use crate::launch::protocol::{Channel, Listener};
@@ -23,7 +23,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The keeper's end of a connection.
 pub(super) type Visitor = Channel<FromKeeper, ToKeeper>;
@@ -85,6 +85,10 @@ struct Connection {
     visitor: Visitor,
     /// The container's interface, once it has one.
     plug: Option<Plug>,
+    /// Whether the container wants to be told of names.
+    follows: bool,
+    /// It had no room for the last telling.
+    is_behind: bool,
 }
 
 impl<'a> Keeper<'a> {
@@ -130,7 +134,7 @@ impl<'a> Keeper<'a> {
     }
 
     fn welcome(&mut self, visitor: Visitor) {
-        self.connections.insert(self.next, Connection { visitor, plug: None });
+        self.connections.insert(self.next, Connection { visitor, plug: None, follows: false, is_behind: false });
         self.next += 1;
     }
 
@@ -143,15 +147,25 @@ impl<'a> Keeper<'a> {
     /// Waits for something to do, and does it.
     fn attend(&mut self, listener: &Listener, limit: Option<&Timespec>) -> Result<()> {
         let numbers: Vec<u64> = self.connections.keys().copied().collect();
-        let mut watched: Vec<PollFd<'_>> =
-            self.connections.values().map(|connection| PollFd::new(&connection.visitor, PollFlags::IN)).collect();
+        let awaited = |connection: &Connection| match connection.is_behind {
+            true => PollFlags::IN | PollFlags::OUT,
+            false => PollFlags::IN,
+        };
+        let mut watched: Vec<PollFd<'_>> = self
+            .connections
+            .values()
+            .map(|connection| PollFd::new(&connection.visitor, awaited(connection)))
+            .collect();
         watched.push(PollFd::new(listener, PollFlags::IN));
         match poll(&mut watched, limit) {
             Err(rustix::io::Errno::INTR) => return Ok(()),
             polled => polled.doing(|| "cannot wait for the network's containers")?,
         };
-        let speak: Vec<bool> = watched.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let speak: Vec<bool> = watched.iter().map(|fd| !fd.revents().difference(PollFlags::OUT).is_empty()).collect();
         drop(watched);
+        if self.connections.values().any(|connection| connection.is_behind) {
+            self.tell_followers(|connection| connection.is_behind);
+        }
         for (number, _) in numbers.iter().zip(&speak).filter(|(_, speaks)| **speaks) {
             self.hear(*number);
         }
@@ -168,7 +182,7 @@ impl<'a> Keeper<'a> {
             Ok(Some((message, descriptor))) => self.answer(number, message, descriptor),
             Ok(None) | Err(_) => return self.leave(number),
         };
-        let Some(connection) = self.connections.get(&number) else { return };
+        let (Some(answer), Some(connection)) = (answer, self.connections.get(&number)) else { return };
         let namespace = match answer {
             // The maps are of no use without the namespace.
             FromKeeper::Joined { .. } => File::open("/proc/self/ns/user").ok(),
@@ -179,8 +193,8 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    fn answer(&mut self, number: u64, message: ToKeeper, descriptor: Option<std::os::fd::OwnedFd>) -> FromKeeper {
-        match message {
+    fn answer(&mut self, number: u64, message: ToKeeper, descriptor: Option<OwnedFd>) -> Option<FromKeeper> {
+        Some(match message {
             ToKeeper::Join(member) => match self.roll.admit(number, member) {
                 Ok(endpoint) => {
                     self.tell_names();
@@ -190,17 +204,31 @@ impl<'a> Keeper<'a> {
                 Err(failure) => FromKeeper::Failed(failure),
             },
             ToKeeper::Visit => FromKeeper::Joined { endpoint: None, maps: self.maps.clone(), notice: None },
-            ToKeeper::Attach { interface, leads_out } => match descriptor {
-                Some(namespace) => match self.attach(number, namespace.as_fd(), &interface, leads_out) {
-                    Ok(()) => FromKeeper::Attached,
-                    Err(failure) => FromKeeper::Failed(failure),
-                },
-                None => FromKeeper::Failed(Failure::new("cannot attach the container", "it has sent no namespace")),
-            },
-            ToKeeper::Publish => match descriptor {
-                Some(line) => {
-                    self.publish(number, line.as_fd()).map_or_else(FromKeeper::Failed, |()| FromKeeper::Attached)
+            ToKeeper::Attach { interface, part } => {
+                done(namespace(descriptor).and_then(|inside| self.attach(number, inside.as_fd(), &interface, part)))
+            }
+            ToKeeper::Lead { interface } => {
+                done(namespace(descriptor).and_then(|inside| self.lead(number, inside.as_fd(), &interface)))
+            }
+            ToKeeper::Leave => {
+                self.give_up(number);
+                FromKeeper::Attached
+            }
+            ToKeeper::Follow => {
+                if let Some(connection) = self.connections.get_mut(&number) {
+                    connection.follows = true;
+                    connection.is_behind = true;
                 }
+                self.tell_followers(|connection| connection.is_behind);
+                return None;
+            }
+            ToKeeper::Knows { network, names } => {
+                self.roll.learn(number, network, names);
+                self.tell_stack();
+                return None;
+            }
+            ToKeeper::Publish => match descriptor {
+                Some(line) => done(self.publish(number, line.as_fd())),
                 None => FromKeeper::Failed(Failure::new(ports::DOING, "no line has come to hand them in")),
             },
             ToKeeper::List => FromKeeper::Members(self.roll.everybody().cloned().collect()),
@@ -209,14 +237,13 @@ impl<'a> Keeper<'a> {
                 self.tell_names();
                 FromKeeper::Attached
             }
-        }
+        })
     }
 
     /// Gives a container its interface, in the place of one it had in a namespace before.
-    fn attach(&mut self, number: u64, namespace: BorrowedFd<'_>, interface: &str, leads_out: bool) -> Result<()> {
-        let endpoint = self.roll.endpoint(number).cloned();
-        let endpoint = endpoint.ok_or_else(|| Failure::new("cannot attach the container", "it has not joined"))?;
-        let route = if leads_out && !self.network.metadata.internal { Route::Gateway } else { Route::None };
+    fn attach(&mut self, number: u64, namespace: BorrowedFd<'_>, interface: &str, part: Part) -> Result<()> {
+        let endpoint = self.seat_of(number)?;
+        let route = if part == Part::Leading { self.ways() } else { Route::None };
         if let Some(former) = self.connections.get_mut(&number).and_then(|connection| connection.plug.take()) {
             self.bridge.unplug(former);
             self.tell_parted(number);
@@ -226,6 +253,22 @@ impl<'a> Keeper<'a> {
             connection.plug = Some(plug);
         }
         Ok(())
+    }
+
+    /// Has a container that is attached reach by this network what it reaches by none of its own.
+    fn lead(&self, number: u64, namespace: BorrowedFd<'_>, interface: &str) -> Result<()> {
+        let endpoint = self.seat_of(number)?;
+        self.bridge.lead(namespace, interface, &Wanted { endpoint: &endpoint, route: self.ways() })
+    }
+
+    fn seat_of(&self, number: u64) -> Result<Endpoint> {
+        let endpoint = self.roll.endpoint(number).cloned();
+        endpoint.ok_or_else(|| Failure::new("cannot attach the container", "it has not joined"))
+    }
+
+    /// What goes by this network where it leads.
+    fn ways(&self) -> Route {
+        if self.network.metadata.internal { Route::NameServer } else { Route::Gateway }
     }
 
     /// Gives the stack the line by which a container's ports are handed in.
@@ -238,9 +281,15 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// A container has left, or its monitor has ended.
+    /// A container's monitor has ended, or has given up its seat.
     fn leave(&mut self, number: u64) {
-        if let Some(plug) = self.connections.remove(&number).and_then(|connection| connection.plug) {
+        self.give_up(number);
+        self.connections.remove(&number);
+    }
+
+    /// Takes a container's interface away, and its seat.
+    fn give_up(&mut self, number: u64) {
+        if let Some(plug) = self.connections.get_mut(&number).and_then(|connection| connection.plug.take()) {
             self.bridge.unplug(plug);
             self.tell_parted(number);
         }
@@ -256,9 +305,32 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    fn tell_names(&self) {
+    /// After a change of who is there, or of their names.
+    fn tell_names(&mut self) {
+        self.tell_stack();
+        self.tell_followers(|_| true);
+    }
+
+    fn tell_stack(&self) {
         if let Some(stack) = &self.stack {
             stack.tell(self.roll.told(&self.network.name));
         }
     }
+
+    /// Tells those who want to know. Nobody is waited for: who has no room for it is told when there is some.
+    fn tell_followers(&mut self, which: impl Fn(&Connection) -> bool) {
+        let names = FromKeeper::Names(self.roll.names());
+        for connection in self.connections.values_mut().filter(|connection| connection.follows && which(connection)) {
+            // One that is gone is noticed when it is heard.
+            connection.is_behind = matches!(connection.visitor.offer(&names), Ok(false));
+        }
+    }
+}
+
+fn done(result: Result<()>) -> FromKeeper {
+    result.map_or_else(FromKeeper::Failed, |()| FromKeeper::Attached)
+}
+
+fn namespace(descriptor: Option<OwnedFd>) -> Result<OwnedFd> {
+    descriptor.ok_or_else(|| Failure::new("cannot attach the container", "it has sent no namespace"))
 }

@@ -5,6 +5,7 @@
 
 use super::roll::Endpoint;
 use crate::error::{Doing, Failure, Result, errno_text};
+use crate::net::NETWORK_NAME_SERVER;
 use crate::sys::netlink::{self, Requests};
 use rustix::net::netdevice::name_to_index;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -119,9 +120,35 @@ impl Bridge {
 
     /// Sets the container's end up, from inside its namespace.
     fn set_up(&self, namespace: BorrowedFd<'_>, interface: &str, wanted: &Wanted<'_>) -> Result<()> {
-        let doing = || format!("cannot set up the container's interface {interface}");
-        move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network)).doing(doing)?;
-        let done = configure(interface, wanted).map_err(|failure| failure.while_doing(doing()));
+        self.inside(namespace, || format!("cannot set up the container's interface {interface}"), || {
+            configure(interface, wanted)
+        })
+    }
+
+    /// Has the ways of [`Wanted::route`] lead by an interface that is there.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn lead(&self, namespace: BorrowedFd<'_>, interface: &str, wanted: &Wanted<'_>) -> Result<()> {
+        let doing = || format!("cannot set the container's routes by {interface}");
+        self.inside(namespace, doing, || {
+            let socket = netlink::open().doing(doing)?;
+            let index = name_to_index(&socket, interface).doing(doing)?;
+            let mut requests = Requests::default();
+            add_routes(&mut requests, index, wanted);
+            finish(requests, &socket, doing)
+        })
+    }
+
+    /// Does something in the container's namespace.
+    fn inside(
+        &self,
+        namespace: BorrowedFd<'_>,
+        doing: impl Fn() -> String,
+        work: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network)).doing(&doing)?;
+        let done = work().map_err(|failure| failure.while_doing(doing()));
         // The way back is into what this process may administer as well; without it no pair could be made any more.
         let back = move_into_link_name_space(self.home.as_fd(), Some(LinkNameSpaceType::Network));
         done.and(back.doing(|| "cannot return to the network's namespace"))
@@ -133,17 +160,31 @@ impl Bridge {
 pub struct Wanted<'a> {
     /// Addresses.
     pub endpoint: &'a Endpoint,
-    /// Whether what is outside is reached by it.
+    /// What goes by it.
     pub route: Route,
 }
 
 /// See [`Wanted`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
-    /// The network is internal, or another one of the container's leads out.
+    /// Nothing but the network: another one of the container's leads.
     None,
-    /// By the network's gateway.
+    /// The way to the name server: the network leads, and is internal.
+    NameServer,
+    /// That, and all that is outside, by the network's gateway.
     Gateway,
+}
+
+/// The ways that lead by a gateway.
+fn add_routes(requests: &mut Requests, index: u32, wanted: &Wanted<'_>) {
+    for address in &wanted.endpoint.addresses {
+        if wanted.route == Route::Gateway {
+            requests.default_route(index, address.gateway);
+        }
+        if wanted.route != Route::None && address.ip.is_ipv4() {
+            requests.route(index, Some(NETWORK_NAME_SERVER.into()), address.gateway);
+        }
+    }
 }
 
 /// Addresses and routes of an interface of this process's network namespace.
@@ -155,10 +196,8 @@ fn configure(interface: &str, wanted: &Wanted<'_>) -> Result<()> {
     requests.link(index, libc::IFF_UP);
     for address in &wanted.endpoint.addresses {
         requests.address(index, address.ip, address.prefix);
-        if wanted.route == Route::Gateway {
-            requests.default_route(index, address.gateway);
-        }
     }
+    add_routes(&mut requests, index, wanted);
     finish(requests, &socket, doing)
 }
 

@@ -15,16 +15,21 @@
 //! cloned, since the addresses go into the container's files; the monitor inherits it and keeps it open as long as
 //! the container is there, over all restarts of its payload. Whoever wants to know who is on a network asks its keeper.
 
+mod cloning;
 mod keeper;
 mod links;
+mod places;
 mod ports;
 mod roll;
+mod seat;
 mod way_out;
 
-pub use ports::OpenLine;
-pub use roll::{Address, Endpoint, Member, Seated};
+pub use cloning::clone_within;
+pub use places::Places;
+pub use roll::{Address, Endpoint, Member, Names, Seated};
+pub use seat::{Handed, Seat, hand_over, take_back};
 
-use super::id_maps::{write_id_maps, write_nested_maps};
+use super::id_maps::write_id_maps;
 use super::protocol::{Channel, Listener, channel_pair};
 use super::user_namespace::user_namespace_failure;
 use crate::error::{Doing, Failure, Result};
@@ -34,7 +39,7 @@ use crate::rootfs::overlay::open_directory;
 use crate::store::networks::{self, Network};
 use crate::store::{Patience, Store};
 use crate::sys::namespace::parent_of;
-use crate::sys::process::{Child, Cloned, Namespaces, clone_beside, clone_into, exit_now, fork};
+use crate::sys::process::{Child, Cloned, Namespaces, clone_into, exit_now, fork};
 use rustix::io::Errno;
 use rustix::process::{WaitId, WaitIdOptions};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -56,8 +61,26 @@ pub enum ToKeeper {
     Attach {
         /// What its interface is to be called.
         interface: String,
-        /// Whether what is outside is reached by this network.
-        leads_out: bool,
+        /// See there.
+        part: Part,
+    },
+    /// The container is attached already, its namespace comes along, and this network is the leading one from now on.
+    Lead {
+        /// What its interface is called.
+        interface: String,
+    },
+    /// The container gives its seat up, before it ends the connection.
+    Leave,
+    /// From now on the container wants to be told of the names here: [`FromKeeper::Names`], now and at each change. There
+    /// is no other answer.
+    Follow,
+    /// The container knows these names from another network it is on, and asks this one's name server. They take the place
+    /// of those it knew from there. No answer.
+    Knows {
+        /// The other network's name.
+        network: String,
+        /// Its names.
+        names: Names,
     },
     /// A line comes along by which the container's published ports are to be handed in. [`FromKeeper::Attached`] answers.
     Publish,
@@ -86,25 +109,24 @@ pub enum FromKeeper {
     },
     /// It is done.
     Attached,
+    /// See [`ToKeeper::Follow`].
+    Names(Names),
     /// Answer to [`ToKeeper::List`].
     Members(Vec<Seated>),
     /// It cannot be.
     Failed(Failure),
 }
 
-type ToNetwork = Channel<ToKeeper, FromKeeper>;
-
-/// A container's place on a network; given up when it is dropped by the last process that has it.
-#[derive(Debug)]
-pub struct Seat {
-    connection: ToNetwork,
-    /// The network's name.
-    pub network: String,
-    /// What the container has there.
-    pub endpoint: Endpoint,
-    /// Whether what is outside is reached by it: the first of a container's networks that has a way out.
-    pub leads_out: bool,
+/// What a network is to a container that is on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    /// The container asks its name server, and by it reaches what is outside, unless the network is internal.
+    Leading,
+    /// One more.
+    Further,
 }
+
+type ToNetwork = Channel<ToKeeper, FromKeeper>;
 
 /// A user namespace that a container's is made in.
 #[derive(Debug)]
@@ -155,8 +177,8 @@ pub fn join(grounds: &Grounds<'_>, wanted: Vec<(Network, Member)>) -> Result<Joi
             return Err(strange(&network.name, &answer));
         };
         notices.extend(notice);
-        let leads_out = !network.metadata.internal && !seats.iter().any(|seat| seat.leads_out);
-        seats.push(Seat { connection, network: network.name, endpoint, leads_out });
+        let handed = Handed { network: network.name, endpoint, internal: network.metadata.internal };
+        seats.push(Seat::new(connection, handed));
         parent = namespace.map(|user| ParentNamespace { user, maps, shared: Vec::new() });
     }
     drop(lock);
@@ -327,114 +349,4 @@ fn own_maps() -> Result<IdMaps> {
 pub(super) fn reap(child: &Child) {
     let id = || WaitId::PidFd(child.pidfd.as_fd());
     while matches!(rustix::process::waitid(id(), WaitIdOptions::EXITED), Err(Errno::INTR)) {}
-}
-
-impl Seat {
-    /// Asks for the container's interface in its network namespace; [`Seat::wait_ready`] tells how it went.
-    ///
-    /// # Errors
-    /// The keeper was killed.
-    pub fn start_attach(&self, namespace: BorrowedFd<'_>, interface: &str) -> Result<()> {
-        let message = ToKeeper::Attach { interface: interface.to_owned(), leads_out: self.leads_out };
-        self.connection.send_with(&message, Some(namespace)).map_err(|_| self.lost())
-    }
-
-    /// Waits until the interface is there.
-    ///
-    /// # Errors
-    /// It cannot be made; the keeper was killed.
-    pub fn wait_ready(&self) -> Result<()> {
-        match self.connection.receive() {
-            Ok(Some(FromKeeper::Attached)) => Ok(()),
-            Ok(Some(FromKeeper::Failed(failure))) => {
-                Err(failure.while_doing(format!("cannot join the network {}", self.network)))
-            }
-            Ok(Some(other)) => Err(strange(&self.network, &other)),
-            Ok(None) | Err(_) => Err(self.lost()),
-        }
-    }
-
-    fn lost(&self) -> Failure {
-        Failure::new(format!("cannot join the network {}", self.network), "its keeper was killed")
-            .hint("start the container again")
-    }
-}
-
-/// The name of a container's interface, counted from 0: Docker's.
-pub fn interface(number: usize) -> String {
-    format!("eth{number}")
-}
-
-/// From the process that clones a monitor to the client.
-#[derive(Debug, Serialize, Deserialize)]
-enum FromStarter {
-    /// The monitor's process id; a pidfd comes along.
-    Cloned(i32),
-    /// There is no monitor.
-    Failed(Failure),
-}
-
-/// Clones this process into new user and pid namespaces, the user namespace inside the last of `parents`, whose maps are
-/// written on the way. Each of them is inside the one before it. The new process is a child of this one, which itself
-/// stays where it is.
-///
-/// # Errors
-/// The container's ids are not all its parent's; the parents are no such line; or the system's.
-pub fn clone_within(parents: &[ParentNamespace], maps: &IdMaps) -> Result<Cloned> {
-    let doing = || "cannot enter the user namespace that the container's is to be made in";
-    let (ours, starters) = channel_pair::<(), FromStarter>()?;
-    let starter = match fork().doing(doing)? {
-        Cloned::Parent(starter) => starter,
-        Cloned::Child => {
-            drop(ours);
-            match clone_monitor(parents, maps) {
-                Ok(Cloned::Child) => return Ok(Cloned::Child),
-                Ok(Cloned::Parent(monitor)) => {
-                    let sent = starters.send_with(&FromStarter::Cloned(monitor.pid), Some(monitor.pidfd.as_fd()));
-                    exit_now(i32::from(sent.is_err()))
-                }
-                Err(failure) => {
-                    let _ = starters.send(&FromStarter::Failed(failure));
-                    exit_now(1)
-                }
-            }
-        }
-    };
-    drop(starters);
-    let answer = ours.receive_with();
-    reap(&starter);
-    match answer? {
-        Some((FromStarter::Cloned(pid), Some(pidfd))) => Ok(Cloned::Parent(Child { pid, pidfd })),
-        Some((FromStarter::Failed(failure), _)) => Err(failure),
-        _ => Err(Failure::new(doing(), "the process that was to do it was killed")),
-    }
-}
-
-fn clone_monitor(parents: &[ParentNamespace], maps: &IdMaps) -> Result<Cloned> {
-    let doing = || "cannot enter the other namespace";
-    let enter = |namespace: &OwnedFd, kind| move_into_link_name_space(namespace.as_fd(), Some(kind));
-    let (parent, outer) = parents.split_last().ok_or_else(|| Failure::new(doing(), "there is none"))?;
-    for (index, namespace) in parents.iter().enumerate() {
-        match enter(&namespace.user, LinkNameSpaceType::User) {
-            // Entered from a namespace that it is not inside of (user_namespaces(7)).
-            Err(Errno::PERM) if index > 0 => {
-                let cause = "the networks, or containers, whose namespaces are to be shared have none in common";
-                return Err(Failure::new("cannot make the container", cause).hint(
-                    "a second container whose namespaces are shared must itself share those of the first, or be on its network",
-                ));
-            }
-            entered => entered.doing(doing)?,
-        }
-        namespace.shared.iter().try_for_each(|(kind, shared)| enter(shared, *kind).doing(doing))?;
-    }
-    log::debug!("inside {} user namespaces", outer.len() + 1);
-    let cloned = clone_beside(Namespaces::USER.and(Namespaces::PID)).map_err(|error| user_namespace_failure(&error))?;
-    if let Cloned::Parent(monitor) = &cloned
-        && let Err(failure) = write_nested_maps(monitor.pid, &parent.maps, maps)
-    {
-        // Nobody waits for it but the client, which does not know of it.
-        let _ = rustix::process::pidfd_send_signal(&monitor.pidfd, rustix::process::Signal::KILL);
-        return Err(failure);
-    }
-    Ok(cloned)
 }

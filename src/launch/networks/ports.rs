@@ -1,7 +1,7 @@
 //! Published ports of a container on a network: the monitor hands their sockets to the process that serves the network,
 //! by a line of its own, and takes them back by ending that.
 
-use super::{FromKeeper, Seat, ToKeeper, strange};
+use super::{Seat, ToKeeper};
 use crate::error::{Doing, Failure, Result};
 use crate::launch::protocol::{Channel, channel_pair};
 use crate::net::ports::{Bound, DOING, OpenPorts};
@@ -19,22 +19,17 @@ const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 pub struct OpenLine(Channel<Vec<Bound>, usize>);
 
 impl Seat {
-    /// Leads what comes at `ports` to the container's address on this network; its interface is there already.
+    /// Leads what comes at `ports`, whose sockets stay the caller's as well, to the container's address on this network; its interface is there already.
     ///
     /// # Errors
     /// The keeper was killed; the network has no way out; its process can have no more descriptors.
-    pub fn publish(&self, ports: OpenPorts) -> Result<OpenLine> {
+    pub(super) fn publish(&mut self, ports: &OpenPorts) -> Result<OpenLine> {
         let (ours, stacks) = channel_pair()?;
         // Given away: what stays open here would keep the end of the line from being seen.
         let theirs: Channel<usize, Vec<Bound>> = stacks;
-        self.connection.send_with(&ToKeeper::Publish, Some(theirs.as_fd())).map_err(|_| self.lost())?;
+        self.ask(&ToKeeper::Publish, Some(theirs.as_fd()))?;
         drop(theirs);
-        match self.connection.receive() {
-            Ok(Some(FromKeeper::Attached)) => {}
-            Ok(Some(FromKeeper::Failed(failure))) => return Err(failure),
-            Ok(Some(other)) => return Err(strange(&self.network, &other)),
-            Ok(None) | Err(_) => return Err(self.lost()),
-        }
+        self.wait()?;
         let line = OpenLine(ours);
         for (bound, sockets) in ports.bound.chunks(MOST_DESCRIPTORS).zip(ports.sockets.chunks(MOST_DESCRIPTORS)) {
             let sockets: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();

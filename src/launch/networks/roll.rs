@@ -1,12 +1,15 @@
 //! Who is on a network, and which addresses they have. Pure.
 
 use crate::error::{Failure, Result};
-use crate::net::stack::{Inside, Told};
+use crate::net::stack::{Further, Inside, Told};
 use crate::net::{self, MacAddress, Membership};
 use crate::store::networks::Pool;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+/// Names, each with an address of a container that has it.
+pub type Names = Vec<(String, IpAddr)>;
 
 /// A container as a network is told of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +57,7 @@ impl Endpoint {
             let address = self.addresses.iter().find(|address| address.ip.is_ipv6() == v6)?;
             Some(net::Place { address: address.ip, prefix: address.prefix, gateway: Some(address.gateway) })
         };
-        net::Endpoint { v4: place(false), v6: place(true), mac: Some(self.mac) }
+        net::Endpoint { v4: place(false), v6: place(true), mac: Some(self.mac), ..net::Endpoint::default() }
     }
 }
 
@@ -72,12 +75,14 @@ pub struct Seated {
 pub struct Roll {
     pools: Vec<Pool>,
     seated: BTreeMap<u64, Seated>,
+    /// What a container knows from other networks, by their names.
+    known: BTreeMap<u64, BTreeMap<String, Names>>,
 }
 
 impl Roll {
     /// An empty network with these addresses.
     pub fn new(pools: Vec<Pool>) -> Roll {
-        Roll { pools, seated: BTreeMap::new() }
+        Roll { pools, seated: BTreeMap::new(), known: BTreeMap::new() }
     }
 
     /// Gives a container its addresses: those it wants, else the lowest that are free.
@@ -115,6 +120,16 @@ impl Roll {
     /// Takes a container off the network.
     pub fn dismiss(&mut self, seat: u64) {
         self.seated.remove(&seat);
+        self.known.remove(&seat);
+    }
+
+    /// A container knows these names from another network.
+    pub fn learn(&mut self, seat: u64, network: String, names: Names) {
+        let known = self.known.entry(seat).or_default();
+        match names.is_empty() {
+            true => drop(known.remove(&network)),
+            false => drop(known.insert(network, names)),
+        }
     }
 
     /// What the container of this connection has.
@@ -129,21 +144,47 @@ impl Roll {
         }
     }
 
-    /// What the network's name server is to know: names before aliases, and the beginnings of ids, as Docker has it.
-    pub fn told(&self, network: &str) -> Told {
-        let mut told = Told { network: network.to_owned(), ..Told::default() };
+    /// Everybody's names: names before aliases, and the beginnings of ids, as Docker has it.
+    pub fn names(&self) -> Names {
+        let mut found = Names::new();
         for Seated { member, endpoint } in self.seated.values() {
             let short_id = member.id.get(..12).unwrap_or(&member.id);
             for address in &endpoint.addresses {
                 let names = [member.name.as_str(), short_id].into_iter();
                 let names = names.chain(member.wanted.aliases.iter().map(String::as_str));
-                told.names.extend(names.map(|name| (name.to_owned(), address.ip)));
-                if !member.servers.is_empty() {
-                    told.servers.push((address.ip, member.servers.clone()));
-                }
+                found.extend(names.map(|name| (name.to_owned(), address.ip)));
             }
         }
+        found
+    }
+
+    /// What the network's name server is to know.
+    pub fn told(&self, network: &str) -> Told {
+        let mut told = Told { network: network.to_owned(), names: self.names(), ..Told::default() };
+        for (seat, Seated { member, endpoint }) in &self.seated {
+            let clients: Vec<IpAddr> = endpoint.addresses.iter().map(|address| address.ip).collect();
+            if !member.servers.is_empty() {
+                told.servers.extend(clients.iter().map(|client| (*client, member.servers.clone())));
+            }
+            let links = self.links(&member.wanted);
+            let links = (!links.is_empty()).then(|| (network.to_owned(), links));
+            let known = self.known.get(seat).into_iter().flatten().map(|(network, names)| (network.clone(), names.clone()));
+            let further = links.into_iter().chain(known);
+            told.further
+                .extend(further.map(|(network, names)| Further { clients: clients.clone(), network, names }));
+        }
         told
+    }
+
+    /// The other names that a container has for others.
+    fn links(&self, wanted: &Membership) -> Names {
+        let mut found = Names::new();
+        for (id, alias) in &wanted.links {
+            let linked = self.seated.values().filter(|seated| seated.member.id == *id);
+            let addresses = linked.flat_map(|seated| &seated.endpoint.addresses);
+            found.extend(addresses.map(|address| (alias.clone(), address.ip)));
+        }
+        found
     }
 
     /// Everybody, in the order of their coming.

@@ -6,6 +6,7 @@
 use super::links::Bridge;
 use crate::error::{Doing, Failure, Result};
 use crate::launch::protocol::{Channel, channel_pair};
+use crate::net::NETWORK_NAME_SERVER;
 use crate::net::ports::OpenPorts;
 use crate::net::stack::{self, Inside, Layout, Outside, Subnet, ToStack, Told};
 use crate::store::networks::{Metadata, Pool};
@@ -83,7 +84,8 @@ impl Opened {
 fn layout(metadata: &Metadata) -> Result<Layout> {
     let subnet = |pool: &Pool| {
         let (gateway, prefix) = (pool.gateway, pool.subnet.prefix());
-        Subnet { container: pool.subnet.first(), gateway, name_server: gateway, prefix }
+        let name_server = if pool.subnet.is_v6() { gateway } else { NETWORK_NAME_SERVER.into() };
+        Subnet { container: pool.subnet.first(), gateway, name_server, prefix }
     };
     let of = |v6: bool| metadata.pools.iter().find(|pool| pool.subnet.is_v6() == v6).map(subnet);
     let v4 = of(false).ok_or_else(|| Failure::new("cannot lay out the network", "it has no addresses of IPv4"))?;

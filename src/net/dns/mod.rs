@@ -21,9 +21,11 @@ mod datagram;
 mod local;
 pub mod message;
 mod stream;
+mod tables;
 mod upstream;
 
 pub use local::LocalNames;
+pub use tables::Tables;
 pub use upstream::Upstream;
 
 use crate::host::resolv_conf::NameServer;
@@ -56,7 +58,7 @@ pub type Answers<'a, T> = dyn FnMut(T, &[u8]) + 'a;
 pub struct Forwarder<T> {
     epoll: OwnedFd,
     upstream: Upstream,
-    names: LocalNames,
+    names: Tables,
     exchanges: HashMap<u64, Exchange<T>>,
     conversations: HashMap<u64, Conversation>,
     serial: u64,
@@ -124,7 +126,7 @@ impl<T: Copy + PartialEq> Forwarder<T> {
         Ok(Forwarder {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             upstream,
-            names: LocalNames::default(),
+            names: Tables::default(),
             exchanges: HashMap::new(),
             conversations: HashMap::new(),
             serial: 0,
@@ -133,8 +135,8 @@ impl<T: Copy + PartialEq> Forwarder<T> {
         })
     }
 
-    /// Replaces the table of names.
-    pub fn set_names(&mut self, names: LocalNames) {
+    /// Replaces the tables of names.
+    pub fn set_names(&mut self, names: Tables) {
         self.names = names;
     }
 
@@ -149,7 +151,7 @@ impl<T: Copy + PartialEq> Forwarder<T> {
         if !message::is_query(query) {
             return;
         }
-        if let Some(answer) = self.names.answer(query, self.serial as usize, message::datagram_limit(query)) {
+        if let Some(answer) = self.names.answer(client, query, self.serial as usize, message::datagram_limit(query)) {
             self.serial += 1;
             return answers(tag, &answer);
         }

@@ -7,8 +7,8 @@
 //! Descriptors are watched for edges (epoll(7), EPOLLET): whatever happens, everything that can be done is done until each
 //! of them says that it is enough.
 
-use super::local::LocalNames;
 use super::message;
+use super::tables::Tables;
 use super::upstream::{Servers, Upstream};
 use super::{Part, Watch};
 use rustix::event::epoll::EventFlags;
@@ -140,7 +140,7 @@ impl Conversation {
     pub(super) fn time_is_over(
         &mut self,
         watch: &Watch<'_>,
-        names: &LocalNames,
+        names: &Tables,
         upstream: &mut Upstream,
         now: Instant,
     ) -> Progress {
@@ -158,7 +158,7 @@ impl Conversation {
     pub(super) fn drive(
         &mut self,
         watch: &Watch<'_>,
-        names: &LocalNames,
+        names: &Tables,
         upstream: &mut Upstream,
         now: Instant,
     ) -> Progress {
@@ -245,7 +245,7 @@ impl Conversation {
     }
 
     /// Takes one query, or some bytes of it.
-    fn hear_client(&mut self, names: &LocalNames, now: Instant) -> Moved {
+    fn hear_client(&mut self, names: &Tables, now: Instant) -> Moved {
         let waiting: usize = self.waiting.iter().map(Vec::len).sum();
         if !self.outbound.is_empty() || self.waiting.len() >= PIPELINED || waiting > WAITING_BYTES || self.is_ending {
             return Ok(false);
@@ -254,7 +254,7 @@ impl Conversation {
             if !message::is_query(&query[2..]) {
                 return Err(Gone);
             }
-            match names.answer(&query[2..], 0, usize::from(u16::MAX)) {
+            match names.answer(self.address, &query[2..], 0, usize::from(u16::MAX)) {
                 Some(answer) => self.outbound = message::for_stream(&answer),
                 None => {
                     if self.waiting.is_empty() {

@@ -42,7 +42,7 @@ pub mod wire;
 
 pub use layout::{HostLoopback, Layout, Outside, Subnet};
 pub use process::{serve, start};
-pub use told::{Inside, MOST_DESCRIPTORS, ToStack, Told};
+pub use told::{Further, Inside, MOST_DESCRIPTORS, ToStack, Told};
 
 use crate::net::dns::Upstream;
 use crate::net::interfaces;

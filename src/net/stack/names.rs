@@ -34,7 +34,7 @@ impl Names {
 
     /// Another table of names, and other clients with name servers of their own.
     pub(super) fn replace(&mut self, told: &Told) {
-        self.forwarder.set_names(told.local_names());
+        self.forwarder.set_names(told.tables());
         for client in self.own_servers.drain(..) {
             self.forwarder.set_servers(client, &[]);
         }

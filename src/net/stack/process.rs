@@ -17,15 +17,16 @@ const NAME: &std::ffi::CStr = c"rr-net";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Starts the process that serves `device`, and does not wait for it: what the container sends meanwhile lies in the
-/// device's queue. `ports` lead into the container. The calling process must be single-threaded.
+/// device's queue. `ports` lead into the container; `told` is as with [`serve`]. The calling process must be
+/// single-threaded.
 ///
 /// # Errors
 /// There can be no further process.
-pub fn start(device: OwnedFd, layout: &Layout, ports: OpenPorts) -> Result<Child> {
+pub fn start(device: OwnedFd, layout: &Layout, ports: OpenPorts, told: Option<OwnedFd>) -> Result<Child> {
     match clone_into(Namespaces::NONE).doing(|| "cannot start the network's process")? {
         Cloned::Parent(child) => Ok(child),
         Cloned::Child => {
-            let result = serve(device, layout, ports, None);
+            let result = serve(device, layout, ports, told);
             log::debug!("the network's process ends: {result:?}");
             exit_now(1)
         }

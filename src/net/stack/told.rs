@@ -1,7 +1,7 @@
 //! What whoever keeps a network tells the stack that serves it: who is there, under which names, and by which line ports
 //! that lead there are handed in. One JSON datagram of a SOCK_SEQPACKET socket a message, descriptors beside it (unix(7)).
 
-use crate::net::dns::LocalNames;
+use crate::net::dns::{LocalNames, Tables};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use serde::de::DeserializeOwned;
@@ -36,6 +36,20 @@ pub struct Told {
     pub names: Vec<(String, IpAddr)>,
     /// The containers that ask name servers of their own (`--dns`), and which.
     pub servers: Vec<(IpAddr, Vec<IpAddr>)>,
+    /// What only some are to find.
+    #[serde(default)]
+    pub further: Vec<Further>,
+}
+
+/// Names for one container alone: those of another network that it is on, or its links.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Further {
+    /// Its addresses here.
+    pub clients: Vec<IpAddr>,
+    /// The names' network.
+    pub network: String,
+    /// Names and addresses there.
+    pub names: Vec<(String, IpAddr)>,
 }
 
 /// The addresses of one container.
@@ -48,14 +62,20 @@ pub struct Inside {
 }
 
 impl Told {
-    /// The table of names.
-    pub fn local_names(&self) -> LocalNames {
-        let mut names = LocalNames::new(&self.network);
-        for (name, address) in &self.names {
-            names.add(name, *address);
+    /// The tables of names.
+    pub(super) fn tables(&self) -> Tables {
+        let mut tables = Tables::new(table(&self.network, &self.names));
+        for Further { clients, network, names } in &self.further {
+            clients.iter().for_each(|client| tables.add(*client, table(network, names)));
         }
-        names
+        tables
     }
+}
+
+fn table(network: &str, names: &[(String, IpAddr)]) -> LocalNames {
+    let mut table = LocalNames::new(network);
+    names.iter().for_each(|(name, address)| table.add(name, *address));
+    table
 }
 
 /// What a socket has.

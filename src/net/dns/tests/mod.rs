@@ -320,7 +320,7 @@ fn local_names_are_answered_here() {
     let mut bench = Bench::new(port, "nameserver 127.0.0.1\n");
     let mut names = LocalNames::new("back");
     names.add("db", [10, 89, 0, 2].into());
-    bench.forwarder.set_names(names);
+    bench.forwarder.set_names(Tables::new(names));
     let asked = query(9, "DB.back", message::kind::A, None);
     bench.ask(1, &asked);
     let (_, answer) = bench.answer();
