@@ -284,7 +284,11 @@ fn a_killed_keeper_is_replaced_by_the_next_start() {
     // one on both needs.
     assert!(wait_until(Duration::from_secs(5), || end(&rr, "old", "one", "IPAddress").is_empty()));
     let attached = attached.wait();
-    assert_eq!(attached.stderr.matches("is not on the network one any more: its keeper was killed").count(), 1, "{attached}");
+    assert_eq!(
+        attached.stderr.matches("is not on the network one any more: its keeper was killed").count(),
+        1,
+        "{attached}"
+    );
     assert!(wait_until(Duration::from_secs(5), || !inside(&rr, "old", "ip link show eth0").stdout.contains("eth0")));
     sleeper(&rr, "new", &["--network", "one", "--network", "two"]);
     sleeper(&rr, "other", &["--network", "one"]);
@@ -348,10 +352,42 @@ fn containers_share_anothers_namespace() {
         sleeper(&rr, "second", &["--network", shared, "--userns", "keep-id:uid=9,gid=9"]);
         sleeper(&rr, "third", &["--network", "container:second"]);
         assert_eq!(inside(&rr, "third", "nc 127.0.0.1 80").succeeds().stdout, "hello\n");
+        // Their files of names are one, whoever changes them.
+        inside(&rr, "owner", "echo '192.0.2.10 later' >>/etc/hosts").succeeds();
+        assert!(inside(&rr, "third", "cat /etc/hosts").succeeds().stdout.contains("192.0.2.10 later"));
+        inside(&rr, "third", "echo '# by the third' >>/etc/resolv.conf").succeeds();
+        assert!(inside(&rr, "owner", "cat /etc/resolv.conf").succeeds().stdout.contains("# by the third"));
         let mode = rr.run(["inspect", "-f", "{{.HostConfig.NetworkMode}}", "second"]).succeeds();
         assert_eq!(mode.line(), format!("container:{id}"));
         rr.run(["rm", "-f", "third", "second", "owner"]).succeeds();
     }
+    rr.nothing_is_left();
+}
+
+#[test]
+fn a_shared_namespace_outlives_its_owner() {
+    let rr = requires!(Rr::with_alpine());
+    create(&rr, &["one"]);
+    sleeper(&rr, "peer", &["--network", "one"]);
+    sleeper(&rr, "owner", &["--network", "one"]);
+    sleeper(&rr, "second", &["--network", "container:owner"]);
+    sleeper(&rr, "third", &["--network", "container:owner"]);
+    assert!(reaches(&rr, "second", "peer"));
+    rr.run(["stop", "-t", "0", "owner"]).succeeds();
+    // As with Docker: the network is gone but for loopback, by which they still have each other.
+    assert!(!reaches(&rr, "second", "peer"));
+    rr.run(["exec", "-d", "second", "nc", "-lk", "-p", "80", "-e", "echo", "hello"]).succeeds();
+    let script = "until nc 127.0.0.1 80; do sleep 0.05; done";
+    assert_eq!(inside(&rr, "third", script).succeeds().stdout, "hello\n");
+    // They come to the owner's next namespace by a start of their own.
+    rr.run(["stop", "-t", "0", "third"]).succeeds();
+    rr.run(["start", "third"]).fails_with(1, "cannot join network of a non running container");
+    rr.run(["start", "owner"]).succeeds();
+    rr.run(["start", "third"]).succeeds();
+    assert!(reaches(&rr, "third", "peer"));
+    rr.run(["rm", "-f", "owner"]).succeeds();
+    inside(&rr, "third", "cat /etc/hosts").succeeds();
+    rr.run(["rm", "-f", "peer", "second", "third"]).succeeds();
     rr.nothing_is_left();
 }
 
@@ -367,10 +403,16 @@ fn a_namespace_that_cannot_be_shared_gets_dockers_words() {
         (&["--dns", "192.0.2.1"], "dns and the network mode"),
         (&["--add-host", "a:192.0.2.1"], "custom host-to-IP mapping and the network mode"),
         (&["--expose", "80"], "port exposing and the container type network mode"),
+        (&["-p", "80"], "port publishing and the container type network mode"),
+        (&["-P"], "port publishing and the container type network mode"),
+        (&["--link", "owner"], "container type network can't be used with links"),
     ] {
         run(&[&["--network", "container:owner"], option].concat())
             .fails_with(125, &format!("conflicting options: {words}"));
     }
+    run(&["--network", "container:owner", "--network-alias", "x"])
+        .fails_with(125, "network-scoped aliases are only supported for user-defined networks");
+    run(&["--network", "container:owner", "--ip", "10.0.2.9"]).fails_with(125, "on user defined networks only");
     rr.run(["rm", "owner"]).succeeds();
     rr.nothing_is_left();
 }
@@ -419,7 +461,8 @@ fn a_running_container_is_connected_and_disconnected() {
     sleeper(&rr, "far", &["--network", "outer"]);
     let routes = |rr: &Rr| inside(rr, "moved", "ip route").succeeds().stdout;
     assert!(!routes(&rr).contains("default"), "{}", routes(&rr));
-    let connect = ["network", "connect", "--alias", "nick", "--ip", "10.123.0.77", "--link", "far:friend", "outer", "moved"];
+    let connect =
+        ["network", "connect", "--alias", "nick", "--ip", "10.123.0.77", "--link", "far:friend", "outer", "moved"];
     rr.run(connect).succeeds_quietly();
     assert_eq!(address(&rr, "moved", "eth1"), "10.123.0.77");
     assert_eq!(end(&rr, "moved", "outer", "IPAddress"), "10.123.0.77");
@@ -504,7 +547,10 @@ fn what_cannot_be_connected_gets_dockers_words() {
     for (words, text) in [
         (&["nope", "alone"][..], "network nope not found"),
         (&["one", "nope"], "No such container: nope"),
-        (&["one", "none"], "container cannot be connected to multiple networks with one of the networks in private (none) mode"),
+        (
+            &["one", "none"],
+            "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+        ),
         (&["one", "shared"], "container sharing network namespace with another container or host cannot be connected"),
         (&["one", "pasta"], "the program that carries its packets leaves no room for another network"),
         (&["one", "alone"], "it was started on the private network"),
@@ -530,7 +576,9 @@ fn links_are_names_of_one_container() {
     sleeper(&rr, "db", &["--network", "one"]);
     sleeper(&rr, "web", &["--network", "one", "--link", "db:database", "--link", "db"]);
     sleeper(&rr, "other", &["--network", "one"]);
-    assert!(reaches(&rr, "web", "database") && reaches(&rr, "web", "database.one") && !reaches(&rr, "other", "database"));
+    assert!(
+        reaches(&rr, "web", "database") && reaches(&rr, "web", "database.one") && !reaches(&rr, "other", "database")
+    );
     // By whichever name, and at whichever address, the linked one has later.
     rr.run(["rename", "db", "store"]).succeeds();
     rr.run(["restart", "-t", "0", "store"]).succeeds();

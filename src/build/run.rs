@@ -111,6 +111,7 @@ fn launch(
         plan,
         dir: scratch.path(),
         names,
+        shared_names: None,
         layers: scratch.lower().to_vec(),
         volumes: Volumes { directory: &volumes, backings: &backings },
         driver,

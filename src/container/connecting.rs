@@ -67,11 +67,13 @@ pub fn connect(
 }
 
 fn may_connect(plan: &RunPlan, network: &Network) -> Result<()> {
-    let shared = "container sharing network namespace with another container or host cannot be connected to any other network";
+    let shared =
+        "container sharing network namespace with another container or host cannot be connected to any other network";
     match plan.network.mode {
         NetworkMode::Container | NetworkMode::Host => return Err(refuse(shared)),
         NetworkMode::None => {
-            let private = "container cannot be connected to multiple networks with one of the networks in private (none) mode";
+            let private =
+                "container cannot be connected to multiple networks with one of the networks in private (none) mode";
             return Err(refuse(private));
         }
         NetworkMode::Pasta | NetworkMode::Slirp4netns => {
@@ -91,7 +93,9 @@ fn may_connect(plan: &RunPlan, network: &Network) -> Result<()> {
 fn connect_private(container: &Container) -> Result<()> {
     let plan = &container.plan;
     match plan.network.mode {
-        NetworkMode::Networks if !container.is_alive() => change(container, |plan| plan.network.mode = NetworkMode::Private),
+        NetworkMode::Networks if !container.is_alive() => {
+            change(container, |plan| plan.network.mode = NetworkMode::Private)
+        }
         NetworkMode::Networks => {
             let doing = format!("cannot connect container {} to the private network", plan.name);
             Err(Failure::new(doing, "it runs").code(ExitCode::General).hint("stop it first"))

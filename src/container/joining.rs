@@ -56,9 +56,8 @@ pub(super) fn member(plan: &RunPlan, membership: &Membership) -> Member {
 pub(super) fn members(store: &Store) -> Result<Vec<ProcessName>> {
     let containers = record::list(store)?.into_iter();
     // One that has been connected while it was down is, from its next start on.
-    let on_networks = containers.filter(|container| {
-        container.state.endpoints.iter().any(|endpoint| !endpoint.network.is_empty())
-    });
+    let on_networks =
+        containers.filter(|container| container.state.endpoints.iter().any(|endpoint| !endpoint.network.is_empty()));
     Ok(on_networks.filter_map(|container| container.state.init).collect())
 }
 

@@ -221,7 +221,7 @@ impl Created {
     /// See [`launch::start`].
     pub fn start(self, start: &Start<'_>, notice: &mut dyn FnMut(String)) -> Result<Running> {
         let Created { store, plan, held, made } = self;
-        let Connected { network, names, seats, shared } = match connect(&store, &plan, notice) {
+        let Connected { network, names, shared_names, seats, shared } = match connect(&store, &plan, notice) {
             Ok(connected) => connected,
             Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
         };
@@ -242,6 +242,7 @@ impl Created {
             ports: Cell::new(ports),
             dir: &held.dir,
             names,
+            shared_names,
             layers,
             volumes: Volumes { directory: &store.volumes(), backings: &backings },
             driver: start.driver,
@@ -315,6 +316,7 @@ struct Connected {
     network: ResolvedNetwork,
     /// The files that name things, which describe host and networks as they are now.
     names: [NameFile; 3],
+    shared_names: Option<PathBuf>,
     seats: Vec<Seat>,
     shared: Shared,
 }
@@ -323,13 +325,18 @@ struct Connected {
 fn connect(store: &Store, plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Result<Connected> {
     if plan.network.mode == NetworkMode::Container {
         let owner = joining::owner_of_namespace(store, plan)?;
-        let names = joining::names_of(&owner)?;
+        // Of one that is thrown away at its end they are in its memory only, and what they say now is copied.
+        let shared_names = owner.dir.join(etc::FILES[0]).exists().then(|| owner.dir.clone());
+        let names = match shared_names {
+            Some(_) => etc::FILES.map(|name| (name, String::new())),
+            None => joining::names_of(&owner)?,
+        };
         let (network, owner) = match owner.plan.network.mode {
             NetworkMode::Host => (ResolvedNetwork::Host, None),
             _ => (ResolvedNetwork::Shared, Some(owner)),
         };
         let shared = shared_namespaces::open(store, plan, owner)?;
-        return Ok(Connected { network, names, seats: Vec::new(), shared });
+        return Ok(Connected { network, names, shared_names, seats: Vec::new(), shared });
     }
     let mut shared = match plan.isolation.container {
         Some(_) => shared_namespaces::open(store, plan, None)?,
@@ -352,7 +359,7 @@ fn connect(store: &Store, plan: &RunPlan, notice: &mut dyn FnMut(String)) -> Res
     let discarded = published::discarded(&plan.network, &network);
     notices.into_iter().chain(discarded).for_each(|line| notice(line.0));
     let names = net::files(&plan.network, &network, &plan.hostname)?;
-    Ok(Connected { network, names, seats, shared })
+    Ok(Connected { network, names, shared_names: None, seats, shared })
 }
 
 /// Where the layers of the plan lie, bottom first.

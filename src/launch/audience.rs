@@ -5,8 +5,8 @@
 //! answer to its attaching, one [`ToClient::Logged`] for each [`ToMonitor::Waiting`], and the end.
 
 use super::executions::Executions;
-use super::networks::{Handed, Places};
 use super::monitor::ToClientChannel;
+use super::networks::{Handed, Places};
 use super::protocol::{Exit, Listener, ToClient, ToMonitor, WindowSize};
 use super::pump::{self, Buffer, PATIENCE, Side, signal};
 use super::stdio::let_go_of_clients_streams;
@@ -92,7 +92,8 @@ impl Scene<'_> {
 
     /// Takes the container to one more network.
     fn connect(&self, at: Handed, connection: Option<OwnedFd>) -> ToClient {
-        let place = connection.ok_or_else(|| Failure::new("cannot join a network", "no connection to it has come along"));
+        let place =
+            connection.ok_or_else(|| Failure::new("cannot join a network", "no connection to it has come along"));
         told(place.and_then(|connection| self.places.borrow_mut().join(at, connection)))
     }
 

@@ -10,7 +10,7 @@ use super::protocol::{Channel, FromInit, ToInit};
 use super::reaper;
 use super::stdio::{Input, PayloadEnds};
 use super::user_namespace::{OldGroups, become_root};
-use super::{Launch, step};
+use super::{Launch, Presence, step};
 use crate::error::{Doing, ExitCode, Failure, Result, errno_text};
 use crate::host::ids::{InsideId, OVERFLOW_ID};
 use crate::net::ResolvedNetwork;
@@ -70,7 +70,7 @@ fn sequence(launch: &Launch<'_>, monitor: &ToMonitor, streams: PayloadEnds) -> R
     step("mount_kernel_filesystems");
     let terminal = mapped.mount_kernel_filesystems(&tree)?;
     step("bind_volumes");
-    mapped.bind_volumes(&tree, &names).map_err(|failure| mapped.explain_foreign_root(&tree, failure))?;
+    mapped.bind_volumes(&tree, names.as_ref()).map_err(|failure| mapped.explain_foreign_root(&tree, failure))?;
     step("pivot");
     let rooted = mapped.pivot(tree, terminal)?;
     // The last lines: from here on standard error is the payload's.
@@ -96,6 +96,8 @@ struct Isolated<'a> {
     /// The plan's, and a bind for each device.
     mounts: Cow<'a, [Mount]>,
     sources: volumes::Sources,
+    /// The files of names of another container, which are this one's.
+    shared_names: Vec<(&'static str, OwnedFd)>,
     streams: PayloadEnds,
     network: Network,
 }
@@ -132,7 +134,8 @@ impl<'a> Isolated<'a> {
             mounts.to_mut().extend(launch.plan.isolation.devices.iter().map(Device::mount));
         }
         let sources = volumes::Sources::open(&mounts, launch.volumes);
-        Ok(Isolated { launch, monitor, container, layers, directory, mounts, sources, streams, network })
+        let shared_names = launch.shared_names.as_deref().map(etc::open_files).unwrap_or_default();
+        Ok(Isolated { launch, monitor, container, layers, directory, mounts, sources, shared_names, streams, network })
     }
 
     /// Waits until the client has written the maps, then takes id 0.
@@ -156,8 +159,9 @@ impl<'a> Isolated<'a> {
         for notice in self.launch.plan.isolation.apply()? {
             self.monitor.send(&FromInit::Notice(notice.0))?;
         }
-        let Isolated { launch, monitor, container, layers, directory, mounts, sources, streams, network } = self;
-        Ok(Mapped { launch, monitor, container, layers, directory, mounts, sources, streams, network })
+        let Isolated { launch, monitor, container, layers, directory, mounts, sources, shared_names, streams, network } =
+            self;
+        Ok(Mapped { launch, monitor, container, layers, directory, mounts, sources, shared_names, streams, network })
     }
 }
 
@@ -199,6 +203,7 @@ struct Mapped<'a> {
     /// The plan's, and a bind for each device.
     mounts: Cow<'a, [Mount]>,
     sources: volumes::Sources,
+    shared_names: Vec<(&'static str, OwnedFd)>,
     streams: PayloadEnds,
     network: Network,
 }
@@ -214,16 +219,20 @@ impl<'a> Mapped<'a> {
         pivot::make_mounts_private()
     }
 
-    /// Writes /etc/hosts and its like; the result is the directory they lie in. It is the container's, where
-    /// they can be changed from outside; of one that is thrown away at its end it is a file system in memory,
-    /// mounted where the old root will take it along, and there is nothing of them to remove.
-    fn write_names(&self) -> Result<OwnedFd> {
-        let directory = match self.launch.plan.remove {
+    /// Writes /etc/hosts and its like; the result is the directory they lie in, None where they are another container's.
+    /// It is the container's, where they can be changed from outside, and others can share them; of one that is thrown
+    /// away when its client has seen its end it is a file system in memory, mounted where the old root will take it along,
+    /// and there is nothing of them to remove.
+    fn write_names(&self) -> Result<Option<OwnedFd>> {
+        if !self.shared_names.is_empty() {
+            return Ok(None);
+        }
+        let directory = match self.launch.plan.remove && self.launch.presence == Presence::Attached {
             true => etc::mount_memory(self.container.as_fd())?,
             false => self.container.try_clone().doing(|| "cannot keep the container's directory")?,
         };
         etc::write_files(directory.as_fd(), &self.launch.names)?;
-        Ok(directory)
+        Ok(Some(directory))
     }
 
     /// The root file system, mounted upon the container's directory.
@@ -373,7 +382,7 @@ impl<'a> Mapped<'a> {
         Ok(Some(pty.slave))
     }
 
-    fn bind_volumes(&self, tree: &OwnedFd, names: &OwnedFd) -> Result<()> {
+    fn bind_volumes(&self, tree: &OwnedFd, names: Option<&OwnedFd>) -> Result<()> {
         let root = Root::new(tree.as_fd());
         let mounts = &self.mounts;
         let surroundings = volumes::Surroundings {
@@ -388,9 +397,11 @@ impl<'a> Mapped<'a> {
             self.with_covered(|covered| cover::cover_volumes(&root, covered))?;
         }
         cover::mask_elsewhere(&root, &self.launch.plan.isolation.masks.more)?;
-        etc::bind_files(&root, names.as_fd(), &self.launch.names, |path| {
-            mounts.iter().any(|mount| Path::new(&mount.target) == path)
-        })
+        let files: Vec<etc::Place<'_>> = match names {
+            Some(directory) => etc::FILES.map(|name| (name, directory.as_fd(), Path::new(name))).into(),
+            None => self.shared_names.iter().map(|(name, file)| (*name, file.as_fd(), Path::new(""))).collect(),
+        };
+        etc::bind_files(&root, &files, |path| mounts.iter().any(|mount| Path::new(&mount.target) == path))
     }
 
     /// A directory of the user's as root file system (`--rootfs`), in a container where the user is nobody.

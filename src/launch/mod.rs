@@ -53,8 +53,8 @@ pub use user_namespace::StoreNamespace;
 use crate::error::{ExitCode, Failure, Result};
 use crate::host::ids::HostId;
 use crate::host::process::ProcessName;
-use crate::net::{Endpoint, ResolvedNetwork};
 use crate::net::ports::{Bound, OpenPorts};
+use crate::net::{Endpoint, ResolvedNetwork};
 use crate::rootfs::etc::NameFile;
 use crate::rootfs::overlay::Driver;
 use crate::rootfs::volumes::Volumes;
@@ -79,6 +79,8 @@ pub struct Launch<'a> {
     pub dir: &'a Path,
     /// The container's /etc/hosts and its like.
     pub names: [NameFile; 3],
+    /// Where another container keeps its own, which are this one's as well then: `containers/<id>`.
+    pub shared_names: Option<PathBuf>,
     /// The unpacked layers, bottom first.
     pub layers: Vec<PathBuf>,
     /// Where volumes are.

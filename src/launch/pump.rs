@@ -8,12 +8,12 @@
 //!   what was in it: a slow client slows the payload down and misses nothing. One that takes nothing for
 //!   [`PATIENCE`] is no longer waited for. It misses what passes until it reads again; the log has it all.
 
-use super::{Keeper, Launch};
 use super::audience::{Audience, Scene};
 use super::executions::{Activity, Executions};
 use super::logfile::{Log, Stream};
 use super::protocol::{Listener, ToClient, WindowSize};
 use super::stdio::MonitorEnds;
+use super::{Keeper, Launch};
 use crate::error::{Doing, Result};
 use crate::sys::memory::release_program_pages;
 use crate::sys::process::Child;

@@ -6,7 +6,7 @@
 
 use super::plan::{Mount, MountKind, RootSource, RunPlan};
 use crate::error::{Doing, Result};
-use crate::rootfs::etc::{self, NameFile};
+use crate::rootfs::etc;
 use crate::rootfs::overlay::{self, Driver, Durability, Layers};
 use crate::rootfs::pivot;
 use crate::rootfs::resolve::Root;
@@ -55,9 +55,10 @@ impl Standing<'_> {
         }
         // A container that was never started has none of its own yet, nor has one with `--rm`.
         let is_there = |name: &&str| rustix::fs::accessat(&directory, *name, Access::EXISTS, AtFlags::empty()).is_ok();
-        let files: Vec<NameFile> = etc::FILES.into_iter().filter(is_there).map(|name| (name, String::new())).collect();
+        let there = etc::FILES.into_iter().filter(is_there);
+        let files: Vec<etc::Place<'_>> = there.map(|name| (name, directory.as_fd(), Path::new(name))).collect();
         let covered = |path: &Path| mounts.iter().any(|mount| Path::new(&mount.target) == path);
-        etc::bind_files(&root, directory.as_fd(), &files, covered)?;
+        etc::bind_files(&root, &files, covered)?;
         if self.plan.read_only {
             pivot::make_root_read_only(tree.as_fd())?;
         }

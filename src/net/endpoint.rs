@@ -35,14 +35,12 @@ impl Endpoint {
     /// What rr knows of a network that is the container's own; None where it has none, or shares one.
     pub fn of(network: &ResolvedNetwork) -> Option<Endpoint> {
         match network {
-            ResolvedNetwork::BuiltIn(layout) => {
-                Some(Endpoint {
+            ResolvedNetwork::BuiltIn(layout) => Some(Endpoint {
                 v4: Some(place(&layout.v4)),
                 v6: Some(place(&layout.v6)),
                 mac: Some(layout.mac()),
                 ..Endpoint::default()
-            })
-            }
+            }),
             // Of IPv6 the programs decide for themselves.
             ResolvedNetwork::Carried { .. } => {
                 let v4 = Place { address: CONTAINER.into(), prefix: 24, gateway: Some(GATEWAY.into()) };

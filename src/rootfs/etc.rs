@@ -3,7 +3,7 @@
 
 use super::resolve::Root;
 use crate::error::{Doing, Result};
-use crate::sys::mount::{Attributes, Depth, attach, clone_tree, new_mount};
+use crate::sys::mount::{Attributes, Depth, attach, clone_tree, new_mount, open_place};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::Write;
@@ -45,25 +45,28 @@ pub fn write_files(directory: BorrowedFd<'_>, files: &[NameFile]) -> Result<()> 
     Ok(())
 }
 
-/// Binds the `files` of `directory` over the image's, but for those that the user has mounted something of
-/// their own on: `covered` says whether a path is a mount's target. Comes after the volumes, since one on
-/// /etc would hide the files.
+/// The files of another container, opened to be bound by a process that may not walk there any more; those that are not
+/// there are left out.
+pub fn open_files(directory: &Path) -> Vec<(&'static str, OwnedFd)> {
+    FILES.iter().filter_map(|name| Some((*name, open_place(&directory.join(name)).ok()?))).collect()
+}
+
+/// One of the files: its name, and where it lies, as a path relative to a descriptor.
+pub type Place<'a> = (&'static str, BorrowedFd<'a>, &'a Path);
+
+/// Binds the files over the image's, but for those that the user has mounted something of their own on: `covered` says
+/// whether a path is a mount's target. Comes after the volumes, since one on /etc would hide the files.
 ///
 /// # Errors
 /// The system's; a directory of the image in a file's place is EISDIR.
-pub fn bind_files(
-    root: &Root<'_>,
-    directory: BorrowedFd<'_>,
-    files: &[NameFile],
-    covered: impl Fn(&Path) -> bool,
-) -> Result<()> {
-    for (name, _) in files {
+pub fn bind_files(root: &Root<'_>, files: &[Place<'_>], covered: impl Fn(&Path) -> bool) -> Result<()> {
+    for (name, directory, path) in files {
         let doing = || format!("cannot bind /etc/{name}");
         let target = Path::new("/etc").join(name);
         if covered(&target) {
             continue;
         }
-        let tree = clone_tree(directory, Path::new(name), Depth::One).doing(doing)?;
+        let tree = clone_tree(*directory, path, Depth::One).doing(doing)?;
         let target = root.make_file(&target).doing(doing)?;
         attach(tree.as_fd(), target.as_fd()).doing(doing)?;
     }

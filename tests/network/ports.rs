@@ -451,7 +451,10 @@ fn each_container_of_a_network_has_its_own_ports() {
     let port = port_of(&rr, "moved", "80", "0.0.0.0");
     for words in [["connect", "later"], ["disconnect", "named"], ["connect", "named"], ["disconnect", "later"]] {
         rr.run(["network", words[0], words[1], "moved"]).succeeds_quietly();
-        assert!(get(host, SocketAddr::new(host, port)).is_some_and(|seen| is_of(&seen, &host.to_string())), "{words:?}");
+        assert!(
+            get(host, SocketAddr::new(host, port)).is_some_and(|seen| is_of(&seen, &host.to_string())),
+            "{words:?}"
+        );
     }
     rr.run(["rm", "-f", "moved"]).succeeds();
     // Nobody comes in by an internal network.

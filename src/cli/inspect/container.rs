@@ -6,8 +6,7 @@ use crate::container::exec;
 use crate::container::health;
 use crate::container::plan::{
     Device, HealthPlan, Ipc, Isolation, Membership, Mount, MountKind, NetworkMode, NetworkPlan, OnFailure, Processes,
-    Propagation,
-    RestartPolicy, RootSource, RunPlan, Sharing,
+    Propagation, RestartPolicy, RootSource, RunPlan, Sharing,
 };
 use crate::container::record::{Container, Status};
 use crate::container::values::short_id;
@@ -28,8 +27,9 @@ const NEVER: &str = "0001-01-01T00:00:00Z";
 pub fn object(store: &Store, container: &Container, measure: bool) -> Result<Value> {
     let plan = &container.plan;
     let file = |name: &str| container.dir.join(name).display().to_string();
-    // Those of a container that is thrown away at its end are in its memory only.
-    let name_file = |name: &str| if plan.remove { String::new() } else { file(name) };
+    // Those of a container that is thrown away at its end may be in its memory only.
+    let is_there = |name: &str| !plan.remove || container.dir.join(name).exists();
+    let name_file = |name: &str| if is_there(name) { file(name) } else { String::new() };
     let mut object = json!({
         "Id": plan.id,
         "Created": plan.created.to_string(),

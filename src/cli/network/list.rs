@@ -229,9 +229,8 @@ fn shown_as(store: &Store, name: &str, keys: Keys) -> Result<Value> {
                 false => {
                     let pools = pools.iter().map(dockers_pool).collect();
                     let mut object = dockers(&Shown::from(&network), Some(&network), pools);
-                    object["Containers"] = containers(store, &network, |container, end| {
-                        dockers_end(container, &network, end)
-                    })?;
+                    object["Containers"] =
+                        containers(store, &network, |container, end| dockers_end(container, &network, end))?;
                     object
                 }
             })

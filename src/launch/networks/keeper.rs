@@ -151,11 +151,8 @@ impl<'a> Keeper<'a> {
             true => PollFlags::IN | PollFlags::OUT,
             false => PollFlags::IN,
         };
-        let mut watched: Vec<PollFd<'_>> = self
-            .connections
-            .values()
-            .map(|connection| PollFd::new(&connection.visitor, awaited(connection)))
-            .collect();
+        let mut watched: Vec<PollFd<'_>> =
+            self.connections.values().map(|connection| PollFd::new(&connection.visitor, awaited(connection))).collect();
         watched.push(PollFd::new(listener, PollFlags::IN));
         match poll(&mut watched, limit) {
             Err(rustix::io::Errno::INTR) => return Ok(()),

@@ -120,9 +120,11 @@ impl Bridge {
 
     /// Sets the container's end up, from inside its namespace.
     fn set_up(&self, namespace: BorrowedFd<'_>, interface: &str, wanted: &Wanted<'_>) -> Result<()> {
-        self.inside(namespace, || format!("cannot set up the container's interface {interface}"), || {
-            configure(interface, wanted)
-        })
+        self.inside(
+            namespace,
+            || format!("cannot set up the container's interface {interface}"),
+            || configure(interface, wanted),
+        )
     }
 
     /// Has the ways of [`Wanted::route`] lead by an interface that is there.

@@ -168,10 +168,10 @@ impl Roll {
             }
             let links = self.links(&member.wanted);
             let links = (!links.is_empty()).then(|| (network.to_owned(), links));
-            let known = self.known.get(seat).into_iter().flatten().map(|(network, names)| (network.clone(), names.clone()));
+            let known =
+                self.known.get(seat).into_iter().flatten().map(|(network, names)| (network.clone(), names.clone()));
             let further = links.into_iter().chain(known);
-            told.further
-                .extend(further.map(|(network, names)| Further { clients: clients.clone(), network, names }));
+            told.further.extend(further.map(|(network, names)| Further { clients: clients.clone(), network, names }));
         }
         told
     }
