@@ -7,19 +7,26 @@
 
 use super::mode::Mode;
 use super::scratch::{Ground, Harvest, Scratch};
-use super::select::{self, Excluded, Selected, Selection};
+use super::ignore::Ignore;
+use super::select::{self, Selected, Selection};
+use crate::container::copy::unpack::{self, Destination};
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::{IdMap, InsideId};
+use crate::image::stream::{INPUT_BUFFER, auto_decoder};
+use crate::image::unpack::entries::Archive;
 use crate::rootfs::copy_paths::{NoTarget, Side, Target};
 use crate::rootfs::copy_tree::{self, Privileges, Rules};
 use crate::rootfs::identity::resolve_identity;
 use crate::rootfs::overlay::{Driver, Durability, Layers};
 use crate::rootfs::pivot;
+use crate::rootfs::replicate::reopen_file;
 use crate::rootfs::resolve::Root;
 use crate::sys::process::{Namespaces, unshare};
 use rustix::fs::{AtFlags, Gid, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
+use std::fs::File;
+use std::io::BufReader;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -27,11 +34,14 @@ use std::path::{Path, PathBuf};
 pub enum Origin<'a> {
     /// A directory of the host; what is copied belongs to root.
     Directory(&'a Path, Selection),
+    /// The same, but an archive is unpacked: ADD.
+    Archives(&'a Path, Selection),
     /// Another snapshot, whose layers are these, bottom first; what is copied keeps its owner.
-    Layers(Scratch, &'a [String], Option<Excluded<'a>>),
+    Layers(Scratch, &'a [String], Option<&'a Ignore>),
 }
 
 /// What is to be done.
+#[derive(Default)]
 pub struct Transfer<'a> {
     /// Where files come from.
     pub origins: Vec<Origin<'a>>,
@@ -41,6 +51,8 @@ pub struct Transfer<'a> {
     pub chown: Option<&'a str>,
     /// `--chmod`
     pub chmod: Option<Mode>,
+    /// `--parents`: below the target, sources have the directories that they have been named by.
+    pub parents: bool,
 }
 
 /// Copies into a new layer upon `layers`, bottom first.
@@ -52,6 +64,21 @@ pub fn copy(ground: &Ground<'_>, layers: Vec<PathBuf>, driver: Driver, transfer:
         let copying = Copying::new(ground, root, transfer)?;
         transfer.origins.iter().try_for_each(|origin| copying.origin(origin, driver))
     })
+}
+
+/// Copies into a directory in which there was nothing; [`Scratch::files`] is where. The caller clears it.
+///
+/// # Errors
+/// As for [`copy`].
+pub fn stage(ground: &Ground<'_>, driver: Driver, transfer: &Transfer<'_>) -> Result<Scratch> {
+    let scratch = Scratch::new(ground.store, Vec::new())?;
+    ground.namespace.run_on_files_of(&ground.ids, || {
+        in_mounted(&scratch, driver, |root| {
+            let copying = Copying::new(ground, root, transfer)?;
+            transfer.origins.iter().try_for_each(|origin| copying.origin(origin, driver))
+        })
+    })?;
+    Ok(scratch)
 }
 
 /// Makes a directory, as WORKDIR does, in a new layer upon `layers`. It becomes root's: as of BuildKit and Docker,
@@ -75,22 +102,23 @@ fn changed(
 ) -> Result<Harvest> {
     let scratch = Scratch::new(ground.store, layers)?;
     ground.namespace.run_on_files_of(&ground.ids, || {
-        unshare(Namespaces::MOUNT).doing(|| "cannot make a mount namespace")?;
-        pivot::make_mounts_private()?;
-        // What is made on the way is open to all, and written by nobody else.
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-        let tree = mount(&scratch, driver)?;
-        let result = change(&Root::new(tree.as_fd()));
-        drop(tree);
-        unmount(scratch.path(), UnmountFlags::DETACH).doing(|| "cannot unmount the layers")?;
-        match result {
-            Ok(()) => scratch.harvest(ground, &[]),
-            Err(failure) => {
-                scratch.clear()?;
-                Err(failure)
-            }
-        }
+        in_mounted(&scratch, driver, change)?;
+        scratch.harvest(ground, &[])
     })
+}
+
+/// Runs `change` with the layers mounted; where it fails, nothing of what it has done is left. Runs as root of the store's
+/// namespace, in a process of its own.
+fn in_mounted(scratch: &Scratch, driver: Driver, change: impl FnOnce(&Root<'_>) -> Result<()>) -> Result<()> {
+    unshare(Namespaces::MOUNT).doing(|| "cannot make a mount namespace")?;
+    pivot::make_mounts_private()?;
+    // What is made on the way is open to all, and written by nobody else.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let tree = mount(scratch, driver)?;
+    let result = change(&Root::new(tree.as_fd()));
+    drop(tree);
+    unmount(scratch.path(), UnmountFlags::DETACH).doing(|| "cannot unmount the layers")?;
+    result.or_else(|failure| scratch.clear().and(Err(failure)))
 }
 
 /// The layers with `upper` above them, mounted upon the scratch directory; a copy of them where the kernel refuses.
@@ -113,7 +141,7 @@ fn mount(scratch: &Scratch, driver: Driver) -> Result<OwnedFd> {
 }
 
 /// Ids of the store's namespace by those of the container.
-fn own_ids(ground: &Ground<'_>, (uid, gid): (u32, u32)) -> (u32, u32) {
+pub fn own_ids(ground: &Ground<'_>, (uid, gid): (u32, u32)) -> (u32, u32) {
     let one = |map: &IdMap, here: &IdMap, id: u32| {
         map.to_host(InsideId(id)).and_then(|host| here.to_container(host)).map_or(0, |id| id.0)
     };
@@ -143,6 +171,13 @@ fn make_directories(root: &Root<'_>, path: &Path, owner: (u32, u32)) -> rustix::
     Ok(made)
 }
 
+/// What becomes of a source that is an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Archives {
+    Copied,
+    Unpacked,
+}
+
 /// A transfer into a mounted root.
 struct Copying<'a> {
     root: &'a Root<'a>,
@@ -150,27 +185,32 @@ struct Copying<'a> {
     /// The owner of everything that is copied, and of directories made for it, in this namespace.
     owner: Option<(u32, u32)>,
     roots: (u32, u32),
+    ground: &'a Ground<'a>,
 }
 
 impl<'a> Copying<'a> {
-    fn new(ground: &Ground<'_>, root: &'a Root<'a>, transfer: &'a Transfer<'a>) -> Result<Copying<'a>> {
+    fn new(ground: &'a Ground<'a>, root: &'a Root<'a>, transfer: &'a Transfer<'a>) -> Result<Copying<'a>> {
         let owner = match transfer.chown {
             None => None,
             Some(text) => Some(own_ids(ground, owner_of(ground, root, text)?)),
         };
-        Ok(Copying { root, transfer, owner, roots: own_ids(ground, (0, 0)) })
+        Ok(Copying { root, transfer, owner, roots: own_ids(ground, (0, 0)), ground })
     }
 
     fn origin(&self, origin: &Origin<'_>, driver: Driver) -> Result<()> {
         match origin {
             Origin::Directory(directory, selection) => {
-                self.all(directory, selection, &|_, _| self.owner.unwrap_or(self.roots))
+                self.all(directory, selection, &|_, _| self.owner.unwrap_or(self.roots), Archives::Copied)
             }
-            Origin::Layers(scratch, patterns, excluded) => {
+            Origin::Archives(directory, selection) => {
+                self.all(directory, selection, &|_, _| self.owner.unwrap_or(self.roots), Archives::Unpacked)
+            }
+            Origin::Layers(scratch, patterns, exclude) => {
                 let tree = mount(scratch, driver)?;
-                let selected = select::select(scratch.path(), patterns, *excluded);
+                let selected = select::select(scratch.path(), patterns, None, *exclude);
                 let copied = selected.and_then(|selection| {
-                    self.all(scratch.path(), &selection, &|uid, gid| self.owner.unwrap_or((uid, gid)))
+                    let owner = |uid, gid| self.owner.unwrap_or((uid, gid));
+                    self.all(scratch.path(), &selection, &owner, Archives::Copied)
                 });
                 drop(tree);
                 unmount(scratch.path(), UnmountFlags::DETACH).doing(|| "cannot unmount the layers")?;
@@ -180,14 +220,23 @@ impl<'a> Copying<'a> {
         }
     }
 
-    fn all(&self, directory: &Path, selection: &Selection, owner: &dyn Fn(u32, u32) -> (u32, u32)) -> Result<()> {
+    fn all(
+        &self,
+        directory: &Path,
+        selection: &Selection,
+        owner: &dyn Fn(u32, u32) -> (u32, u32),
+        archives: Archives,
+    ) -> Result<()> {
         let top = crate::rootfs::overlay::open_directory(directory)?;
         let from = Root::new(top.as_fd());
         let into_directory = self.transfer.target.ends_with('/') || self.count() > 1;
         for source in &selection.sources {
             let doing = || format!("cannot copy {}", source.path.display());
             let entry = from.open_existing(&source.path, OFlags::PATH).doing(doing)?;
-            self.one(source, entry.as_fd(), into_directory, owner)?;
+            let is_unpacked = archives == Archives::Unpacked && !source.is_directory && self.unpack(entry.as_fd(), source)?;
+            if !is_unpacked {
+                self.one(source, entry.as_fd(), into_directory, owner)?;
+            }
         }
         Ok(())
     }
@@ -195,7 +244,7 @@ impl<'a> Copying<'a> {
     /// How many sources the instruction names: several need a directory.
     fn count(&self) -> usize {
         let count = |origin: &Origin<'_>| match origin {
-            Origin::Directory(_, selection) => selection.sources.len(),
+            Origin::Directory(_, selection) | Origin::Archives(_, selection) => selection.sources.len(),
             Origin::Layers(_, patterns, _) => patterns.len(),
         };
         self.transfer.origins.iter().map(count).sum()
@@ -208,7 +257,14 @@ impl<'a> Copying<'a> {
         into_directory: bool,
         owner: &dyn Fn(u32, u32) -> (u32, u32),
     ) -> Result<()> {
-        let target = Path::new(self.transfer.target);
+        let below = self.transfer.parents.then(|| Path::new(self.transfer.target).join(&source.parents));
+        let below = match (&below, source.is_directory) {
+            (Some(path), true) => Some(path.join(&source.name)),
+            (Some(path), false) => Some(path.clone()),
+            (None, _) => None,
+        };
+        let into_directory = into_directory || below.is_some();
+        let target = below.as_deref().unwrap_or(Path::new(self.transfer.target));
         let doing = || format!("cannot copy to {}", self.transfer.target);
         let mode = self.transfer.chmod.as_ref();
         let mode = mode.map(|mode| move |old: u32, is_directory: bool| mode.apply(old, is_directory));
@@ -239,6 +295,33 @@ impl<'a> Copying<'a> {
                 copy_tree::copy_as(entry, parent.as_fd(), &name, &rules).map(drop)
             }
         }
+    }
+
+    /// Unpacks an archive into the target; false where the file is none.
+    fn unpack(&self, entry: BorrowedFd<'_>, source: &Selected) -> Result<bool> {
+        let doing = || format!("cannot unpack {}", source.path.display());
+        let open = || reopen_file(entry).map(File::from).doing(doing);
+        let is_archive = {
+            let (_, decoder) = auto_decoder(open()?).doing(doing)?;
+            let mut buffered = BufReader::with_capacity(INPUT_BUFFER, decoder);
+            matches!(Archive::new(&mut buffered).next_entry(), Ok(Some(_)))
+        };
+        if !is_archive {
+            return Ok(false);
+        }
+        let directory = Path::new(self.transfer.target);
+        make_directories(self.root, directory, self.owner.unwrap_or(self.roots)).doing(doing)?;
+        let owner = |uid: u64, gid: u64| match (self.owner, u32::try_from(uid), u32::try_from(gid)) {
+            (Some(owner), _, _) => owner,
+            (None, Ok(uid), Ok(gid)) => own_ids(self.ground, (uid, gid)),
+            _ => self.roots,
+        };
+        let (_, mut decoder) = auto_decoder(open()?).doing(doing)?;
+        let report = unpack::unpack(&mut decoder, &Destination { root: *self.root, directory, owner: &owner })?;
+        if let Some(first) = report.first_skipped {
+            log::info!("{} devices of {} were left out, the first is {first}", report.skipped, source.path.display());
+        }
+        Ok(true)
     }
 
     /// Where the copy goes; parents that are missing are made.

@@ -18,6 +18,7 @@
 //! steps that were finished before.
 
 mod arguments;
+pub mod context;
 mod engine;
 mod files;
 pub mod ignore;
@@ -60,6 +61,10 @@ pub struct Request<'a> {
     pub ignore: Ignore,
     /// `--build-arg`
     pub arguments: &'a [(String, String)],
+    /// `--secret`: their contents by id.
+    pub secrets: &'a BTreeMap<String, Vec<u8>>,
+    /// `--build-context`: directories, and images as `docker-image://NAME`, by name.
+    pub contexts: &'a BTreeMap<String, String>,
     /// `--label`
     pub labels: &'a BTreeMap<String, String>,
     /// `--target`: a stage's name or number; None is the last.

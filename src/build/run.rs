@@ -45,6 +45,8 @@ pub struct Execution<'a> {
     pub diff_ids: Vec<String>,
     /// Who stacks those.
     pub driver: Driver,
+    /// Paths, without slashes in front, that do not belong to the layer.
+    pub left: Vec<String>,
 }
 
 /// The name of the machine in which steps run: always the same, since it may end up in files.
@@ -57,6 +59,7 @@ const HOSTNAME: &str = "buildkitsandbox";
 pub fn execute(ground: &Ground<'_>, execution: Execution<'_>, reporter: &dyn Reporter) -> Result<Harvest> {
     let shown = execution.args.join(" ");
     let driver = execution.driver;
+    let left = execution.left.clone();
     let plan = plan(ground, execution)?;
     let scratch = Scratch::new(ground.store, layer_paths(ground.store, &plan)?)?;
     let exit = launch(ground, &plan, &scratch, driver, reporter);
@@ -71,7 +74,8 @@ pub fn execute(ground: &Ground<'_>, execution: Execution<'_>, reporter: &dyn Rep
         let cause = format!("process \"{shown}\" did not complete successfully: exit code: {}", exit.code());
         return Err(Failure::new("failed to solve", cause).code(ExitCode::General));
     }
-    ground.namespace.run_on_files_of(&ground.ids, || scratch.harvest(ground, &OWN))
+    let left: Vec<&str> = OWN.into_iter().chain(left.iter().map(String::as_str)).collect();
+    ground.namespace.run_on_files_of(&ground.ids, || scratch.harvest(ground, &left))
 }
 
 fn plan(ground: &Ground<'_>, execution: Execution<'_>) -> Result<RunPlan> {

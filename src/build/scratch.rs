@@ -7,10 +7,15 @@ use crate::image::pack::tree::{PackReport, TreePacker};
 use crate::image::settle;
 use crate::launch::StoreNamespace;
 use crate::rootfs::changes::{Parts, walk_changes};
+use crate::rootfs::overlay::open_directory;
+use crate::rootfs::replicate::in_proc;
+use crate::rootfs::resolve::Root;
 use crate::store::{Store, TempDir, remove_tree};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// What steps work with.
@@ -81,12 +86,18 @@ impl Scratch {
             let is_kernels = ["work/incompat/volatile", "incompat/volatile"];
             let tree = is_kernels.iter().any(|mark| self.path().join(mark).exists()).then_some(upper.as_path());
             if let Some(tree) = tree {
-                left.iter().try_for_each(|path| remove_tree(&tree.join(path)))?;
+                left.iter().try_for_each(|path| remove_inside(tree, path))?;
             }
             settle(ground.store, layer, &ground.ids, ground.namespace.maps(), tree)?;
         }
         self.clear()?;
         Ok(harvest)
+    }
+
+    /// What has been written into it, where there was nothing below.
+    pub fn files(&self) -> PathBuf {
+        let tree = self.path().join("tree");
+        if tree.exists() { tree } else { self.path().join("upper") }
     }
 
     fn pack(&self, ground: &Ground<'_>, left: &[&str]) -> Result<Harvest> {
@@ -110,5 +121,18 @@ impl Scratch {
     /// The system's.
     pub fn clear(&self) -> Result<()> {
         ["upper", "work", "tree", "attach"].iter().try_for_each(|name| remove_tree(&self.path().join(name)))
+    }
+}
+
+/// Removes `path` below `top`, if it is there. The step may have put links on the way, which lead nowhere but to what is
+/// its own.
+fn remove_inside(top: &Path, path: &str) -> Result<()> {
+    let path = Path::new(path);
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let directory = open_directory(top)?;
+    match Root::new(directory.as_fd()).open_dir_in_root(parent) {
+        Ok(parent) => remove_tree(&Path::new(&in_proc(parent.as_fd())).join(name)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(()),
+        Err(errno) => Err(errno).doing(|| format!("cannot open {}", parent.display())),
     }
 }

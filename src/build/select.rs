@@ -4,10 +4,13 @@
 //! A source is looked up inside its root ([`Root`]), so no link in it leads out; below it links are copied, not
 //! followed. Times do not go into the digest: a fresh checkout is the same source.
 
+use super::ignore::Ignore;
 use super::pattern::Pattern;
 use crate::error::{Doing, Failure, IntoCause, Result};
 use crate::image::digest::{Digest, Hasher};
+use crate::rootfs::replicate;
 use crate::rootfs::resolve::Root;
+use crate::rootfs::stacked::is_directory;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -15,7 +18,7 @@ use std::ffi::OsString;
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -51,24 +54,34 @@ pub struct Selected {
     pub name: OsString,
     /// Whether it is a directory, whose content is copied.
     pub is_directory: bool,
+    /// The directories that it has been named by, after `/./` where that stands in the name.
+    pub parents: PathBuf,
     /// What is copied, by paths below the root; None is everything.
     pub only: Option<BTreeSet<PathBuf>>,
 }
 
-/// Finds what `patterns` mean below `root`.
+/// Finds what `patterns` mean below `root`; what `exclude` fits, by its path below a source, is left out.
 ///
 /// # Errors
 /// One that is no pattern finds nothing; a file cannot be read.
-pub fn select(root: &Path, patterns: &[String], excluded: Option<Excluded<'_>>) -> Result<Selection> {
+pub fn select(
+    root: &Path,
+    patterns: &[String],
+    excluded: Option<Excluded<'_>>,
+    exclude: Option<&Ignore>,
+) -> Result<Selection> {
     let directory = open(root)?;
     let within = Root::new(directory.as_fd());
     // The kernel's name for it, which those of what lies in it begin with.
     let top = name_of(&directory).doing(|| format!("cannot open {}", root.display()))?;
-    let mut walk = Walk { root, excluded, hasher: Hasher::new(), only: BTreeSet::new() };
+    let mut walk =
+        Walk { root, excluded, exclude, source: PathBuf::new(), hasher: Hasher::new(), only: BTreeSet::new() };
     let mut sources = Vec::new();
     for pattern in patterns {
-        for path in expand(root, pattern, excluded)? {
+        for path in expand(&within, pattern, excluded)? {
             let name = path.file_name().unwrap_or_default().to_owned();
+            let pivot = pattern.split_once("/./").map(|(before, _)| cleaned(before)).unwrap_or_default();
+            let parents = path.strip_prefix(pivot).unwrap_or(&path).parent().unwrap_or(Path::new("")).to_owned();
             let not_found = |why: String| {
                 let cause = format!("failed to calculate checksum of ref: \"/{}\": {why}", path.display());
                 Failure::new("failed to solve", cause)
@@ -86,12 +99,17 @@ pub fn select(root: &Path, patterns: &[String], excluded: Option<Excluded<'_>>) 
             walk.hasher.update(name.as_bytes());
             walk.hasher.update(b"\0");
             let is_directory = metadata.is_dir();
+            if !is_directory && exclude.is_some_and(|exclude| exclude.verdict(Path::new(&name), false) == Verdict::Left) {
+                continue;
+            }
+            walk.source = real.clone();
             match is_directory {
                 true => _ = walk.directory(&real)?,
                 false => walk.entry(&real, &metadata)?,
             }
             let only = std::mem::take(&mut walk.only);
-            sources.push(Selected { path: real, name, is_directory, only: excluded.map(|_| only) });
+            let only = (excluded.is_some() || exclude.is_some()).then_some(only);
+            sources.push(Selected { path: real, name, is_directory, parents, only });
         }
     }
     Ok(Selection { sources, digest: walk.hasher.finish() })
@@ -122,7 +140,7 @@ pub fn cleaned(text: &str) -> PathBuf {
 }
 
 /// The paths that a pattern means; a plain path means itself.
-fn expand(root: &Path, pattern: &str, excluded: Option<Excluded<'_>>) -> Result<Vec<PathBuf>> {
+fn expand(root: &Root<'_>, pattern: &str, excluded: Option<Excluded<'_>>) -> Result<Vec<PathBuf>> {
     let path = cleaned(pattern);
     if !Pattern::is_wild(pattern) {
         return Ok(vec![path]);
@@ -138,17 +156,28 @@ fn expand(root: &Path, pattern: &str, excluded: Option<Excluded<'_>>) -> Result<
         let mut next = Vec::new();
         for directory in &found {
             // What is no directory has nothing in it.
-            let Ok(names) = names(&root.join(directory)) else { continue };
+            let Ok(names) = names_inside(root, directory) else { continue };
             let fits = names.into_iter().filter(|name| pattern.matches(&name.to_string_lossy()));
             next.extend(fits.map(|name| directory.join(name)));
         }
         found = next;
     }
     found.retain(|path| {
-        let Ok(metadata) = std::fs::symlink_metadata(root.join(path)) else { return false };
-        excluded.is_none_or(|excluded| excluded(path, metadata.is_dir()) != Verdict::Left)
+        let Ok(found) = root.open_existing(path, OFlags::PATH | OFlags::NOFOLLOW) else { return false };
+        let is_directory = rustix::fs::fstat(&found).is_ok_and(|stat| is_directory(&stat));
+        excluded.is_none_or(|excluded| excluded(path, is_directory) != Verdict::Left)
     });
     Ok(found)
+}
+
+fn names_inside(root: &Root<'_>, directory: &Path) -> rustix::io::Result<Vec<OsString>> {
+    let opened = root.open_existing(directory, OFlags::RDONLY | OFlags::DIRECTORY)?;
+    let mut names: Vec<OsString> = replicate::names(opened.as_fd())?
+        .into_iter()
+        .map(|name| OsString::from_vec(name.into_bytes()))
+        .collect();
+    names.sort_unstable();
+    Ok(names)
 }
 
 fn names(directory: &Path) -> std::io::Result<Vec<OsString>> {
@@ -161,13 +190,21 @@ fn names(directory: &Path) -> std::io::Result<Vec<OsString>> {
 struct Walk<'a> {
     root: &'a Path,
     excluded: Option<Excluded<'a>>,
+    exclude: Option<&'a Ignore>,
+    /// The source that is walked.
+    source: PathBuf,
     hasher: Hasher,
     only: BTreeSet<PathBuf>,
 }
 
 impl Walk<'_> {
     fn verdict(&self, path: &Path, is_directory: bool) -> Verdict {
-        self.excluded.map_or(Verdict::Taken, |excluded| excluded(path, is_directory))
+        let of_root = self.excluded.map_or(Verdict::Taken, |excluded| excluded(path, is_directory));
+        let below = path.strip_prefix(&self.source).ok().filter(|below| !below.as_os_str().is_empty());
+        match (of_root, self.exclude, below) {
+            (Verdict::Taken, Some(exclude), Some(below)) => exclude.verdict(below, is_directory),
+            _ => of_root,
+        }
     }
 
     fn metadata(&self, path: &Path) -> Result<Metadata> {
@@ -216,7 +253,7 @@ impl Walk<'_> {
             self.hasher.update(digest_of(&whole).doing(reading)?.bytes());
         }
         self.hasher.update(b"\0");
-        if self.excluded.is_some() {
+        if self.excluded.is_some() || self.exclude.is_some() {
             self.only.insert(path.to_owned());
         }
         Ok(())

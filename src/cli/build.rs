@@ -17,9 +17,10 @@ use crate::host::dirs::Dirs;
 use crate::image::reference::Reference;
 use crate::image::{Format, Image, PullPolicy};
 use crate::net::NetworkPlan;
-use crate::store::{Event, Kind, Store};
+use crate::store::{Event, Kind, Store, TempDir};
 use shown::Shown;
 use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 /// Build an image from a Dockerfile
@@ -31,6 +32,9 @@ pub struct Build {
     /// Add a line to /etc/hosts of RUN's containers
     #[arg(long, value_name = "HOST:IP")]
     add_host: Vec<String>,
+    /// A further place for COPY --from and FROM: a directory, or docker-image://NAME
+    #[arg(long, value_name = "NAME=PLACE")]
+    build_context: Vec<String>,
     /// Set a variable that the Dockerfile declares by ARG; without a value, to that of the environment
     #[arg(long, value_name = "NAME[=VALUE]")]
     build_arg: Vec<String>,
@@ -79,13 +83,16 @@ pub struct Build {
     /// Ignored: containers of RUN never outlive their step
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = values::boolean)]
     rm: Option<bool>,
+    /// Give RUN --mount=type=secret a file or a variable: id=ID[,src=FILE|,env=NAME]
+    #[arg(long, value_name = "SECRET")]
+    secret: Vec<String>,
     /// What the image is called
     #[arg(short, long, value_name = "IMAGE[:TAG]")]
     tag: Vec<String>,
     /// Build up to this stage
     #[arg(long, value_name = "STAGE")]
     target: Option<String>,
-    /// The directory that COPY takes files from
+    /// The directory that COPY takes files from; `-` for a Dockerfile, or an archive of a context, on standard input
     #[arg(value_name = "PATH", default_value = ".")]
     context: String,
 }
@@ -97,7 +104,17 @@ impl Verb for Build {
         let wrong = |cause: String| Failure::new("cannot use --format", cause).code(ExitCode::General);
         let format = self.format.parse::<Format>().map_err(wrong)?;
         let names: Vec<Reference> = self.tag.iter().map(|name| new_name(name)).collect::<Result<_>>()?;
-        let (file_name, dockerfile) = self.dockerfile()?;
+        let unpacked = self.standard_input(&store)?;
+        let (context, given) = match &unpacked {
+            Some(Given::Archive(directory)) => (directory.path().to_owned(), None),
+            Some(Given::Dockerfile(directory, text)) => (directory.path().to_owned(), Some(text.clone())),
+            None => (PathBuf::from(&self.context), None),
+        };
+        let (file_name, dockerfile) = match given {
+            Some(text) => ("Dockerfile".to_owned(), text),
+            None => self.dockerfile(&context)?,
+        };
+        let (secrets, contexts) = (self.secrets()?, pairs(&self.build_context));
         let (arguments, labels) = (self.arguments(), pairs(&self.label));
         let quiet = self.quiet || self.progress == "quiet";
         let shown = Shown::new(quiet);
@@ -107,8 +124,10 @@ impl Verb for Build {
             store: &store,
             dirs: &dirs,
             dockerfile: &dockerfile,
-            context: Path::new(&self.context),
-            ignore: self.ignore(&file_name)?,
+            context: &context,
+            secrets: &secrets,
+            contexts: &contexts,
+            ignore: ignore(&context, &file_name)?,
             arguments: &arguments,
             labels: &labels,
             target: self.target.as_deref(),
@@ -147,8 +166,7 @@ impl Build {
     }
 
     /// The Dockerfile's name, as it is shown, and its text.
-    fn dockerfile(&self) -> Result<(String, String)> {
-        let context = Path::new(&self.context);
+    fn dockerfile(&self, context: &Path) -> Result<(String, String)> {
         let read = |path: &Path| match std::fs::read(path) {
             Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
             Err(error) => Err(error).doing(|| format!("failed to read dockerfile: cannot open {}", path.display())),
@@ -165,6 +183,10 @@ impl Build {
                 Ok((file.to_owned(), read(&path)?))
             }
             None => {
+                if self.context.contains("://") || self.context.starts_with("git@") {
+                    let cause = format!("{} is not a directory here, and rr does not fetch contexts", self.context);
+                    return Err(Failure::new("unable to prepare context", cause).code(ExitCode::General));
+                }
                 if !context.is_dir() {
                     let cause = format!("path \"{}\" not found", self.context.escape_debug());
                     return Err(Failure::new("unable to prepare context", cause).code(ExitCode::General));
@@ -179,24 +201,51 @@ impl Build {
         }
     }
 
-    /// The `.dockerignore` of the Dockerfile, or that of the context.
-    fn ignore(&self, file_name: &str) -> Result<Ignore> {
-        let context = Path::new(&self.context);
-        let names =
-            [PathBuf::from(format!("{file_name}.dockerignore")), context.join(format!("{file_name}.dockerignore"))];
-        let common = [".containerignore", ".dockerignore"];
-        let common = if personality::is_podman() { &common[..] } else { &common[1..] };
-        for path in names.into_iter().chain(common.iter().map(|name| context.join(name))) {
-            match std::fs::read(&path) {
-                Ok(bytes) => {
-                    let ignore = Ignore::parse(&String::from_utf8_lossy(&bytes));
-                    return ignore.doing(|| format!("cannot use {}", path.display()));
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error).doing(|| format!("cannot read {}", path.display())),
-            }
+    /// `-`: what is on standard input.
+    fn standard_input(&self, store: &Store) -> Result<Option<Given>> {
+        if self.context != "-" {
+            return Ok(None);
         }
-        Ok(Ignore::default())
+        let doing = || "cannot read standard input";
+        let mut head = Vec::new();
+        std::io::stdin().take(512).read_to_end(&mut head).doing(doing)?;
+        // A plain archive names its form at 257, and packed ones begin with their magic numbers.
+        let is_archive = head.get(257..262) == Some(b"ustar")
+            || head.starts_with(&[0x1f, 0x8b])
+            || head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+        let mut whole = Cursor::new(head).chain(std::io::stdin());
+        if is_archive {
+            return build::context::unpack(store, whole).map(|directory| Some(Given::Archive(directory)));
+        }
+        let mut bytes = Vec::new();
+        whole.read_to_end(&mut bytes).doing(doing)?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Some(Given::Dockerfile(build::context::empty(store)?, text)))
+    }
+
+    /// `--secret`, by id.
+    fn secrets(&self) -> Result<BTreeMap<String, Vec<u8>>> {
+        let mut secrets = BTreeMap::new();
+        for text in &self.secret {
+            let wrong = |cause: &str| {
+                Failure::new(format!("cannot use --secret {}", text.escape_debug()), cause).code(ExitCode::General)
+            };
+            let fields = pairs(&text.split(',').map(str::to_owned).collect::<Vec<_>>());
+            let field = |name: &str| fields.get(name).filter(|value| !value.is_empty());
+            let id = field("id").ok_or_else(|| wrong("it has no id"))?;
+            let of_variable = |name: &str| std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes);
+            let content = match (field("src").or(field("source")), field("env")) {
+                (Some(path), _) => std::fs::read(path).doing(|| format!("cannot read the secret {path}"))?,
+                (None, Some(name)) => of_variable(name).ok_or_else(|| wrong("the environment has no such variable"))?,
+                // Docker: the variable of that name, else the file.
+                (None, None) => match of_variable(id) {
+                    Some(value) => value,
+                    None => std::fs::read(id).doing(|| format!("cannot read the secret {id}"))?,
+                },
+            };
+            secrets.insert(id.clone(), content);
+        }
+        Ok(secrets)
     }
 
     fn arguments(&self) -> Vec<(String, String)> {
@@ -233,6 +282,33 @@ impl Build {
         };
         Ok(NetworkPlan { add_hosts: network_flags::add_hosts(&self.add_host)?, ..NetworkPlan::new(mode) })
     }
+}
+
+/// The `.dockerignore` of the Dockerfile, or that of the context.
+fn ignore(context: &Path, file_name: &str) -> Result<Ignore> {
+    let names =
+        [PathBuf::from(format!("{file_name}.dockerignore")), context.join(format!("{file_name}.dockerignore"))];
+    let common = [".containerignore", ".dockerignore"];
+    let common = if personality::is_podman() { &common[..] } else { &common[1..] };
+    for path in names.into_iter().chain(common.iter().map(|name| context.join(name))) {
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                let ignore = Ignore::parse(&String::from_utf8_lossy(&bytes));
+                return ignore.doing(|| format!("cannot use {}", path.display()));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).doing(|| format!("cannot read {}", path.display())),
+        }
+    }
+    Ok(Ignore::default())
+}
+
+/// What standard input has held.
+enum Given {
+    /// A context, unpacked.
+    Archive(TempDir),
+    /// A Dockerfile, and a context in which there is nothing.
+    Dockerfile(TempDir, String),
 }
 
 /// `NAME=VALUE`; without a value it is empty.

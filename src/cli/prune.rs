@@ -1,4 +1,4 @@
-//! `rr container prune`, `image prune`, `system prune`
+//! `rr container prune`, `image prune`, `builder prune`, `system prune`
 
 use super::confirm::confirm;
 use super::filter::Filters;
@@ -43,6 +43,17 @@ pub struct SystemPrune {
     volumes: bool,
     #[command(flatten)]
     options: Options,
+}
+
+/// Forget what builds have made
+#[derive(Debug, clap::Parser)]
+pub struct BuilderPrune {
+    /// Ignored: everything is forgotten
+    #[arg(short, long)]
+    all: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -121,6 +132,9 @@ impl Verb for ImagePrune {
             return told_bytes(0).map(|()| 0);
         }
         let store = store()?;
+        if self.all && self.options.filter.is_empty() {
+            prune::builds(&store)?;
+        }
         let pruned = prune_images(&store, self.all, &wanted)?;
         match personality::is_podman() {
             true => tell("", &pruned.ids)?,
@@ -155,10 +169,26 @@ impl Verb for SystemPrune {
             headed("Deleted Volumes:", &pruned.names)?;
             bytes += pruned.bytes;
         }
+        if self.options.filter.is_empty() {
+            prune::builds(&store)?;
+        }
         let images = prune_images(&store, self.all, &wanted)?;
         headed("Deleted Images:", &images.lines)?;
         bytes += images.bytes;
         reclaimed(bytes).map(|()| 0)
+    }
+}
+
+impl Verb for BuilderPrune {
+    fn run(self) -> Result<i32> {
+        let warning = "This will remove what builds have remembered, and their caches.";
+        if !self.force && !confirm(warning)? {
+            return told_bytes(0).map(|()| 0);
+        }
+        let store = store()?;
+        prune::builds(&store)?;
+        let collected = prune::garbage(&store)?;
+        told_bytes(collected.blob_bytes + collected.layer_bytes).map(|()| 0)
     }
 }
 
@@ -173,6 +203,9 @@ impl SystemPrune {
             true => "  - all images without at least one container associated to them".to_owned(),
             false => "  - all dangling images".to_owned(),
         });
+        if self.options.filter.is_empty() {
+            lines.push("  - what builds have remembered, and their caches".to_owned());
+        }
         lines.push("  - what killed commands have left behind".to_owned());
         if !self.options.filter.is_empty() {
             lines.push("\n  Items to be pruned will be filtered with:".to_owned());

@@ -72,6 +72,7 @@ pub const VERBS: &[Entry] = &[
     entry::<super::info::Info>(&["info", "system info"]),
     entry::<super::prune::ContainerPrune>(&["container prune"]),
     entry::<super::prune::ImagePrune>(&["image prune"]),
+    entry::<super::prune::BuilderPrune>(&["builder prune", "buildx prune"]),
     entry::<super::prune::SystemPrune>(&["system prune"]),
     entry::<super::system::Df>(&["system df"]),
     entry::<super::system::Reset>(&["system reset"]),

@@ -6,7 +6,8 @@
 use super::record::{self, Container};
 use crate::error::Result;
 use crate::image::{self, Collected, UsedLayer};
-use crate::store::Store;
+use crate::launch::StoreNamespace;
+use crate::store::{Patience, Store, remove_tree};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -71,6 +72,21 @@ pub fn garbage(store: &Store) -> Result<Collected> {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Forgets what builds have made, and removes their caches. The layers go with the next [`garbage`]; where another command
+/// makes something, which may be a build, all stays.
+///
+/// # Errors
+/// The system's.
+pub fn builds(store: &Store) -> Result<()> {
+    let Some(_lock) = store.lock_exclusive(Patience::Try)? else { return Ok(()) };
+    image::built::forget_all(store)?;
+    let caches = store.build_caches();
+    if !caches.exists() {
+        return Ok(());
+    }
+    StoreNamespace::here()?.run(|| remove_tree(&caches))
 }
 
 fn used_layers(store: &Store) -> Result<BTreeSet<UsedLayer>> {

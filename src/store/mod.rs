@@ -9,6 +9,7 @@
 //!   layers/<ids>/<diff id>/ a layer's tree, unpacked under the id maps with that key; never changed
 //!   layers/<ids>/<diff id>.json   what is known about it (size)
 //!   builds/<key>.json       which layer came of which step of a build
+//!   build-caches/<digest>/  what RUN --mount=type=cache keeps, by its id
 //!   containers/<id>/        one container's record, plan, upper directory, log
 //!   names/                  container names
 //!   volumes.lock            flock: shared while a plan that names volumes is made, exclusive to remove volumes
@@ -174,6 +175,11 @@ impl Store {
     /// What builds have made. There is no such directory before the first.
     pub fn builds(&self) -> PathBuf {
         self.root.join("builds")
+    }
+
+    /// Directories that steps of builds keep things in (`RUN --mount=type=cache`).
+    pub fn build_caches(&self) -> PathBuf {
+        self.root.join("build-caches")
     }
 
     /// One directory a container.

@@ -1,5 +1,6 @@
 //! The order of a build: which stages are needed, and each of their instructions in turn.
 
+mod mounts;
 mod transfer;
 
 use super::arguments::{self, in_environment, value};
@@ -14,12 +15,13 @@ use crate::host::userns::{UsernsRequest, plan_maps};
 use crate::image::built::{self, Built};
 use crate::image::config::ContainerConfig;
 use crate::image::digest::{Digest, Hasher};
-use crate::image::dockerfile::{self, Command, Dockerfile, Expander, Instruction, Run, Stage, Step};
+use crate::image::dockerfile::{self, Command, Dockerfile, Expander, Instruction, MountFlag, Run, Stage, Step};
 use crate::image::platform::Platform;
 use crate::image::reference::ImageName;
 use crate::image::unpack::UnmappedIds;
 use crate::image::{self, Image, NewImage, PullRequest};
 use crate::launch::StoreNamespace;
+use crate::net::{NetworkMode, NetworkPlan};
 use std::time::Instant;
 
 type Outcome<T = ()> = std::result::Result<T, Failed>;
@@ -135,10 +137,13 @@ impl<'a> Engine<'a> {
             used.push(base);
         }
         for step in &self.file.stages[stage].steps {
-            if let Instruction::Copy(files) = &step.instruction
-                && let Some(from) = &files.from
-            {
-                used.extend(self.find_stage(from, stage));
+            match &step.instruction {
+                Instruction::Copy(files) => used.extend(files.from.as_ref().and_then(|from| self.find_stage(from, stage))),
+                Instruction::Run(run) => {
+                    let flags = run.mounts.iter().filter_map(|text| MountFlag::parse(text).ok());
+                    used.extend(flags.filter_map(|flag| self.find_stage(flag.get("from")?, stage)));
+                }
+                _ => {}
             }
         }
         for earlier in used {
@@ -161,6 +166,14 @@ impl<'a> Engine<'a> {
             Building { snapshot: Snapshot::new(None), arguments: Vec::new(), has_cmd: false, name, step: 0, steps };
         building.snapshot =
             self.begin(&mut building, index, &stage).map_err(|failure| Failed::at(stage.span, failure))?;
+        for text in std::mem::take(&mut building.snapshot.config.config.on_build) {
+            let instruction = dockerfile::parse_instruction(&text, '\\').doing(|| "failed to solve");
+            let done = instruction.and_then(|instruction| {
+                let step = Step { span: stage.span, text, instruction };
+                self.instruction(&mut building, &step, index)
+            });
+            done.map_err(|failure| Failed::at(stage.span, failure))?;
+        }
         for step in &stage.steps {
             self.instruction(&mut building, step, index).map_err(|failure| Failed::at(step.span, failure))?;
         }
@@ -199,6 +212,13 @@ impl<'a> Engine<'a> {
 
     /// An image by name, complete and unpacked.
     fn image(&self, name: &str) -> Result<Image> {
+        let name = match self.request.contexts.get(name).map(String::as_str) {
+            Some(other) => other.strip_prefix("docker-image://").ok_or_else(|| {
+                let cause = format!("the build context {name} is a directory, not an image");
+                Failure::new("failed to solve", cause).code(ExitCode::General)
+            })?,
+            None => name,
+        };
         let parsed = ImageName::parse(name).doing(|| format!("failed to parse image name \"{name}\""))?;
         let pull = PullRequest {
             name: &parsed,
@@ -215,8 +235,8 @@ impl<'a> Engine<'a> {
 
     fn instruction(&mut self, building: &mut Building, step: &Step, stage: usize) -> Result<()> {
         match &step.instruction {
-            Instruction::Copy(files) => self.copy(building, files, step, stage),
-            Instruction::Run(run) => self.run(building, run, step),
+            Instruction::Copy(files) | Instruction::Add(files) => self.copy(building, files, step, stage),
+            Instruction::Run(run) => self.run(building, run, step, stage),
             Instruction::Arg(list) => self.declare(building, list),
             Instruction::Workdir(_) => self.workdir(building, step),
             instruction => {
@@ -284,7 +304,8 @@ impl<'a> Engine<'a> {
         })
     }
 
-    fn run(&mut self, building: &mut Building, run: &Run, step: &Step) -> Result<()> {
+    fn run(&mut self, building: &mut Building, run: &Run, step: &Step, stage: usize) -> Result<()> {
+        let network = self.network_of(run)?;
         let config = &building.snapshot.config.config;
         let args = match &run.command {
             Command::Exec(words) => words.clone(),
@@ -316,27 +337,51 @@ impl<'a> Engine<'a> {
         for entry in &config.env {
             key = key.text(entry);
         }
+        key = key.text(run.network.as_deref().unwrap_or_default());
+        let (mounts, key) = self.mounts(building, run, stage, key)?;
+        env.extend(mounts.env.iter().cloned());
         let diff_ids = building.snapshot.diff_ids().iter().map(Digest::to_string).collect();
         let created_by = created_by_run(&building.arguments, &args);
         self.tell_begin(building, &step.text);
-        self.layer(building, &step.text, created_by, key.finish(), |engine| {
+        let done = self.layer(building, &step.text, created_by, key.finish(), |engine| {
             let execution = Execution {
                 args,
                 env: &env,
                 cwd: &cwd,
                 user: &user,
-                network: engine.request.network.clone(),
-                mounts: Vec::new(),
+                network,
+                mounts: mounts.list.clone(),
+                left: mounts.targets(),
                 diff_ids,
                 driver: engine.request.driver,
             };
             run::execute(&engine.ground, execution, engine.request.reporter)
-        })
+        });
+        mounts.clear(self)?;
+        done
+    }
+
+    /// The network of a step: its own, or that of the build.
+    fn network_of(&self, run: &Run) -> Result<NetworkPlan> {
+        if run.security.as_deref().is_some_and(|security| security != "sandbox") {
+            let cause = "security.insecure is not allowed: nobody here could grant more than the user has";
+            return Err(Failure::new("failed to solve", cause).code(ExitCode::General));
+        }
+        let mode = match run.network.as_deref() {
+            None | Some("default") => return Ok(self.request.network.clone()),
+            Some("none") => NetworkMode::None,
+            Some("host") => NetworkMode::Host,
+            Some(other) => {
+                let cause = format!("unsupported network mode \"{other}\"");
+                return Err(Failure::new("failed to solve", cause).code(ExitCode::General));
+            }
+        };
+        Ok(NetworkPlan { mode, ..self.request.network.clone() })
     }
 
     /// A step that changes files: what is remembered of it, or what `make` makes.
     fn layer(
-        &mut self,
+        &self,
         building: &mut Building,
         text: &str,
         created_by: String,
