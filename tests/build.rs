@@ -152,7 +152,10 @@ fn stages_give_files_and_are_built_only_where_they_are_needed() {
 #[test]
 fn mounts_leave_no_trace_and_caches_stay() {
     let rr = requires!(user());
-    write(&rr.directory("context"), &[("src/in", "of the context\n"), ("src/skipped", ""), (".dockerignore", "src/skipped\n")]);
+    write(
+        &rr.directory("context"),
+        &[("src/in", "of the context\n"), ("src/skipped", ""), (".dockerignore", "src/skipped\n")],
+    );
     let dockerfile = "FROM alpine AS other\nRUN echo other > /o\n\
         FROM alpine\nWORKDIR /w\nARG N\n\
         RUN --mount=type=cache,target=/cache --mount=type=tmpfs,target=/t --network=none \\\n\
@@ -230,7 +233,12 @@ fn triggers_standard_input_and_further_contexts() {
     let dockerfile = "FROM alpine\nCOPY --from=other f /f\nCOPY --from=img /etc/alpine-release /r\nCMD cat /f\n";
     rr.command(words).stdin(dockerfile).within(limit).output().succeeds();
     rr.run(["run", "--rm", "--network", "none", "t2"]).succeeds().prints("file\n");
-    rr.command(["build", "-f", "-", "-q", "."]).dir(&context).stdin("FROM alpine\nCOPY f /\n").within(limit).output().succeeds();
+    rr.command(["build", "-f", "-", "-q", "."])
+        .dir(&context)
+        .stdin("FROM alpine\nCOPY f /\n")
+        .within(limit)
+        .output()
+        .succeeds();
     rr.run(["build", "git@example.org:x"]).exits(1);
 }
 

@@ -5,9 +5,9 @@
 //! is BuildKit's: a directory's content goes into the target, a file into a target that is a directory or says so by a
 //! slash, and else it becomes the target.
 
+use super::ignore::Ignore;
 use super::mode::Mode;
 use super::scratch::{Ground, Harvest, Scratch};
-use super::ignore::Ignore;
 use super::select::{self, Selected, Selection};
 use crate::container::copy::unpack::{self, Destination};
 use crate::error::{Doing, Failure, Result};
@@ -233,7 +233,8 @@ impl<'a> Copying<'a> {
         for source in &selection.sources {
             let doing = || format!("cannot copy {}", source.path.display());
             let entry = from.open_existing(&source.path, OFlags::PATH).doing(doing)?;
-            let is_unpacked = archives == Archives::Unpacked && !source.is_directory && self.unpack(entry.as_fd(), source)?;
+            let is_unpacked =
+                archives == Archives::Unpacked && !source.is_directory && self.unpack(entry.as_fd(), source)?;
             if !is_unpacked {
                 self.one(source, entry.as_fd(), into_directory, owner)?;
             }

@@ -14,8 +14,8 @@ use crate::store::{Store, TempDir, remove_tree};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// What steps work with.

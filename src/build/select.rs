@@ -99,7 +99,8 @@ pub fn select(
             walk.hasher.update(name.as_bytes());
             walk.hasher.update(b"\0");
             let is_directory = metadata.is_dir();
-            if !is_directory && exclude.is_some_and(|exclude| exclude.verdict(Path::new(&name), false) == Verdict::Left) {
+            if !is_directory && exclude.is_some_and(|exclude| exclude.verdict(Path::new(&name), false) == Verdict::Left)
+            {
                 continue;
             }
             walk.source = real.clone();
@@ -172,10 +173,8 @@ fn expand(root: &Root<'_>, pattern: &str, excluded: Option<Excluded<'_>>) -> Res
 
 fn names_inside(root: &Root<'_>, directory: &Path) -> rustix::io::Result<Vec<OsString>> {
     let opened = root.open_existing(directory, OFlags::RDONLY | OFlags::DIRECTORY)?;
-    let mut names: Vec<OsString> = replicate::names(opened.as_fd())?
-        .into_iter()
-        .map(|name| OsString::from_vec(name.into_bytes()))
-        .collect();
+    let mut names: Vec<OsString> =
+        replicate::names(opened.as_fd())?.into_iter().map(|name| OsString::from_vec(name.into_bytes())).collect();
     names.sort_unstable();
     Ok(names)
 }

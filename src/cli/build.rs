@@ -286,8 +286,7 @@ impl Build {
 
 /// The `.dockerignore` of the Dockerfile, or that of the context.
 fn ignore(context: &Path, file_name: &str) -> Result<Ignore> {
-    let names =
-        [PathBuf::from(format!("{file_name}.dockerignore")), context.join(format!("{file_name}.dockerignore"))];
+    let names = [PathBuf::from(format!("{file_name}.dockerignore")), context.join(format!("{file_name}.dockerignore"))];
     let common = [".containerignore", ".dockerignore"];
     let common = if personality::is_podman() { &common[..] } else { &common[1..] };
     for path in names.into_iter().chain(common.iter().map(|name| context.join(name))) {

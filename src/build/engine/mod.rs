@@ -138,7 +138,9 @@ impl<'a> Engine<'a> {
         }
         for step in &self.file.stages[stage].steps {
             match &step.instruction {
-                Instruction::Copy(files) => used.extend(files.from.as_ref().and_then(|from| self.find_stage(from, stage))),
+                Instruction::Copy(files) => {
+                    used.extend(files.from.as_ref().and_then(|from| self.find_stage(from, stage)))
+                }
                 Instruction::Run(run) => {
                     let flags = run.mounts.iter().filter_map(|text| MountFlag::parse(text).ok());
                     used.extend(flags.filter_map(|flag| self.find_stage(flag.get("from")?, stage)));

@@ -51,14 +51,22 @@ impl Engine<'_> {
             let text = Expander { escape: self.file.escape, value: &known }.word(text).doing(|| "failed to solve")?;
             let flag = MountFlag::parse(&text).doing(|| "failed to solve")?;
             key = key.text(&text);
-            let wrong = |cause: String| Failure::new(format!("cannot use --mount={text}"), cause).code(ExitCode::General);
+            let wrong =
+                |cause: String| Failure::new(format!("cannot use --mount={text}"), cause).code(ExitCode::General);
             match flag.kind.as_str() {
                 "tmpfs" => {
                     let size = flag.get("size").map(values::size).transpose().map_err(wrong)?;
-                    let kind = MountKind::Tmpfs { size, mode: None, uid: None, gid: None, flags: MountFlags::default() };
-                    mounts.list.push(Mount { target: self.mount_target(building, &flag).map_err(wrong)?, kind, read_only: false });
+                    let kind =
+                        MountKind::Tmpfs { size, mode: None, uid: None, gid: None, flags: MountFlags::default() };
+                    mounts.list.push(Mount {
+                        target: self.mount_target(building, &flag).map_err(wrong)?,
+                        kind,
+                        read_only: false,
+                    });
                 }
-                "cache" => self.cache_mount(building, &flag, &mut mounts).map_err(|failure| failure.while_doing(format!("cannot use --mount={text}")))?,
+                "cache" => self
+                    .cache_mount(building, &flag, &mut mounts)
+                    .map_err(|failure| failure.while_doing(format!("cannot use --mount={text}")))?,
                 "secret" => self.secret_mount(building, &flag, &mut mounts)?,
                 "bind" => {
                     let target = self.mount_target(building, &flag).map_err(wrong)?;
@@ -91,9 +99,13 @@ impl Engine<'_> {
             return Err(sentence("rr begins caches empty: `from` and `source` are not there yet".to_owned()));
         }
         let id = flag.get("id").unwrap_or(&target);
-        let number = |key: &str| flag.get(key).map(|text| text.parse::<u32>().map_err(|_| format!("invalid {key} {text}"))).transpose();
+        let number = |key: &str| {
+            flag.get(key).map(|text| text.parse::<u32>().map_err(|_| format!("invalid {key} {text}"))).transpose()
+        };
         let (uid, gid) = (number("uid").map_err(sentence)?.unwrap_or(0), number("gid").map_err(sentence)?.unwrap_or(0));
-        let mode = flag.get("mode").map_or(Ok(0o755), |text| u32::from_str_radix(text, 8).map_err(|_| format!("invalid mode {text}")));
+        let mode = flag
+            .get("mode")
+            .map_or(Ok(0o755), |text| u32::from_str_radix(text, 8).map_err(|_| format!("invalid mode {text}")));
         let mode = mode.map_err(sentence)?;
         let folder = self.ground.store.build_caches();
         let path = folder.join(Digest::of(id.as_bytes()).hex());
@@ -138,9 +150,13 @@ impl Engine<'_> {
             Some(_) => self.mount_target(building, flag).map_err(sentence)?,
             None => format!("/run/secrets/{id}"),
         };
-        let number = |key: &str| flag.get(key).map_or(Ok(0), |text| text.parse::<u32>().map_err(|_| format!("invalid {key} {text}")));
+        let number = |key: &str| {
+            flag.get(key).map_or(Ok(0), |text| text.parse::<u32>().map_err(|_| format!("invalid {key} {text}")))
+        };
         let ids = (number("uid").map_err(sentence)?, number("gid").map_err(sentence)?);
-        let mode = flag.get("mode").map_or(Ok(0o400), |text| u32::from_str_radix(text, 8).map_err(|_| format!("invalid mode {text}")));
+        let mode = flag
+            .get("mode")
+            .map_or(Ok(0o400), |text| u32::from_str_radix(text, 8).map_err(|_| format!("invalid mode {text}")));
         let mode = mode.map_err(sentence)?;
         let directory = TempDir::new(self.ground.store, "secret")?;
         let path = directory.path().join("secret");
@@ -149,7 +165,9 @@ impl Engine<'_> {
         std::fs::set_permissions(&path, Permissions::from_mode(mode)).doing(doing)?;
         if ids != (0, 0) {
             let owner = files::own_ids(&self.ground, ids);
-            self.ground.namespace.run(|| std::os::unix::fs::lchown(&path, Some(owner.0), Some(owner.1)).doing(doing))?;
+            self.ground
+                .namespace
+                .run(|| std::os::unix::fs::lchown(&path, Some(owner.0), Some(owner.1)).doing(doing))?;
         }
         mounts.secrets.push(directory);
         mounts.list.push(Mount { target, kind: bind(path), read_only: true });

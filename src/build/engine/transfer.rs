@@ -1,8 +1,8 @@
 //! `COPY` and `ADD`: what the words of the instruction mean, and the key that says whether it has been done before.
 
 use super::{Building, Engine, Key};
-use crate::build::ignore::Ignore;
 use crate::build::files::{self, Origin, Transfer};
+use crate::build::ignore::Ignore;
 use crate::build::mode::Mode;
 use crate::build::scratch::Scratch;
 use crate::build::select::{self, Selection};
