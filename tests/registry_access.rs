@@ -255,7 +255,7 @@ fn a_push_whose_connections_break_goes_on_and_is_whole() {
     let through = |words: &[&str]| rr.command(words).env("HTTP_PROXY", proxy.address()).within(Duration::from_secs(60));
     through(&["push", "--tls-verify=false", target]).output().succeeds();
     assert_eq!(proxy.left_to_cut(), 0, "the layer is larger than what passed at once");
-    assert!(proxy.asked().iter().all(|asked| asked == "plain.test:5000"), "{:?}", proxy.asked());
+    assert!(proxy.asked().iter().all(|asked| asked.starts_with("http://plain.test:5000/v2/")), "{:?}", proxy.asked());
     // Whoever gets it verifies it.
     let fresh = Rr::new();
     let name = format!("{}/team/alpine:1", registry.address());
@@ -309,7 +309,55 @@ fn plain_http_where_it_is_configured_goes_through_its_own_proxy() {
     let pull = rr.command(["pull", "-q", "plain.test:5000/library/busybox:latest"]);
     let pull = pull.env("HTTP_PROXY", proxy.address()).env("https_proxy", proxy.address());
     pull.output().succeeds_quietly();
-    assert!(proxy.asked().iter().all(|asked| asked == "plain.test:5000"), "{:?}", proxy.asked());
+    // Proxies let CONNECT through to the ports of TLS only.
+    let is_whole = |asked: &String| asked.starts_with("http://plain.test:5000/v2/");
+    let said = proxy.asked();
+    // TLS was tried first, and that is what CONNECT is for.
+    assert!(said.len() > 1 && said[0] == "plain.test:5000" && said[1..].iter().all(is_whole), "{said:?}");
+    let asked = proxy.asked().len();
+    let pull = rr.command(["pull", "-q", "plain.test:5000/library/alpine:latest"]);
+    pull.env("HTTP_PROXY", format!("http://ana:secret@{}", proxy.address())).output().succeeds_quietly();
+    let line = format!("Proxy-Authorization: Basic {}", STANDARD.encode("ana:secret"));
+    let said: Vec<String> = proxy.asked().split_off(asked);
+    assert!(!said.is_empty() && said.chunks(2).all(|pair| is_whole(&pair[0]) && pair[1] == line), "{said:?}");
+}
+
+/// Registries that want a client's certificate, in every place where podman and docker look for it.
+#[test]
+fn a_client_shows_its_certificate_to_a_registry_that_asks_for_one() {
+    let rr = Rr::new();
+    let certificates = requires!(Certificates::new(rr.path("certificates")));
+    let registry = requires!(Registry::start(Access::ClientTls(&certificates)));
+    let port = registry.address().rsplit_once(':').expect("an address with a port").1;
+    let host = format!("registry.localhost:{port}");
+    let name = format!("{host}/x/busybox:1");
+    let with = |folder: &str, files: &[(&str, &str)]| {
+        let rr = Rr::new();
+        let own = rr.path(folder).join(&host);
+        std::fs::create_dir_all(&own).expect("the user's own directory");
+        for (from, to) in files {
+            std::fs::copy(certificates.file(from), own.join(to)).expect("a certificate");
+        }
+        rr
+    };
+    let (authority, certificate, key) =
+        (("ca.crt", "ca.crt"), ("client.crt", "client.cert"), ("client.key", "client.key"));
+    let archive = format!("oci-archive:{}", requires!(images::busybox()).display());
+    for folder in ["home/.config/containers/certs.d", "home/.config/docker/certs.d", "home/.docker/certs.d"] {
+        let rr = with(folder, &[authority, certificate, key]);
+        rr.run(["load", "-q", "-i", archive.trim_start_matches("oci-archive:")]).succeeds();
+        let image = rr.run(["images", "-q"]).succeeds().line().to_owned();
+        rr.run(["push", "-q", &image, &name]).succeeds();
+        rr.run(["pull", "-q", &name]).succeeds();
+    }
+    // Without one the server ends the handshake.
+    let without = with("home/.config/containers/certs.d", &[authority]);
+    without
+        .run(["pull", "-q", &name])
+        .fails_with(1, "it wants a client's certificate")
+        .says(&format!("certs.d/{host}/client.cert"));
+    let keyless = with("home/.config/containers/certs.d", &[authority, certificate]);
+    keyless.run(["pull", "-q", &name]).fails_with(1, "client.key: no such file or directory (ENOENT)");
 }
 
 /// `--tls-verify`, `--creds` and `--authfile` of `pull`, and those of `run` and `create`, as Podman has them.

@@ -6,10 +6,12 @@
 
 mod address;
 mod certificates;
+mod forward;
 mod trouble;
 
 use self::address::{authority, parse_url, port_of, redirected};
 use self::certificates::{HostCertificates, read_certificates, system_roots};
+use self::forward::ForwardConnector;
 use self::trouble::describe;
 pub(in crate::image) use self::trouble::describe_body;
 pub use self::trouble::{Trouble, TroubleKind};
@@ -29,7 +31,7 @@ use ureq::http::header::CONTENT_LENGTH;
 use ureq::http::{Method, Response, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::{Connector as _, DefaultConnector, NextTimeout};
 use ureq::{Agent, Body, Proxy, ProxyProtocol};
 
 /// How long to wait for what.
@@ -149,7 +151,7 @@ impl Agents {
         if let Some(agent) = agents.get(&key) {
             return Ok(agent.clone());
         }
-        let agent = self.make_agent(host, security, self.proxy(url)?)?;
+        let agent = self.make_agent(url, security, self.proxy(url)?)?;
         agents.insert(key, agent.clone());
         Ok(agent)
     }
@@ -182,7 +184,13 @@ impl Agents {
         }
     }
 
-    fn make_agent(&self, host: &str, security: Security, proxy: Option<Proxy>) -> Result<Agent, Trouble> {
+    fn make_agent(&self, url: &Uri, security: Security, proxy: Option<Proxy>) -> Result<Agent, Trouble> {
+        // Plain HTTP is forwarded by a proxy; through any other, TLS goes by CONNECT, and so does what goes to a proxy by TLS.
+        let is_forwarded = |proxy: &Proxy| url.scheme_str() == Some("http") && proxy.protocol() == ProxyProtocol::Http;
+        let (forwarding, tunnel) = match proxy {
+            Some(proxy) if is_forwarded(&proxy) => (Some(proxy), None),
+            other => (None, other),
+        };
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -196,10 +204,17 @@ impl Agents {
             .timeout_per_read(Some(self.patience.silence))
             .input_buffer_size(128 << 10)
             .max_idle_connections_per_host(16)
-            .tls_config(self.tls(host, security)?)
-            .proxy(proxy)
+            .tls_config(self.tls(authority(url), security)?)
+            .proxy(tunnel)
             .build();
-        Ok(Agent::with_parts(config, DefaultConnector::default(), StubResolver))
+        let connector = DefaultConnector::default();
+        Ok(match forwarding {
+            Some(proxy) => {
+                let resolver = StubResolver { instead: Some((proxy.host().to_owned(), proxy.port())) };
+                Agent::with_parts(config, connector.chain(ForwardConnector::new(&proxy)), resolver)
+            }
+            None => Agent::with_parts(config, connector, StubResolver { instead: None }),
+        })
     }
 
     fn tls(&self, host: &str, security: Security) -> Result<TlsConfig, Trouble> {
@@ -318,7 +333,10 @@ impl Agents {
 
 /// Addresses by [`names::resolve`]; ureq's own resolver uses the C library.
 #[derive(Debug)]
-struct StubResolver;
+struct StubResolver {
+    /// The proxy's host and port, where it is reached in place of the address's own.
+    instead: Option<(String, u16)>,
+}
 
 impl Resolver for StubResolver {
     fn resolve(
@@ -327,8 +345,10 @@ impl Resolver for StubResolver {
         _: &ureq::config::Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
-        let port = port_of(uri);
+        let (host, port) = match &self.instead {
+            Some((host, port)) => (host.as_str(), *port),
+            None => (uri.host().ok_or(ureq::Error::HostNotFound)?, port_of(uri)),
+        };
         let addresses = names::resolve(host, Instant::now() + *timeout.after)
             .map_err(|cause| ureq::Error::Other(Box::new(Trouble::new(TroubleKind::Unreachable, cause))))?;
         let mut result = self.empty();

@@ -17,6 +17,7 @@ mod local;
 mod login;
 pub mod manifest;
 pub mod pack;
+mod past_cache;
 pub mod platform;
 pub mod progress;
 mod proxy;

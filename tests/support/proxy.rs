@@ -1,4 +1,5 @@
-//! An HTTP proxy: it answers CONNECT (RFC 9110 section 9.3.6) and leads everything to one address.
+//! An HTTP proxy: it answers CONNECT (RFC 9110 section 9.3.6), forwards requests whose first line has a whole address
+//! (RFC 9112 section 3.2.2), and leads everything to one place.
 
 use std::io::{BufRead, BufReader, Read, Write, copy};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -56,7 +57,7 @@ impl Proxy {
         *self.cutting.times.lock().expect("nobody panics with it")
     }
 
-    /// `host:port` of each CONNECT so far.
+    /// What each connection asked for first: `host:port` of a CONNECT, the whole address of another request.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("nobody panics with it").clone()
     }
@@ -73,19 +74,30 @@ fn lead(
     reader.read_line(&mut line)?;
     let mut words = line.split(' ');
     let is_connect = words.next() == Some("CONNECT");
-    asked.lock().expect("nobody panics with it").push(words.next().unwrap_or_default().to_owned());
+    let target = words.next().unwrap_or_default().to_owned();
+    let is_forwarded = target.starts_with("http://");
+    asked.lock().expect("nobody panics with it").push(target);
+    // A server takes a whole address as well: only the way there is the proxy's.
+    let mut head = line;
     loop {
-        let mut header = String::new();
-        if reader.read_line(&mut header)? <= 2 {
+        let start = head.len();
+        if reader.read_line(&mut head)? <= 2 {
             break;
+        }
+        let header = head[start..].to_ascii_lowercase();
+        if header.starts_with("proxy-auth") {
+            asked.lock().expect("nobody panics with it").push(head.split_off(start).trim().to_owned());
         }
     }
     let mut client = client;
-    let Some(destination) = destination.filter(|_| is_connect) else {
+    let Some(destination) = destination.filter(|_| is_connect || is_forwarded) else {
         return client.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
     };
     let mut server = TcpStream::connect(destination)?;
-    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+    match is_connect {
+        true => client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?,
+        false => server.write_all(head.as_bytes())?,
+    }
     let (mut from_server, mut to_client) = (server.try_clone()?, client.try_clone()?);
     let back = std::thread::spawn(move || {
         let copied = copy(&mut from_server, &mut to_client);

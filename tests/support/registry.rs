@@ -23,6 +23,8 @@ pub enum Access<'a> {
     Basic,
     /// Everybody, by TLS, as `registry.localhost` and `registry.test`.
     Tls(&'a Certificates),
+    /// The same for those who show a certificate of this authority.
+    ClientTls(&'a Certificates),
     /// Whoever brings a token that this authority's key has signed, from this address.
     Token {
         /// Whose key.
@@ -32,7 +34,7 @@ pub enum Access<'a> {
     },
 }
 
-/// A certificate authority of the test's own, and a registry's certificate from it.
+/// A certificate authority of the test's own, and a registry's and a client's certificate from it.
 #[derive(PartialEq, Eq)]
 pub struct Certificates {
     directory: PathBuf,
@@ -48,7 +50,9 @@ impl Certificates {
             openssl x509 -in ca.crt -outform DER -out ca.crt.der
             openssl req $key -keyout own.key -out own.csr -subj /CN=registry \
                 -addext subjectAltName=DNS:registry.localhost,DNS:registry.test
-            openssl x509 -req -in own.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -copy_extensions copy -out own.crt"#;
+            openssl x509 -req -in own.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -copy_extensions copy -out own.crt
+            openssl req $key -keyout client.key -out client.csr -subj /CN=ana -addext extendedKeyUsage=clientAuth
+            openssl x509 -req -in client.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -copy_extensions copy -out client.crt"#;
         std::fs::create_dir_all(&directory).map_err(|error| error.to_string())?;
         let output = Command::new("sh").args(["-c", SCRIPT]).current_dir(&directory).stdin(Stdio::null()).output();
         let output = output.map_err(|error| error.to_string())?;
@@ -58,7 +62,7 @@ impl Certificates {
         }
     }
 
-    /// One of the files: `ca.crt`, `ca.crt.der`, `ca.key.der`, `own.crt`, `own.key`.
+    /// One of the files: `ca.crt`, `ca.crt.der`, `ca.key.der`, `own.crt`, `own.key`, `client.crt`, `client.key`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
@@ -153,9 +157,12 @@ impl Registry {
                 let line = "ana:$2b$05$Aa/hRW63UQQqg84htmBABuSK2LfzXFF9RJyADYDlit3IwsBN5IbRO\n";
                 std::fs::write(self.storage.join("htpasswd"), line).map_err(|error| error.to_string())?;
             }
-            Access::Tls(certificates) => {
+            Access::Tls(certificates) | Access::ClientTls(certificates) => {
                 let file = |name: &str| certificates.file(name).display().to_string();
                 config += &format!("  tls:\n    certificate: {}\n    key: {}\n", file("own.crt"), file("own.key"));
+                if matches!(access, Access::ClientTls(_)) {
+                    config += &format!("    clientcas:\n      - {}\n", file("ca.crt"));
+                }
             }
             Access::Token { authority, realm } => {
                 let bundle = authority.file("ca.crt");

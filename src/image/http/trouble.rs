@@ -125,6 +125,12 @@ fn describe_tls(host: &str, error: &rustls::Error) -> Trouble {
                 .hint(format!("put the issuer's certificate into ~/.config/containers/certs.d/{host}/ca.crt"))
         }
         rustls::Error::InvalidCertificate(_) => unreachable(format!("its certificate is not valid (TLS): {error}")),
+        // The first is TLS 1.3's; older servers say the second of none as well as of one that they do not like.
+        rustls::Error::AlertReceived(
+            rustls::AlertDescription::CertificateRequired | rustls::AlertDescription::BadCertificate,
+        ) => unreachable("it wants a client's certificate, or another one (TLS)".into()).hint(format!(
+            "a certificate and its key are taken from ~/.config/containers/certs.d/{host}/client.cert and client.key"
+        )),
         rustls::Error::InvalidMessage(_) => unreachable("it does not speak TLS".into()),
         other => unreachable(format!("no TLS: {other}")),
     }

@@ -1,10 +1,11 @@
 //! The compressed stream of one layer: hashed, and appended to the partial blob, on its way to the decoder.
 
-use super::partial::{AlignedBlock, Partial};
+use super::partial::Partial;
 use super::{BlobSource, Needs, Setback, Task};
 use crate::error::{Doing, Failure, IntoCause, Result};
 use crate::image::digest::Hasher;
 use crate::image::http::{Trouble, TroubleKind};
+use crate::image::past_cache::AlignedBlock;
 use crate::image::progress::LayerState;
 use crate::store::TempFile;
 use std::fs::File;

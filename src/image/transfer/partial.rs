@@ -1,35 +1,20 @@
-//! The partial blob that a download is appended to: past the page cache, where the disk is quick.
-//!
-//! A blob is hardly ever read again: by a push, or to unpack it under other ids. In the page cache it would take
-//! memory from files that are, and new pages are dear where memory is: in a virtual machine that gives what is free
-//! back to its host, the host has to find each page anew (ten times the cost of copying the data into it). So whole
-//! blocks are written with `O_DIRECT` (open(2)). That waits for the disk, and a pull should not be bound to
-//! one that is slow or busy: a layer may spend a small part of its time so, and beyond that
-//! it writes into the page cache, as it does where the file system takes no direct writes.
+//! The partial blob that a download is appended to. A blob is hardly ever read again, by a push, or to unpack it under
+//! other ids: it goes [past the page cache](super::super::past_cache).
 
+use crate::image::past_cache::{ALIGNMENT, DiskWait};
 use rustix::fs::{self, CWD, Mode, OFlags};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// What addresses, offsets and lengths of direct writes are multiples of: the page size covers every file system's
-/// and disk's demands (open(2), "O_DIRECT").
-const ALIGNMENT: usize = 4096;
-
-/// This part of a layer's time may be spent waiting for the disk.
-const SHARE_OF_TIME: u32 = 4;
 
 /// A blob of which more is written at its end.
 pub(super) struct Partial<'a> {
     file: &'a File,
-    /// The same file, opened for direct writes; None once it has refused one.
+    /// The same file, opened for direct writes, where its file system has them.
     direct: Option<File>,
     length: u64,
-    began: Instant,
-    /// How long direct writes have taken.
-    waited: Duration,
+    wait: DiskWait,
 }
 
 impl<'a> Partial<'a> {
@@ -38,7 +23,7 @@ impl<'a> Partial<'a> {
         let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
         // A file system that has no direct writes says so here (EINVAL).
         let direct = fs::openat(CWD, path, flags, Mode::empty()).ok().map(File::from);
-        Partial { file, direct, length, began: Instant::now(), waited: Duration::ZERO }
+        Partial { file, direct, length, wait: DiskWait::new() }
     }
 
     /// How many of `most` bytes are best appended next: as many as end at a boundary from where direct writes go on.
@@ -58,62 +43,24 @@ impl<'a> Partial<'a> {
         Ok(())
     }
 
-    /// Appends as much as a direct write takes; says how much that was. An error is left to the ordinary write that
-    /// follows: it meets the same, or can do what a direct one cannot.
+    /// Appends as much as a direct write takes; says how much that was.
     fn append_past_cache(&mut self, bytes: &[u8]) -> usize {
         let whole = bytes.len() - bytes.len() % ALIGNMENT;
         let is_aligned =
             self.length.is_multiple_of(ALIGNMENT as u64) && bytes.as_ptr().addr().is_multiple_of(ALIGNMENT);
-        let is_late = self.waited * SHARE_OF_TIME > self.began.elapsed();
-        let Some(direct) = self.direct.as_ref().filter(|_| whole > 0 && is_aligned && !is_late) else { return 0 };
-        let began = Instant::now();
-        let written = match direct.write_at(&bytes[..whole], self.length) {
-            Ok(written) => written,
-            Err(error) => {
-                log::debug!("no direct writes from here on: {error}");
-                self.direct = None;
-                0
-            }
-        };
-        self.waited += began.elapsed();
+        let may = whole > 0 && is_aligned && self.wait.is_left();
+        let Some(direct) = self.direct.as_ref().filter(|_| may) else { return 0 };
+        let written = self.wait.wait(|| direct.write_at(&bytes[..whole], self.length));
         self.length += written as u64;
         written
-    }
-}
-
-/// Memory that direct writes can be made from.
-pub(super) struct AlignedBlock {
-    bytes: Vec<u8>,
-    start: usize,
-    length: usize,
-}
-
-impl AlignedBlock {
-    /// `length` bytes, all zero.
-    pub(super) fn new(length: usize) -> AlignedBlock {
-        let bytes = vec![0; length + ALIGNMENT];
-        let start = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
-        AlignedBlock { bytes, start, length }
-    }
-}
-
-impl std::ops::Deref for AlignedBlock {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[self.start..self.start + self.length]
-    }
-}
-
-impl std::ops::DerefMut for AlignedBlock {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.start + self.length]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::past_cache::AlignedBlock;
+    use std::time::Duration;
 
     /// Numbered bytes at an address that direct writes can be made from.
     fn block(length: usize) -> AlignedBlock {
@@ -157,9 +104,9 @@ mod tests {
         assert_eq!(partial.append_past_cache(&bytes[1..]), 0, "an odd address");
         assert_eq!(partial.append_past_cache(&bytes[..100]), 0, "less than a page");
         assert_eq!(partial.append_past_cache(&bytes), if takes_direct { ALIGNMENT * 2 } else { 0 });
-        partial.waited = Duration::from_secs(3600);
+        partial.wait.set_waited(Duration::from_secs(3600));
         assert_eq!(partial.append_past_cache(&bytes), 0, "the disk is too slow");
-        partial.waited = Duration::ZERO;
+        partial.wait.set_waited(Duration::ZERO);
         partial.append(&bytes[..1]).unwrap();
         assert_eq!(partial.append_past_cache(&bytes), 0, "an odd offset");
         assert_eq!(partial.best_length(ALIGNMENT), ALIGNMENT - 1);

@@ -6,6 +6,7 @@
 
 use super::entries::{Archive, Entry, Kind};
 use super::header::Time;
+use super::large::{LARGE, LargeFiles};
 use super::ownership::{Ownership, Value};
 use super::path::{self, Meaning, Relative};
 use super::sparse::SparseMap;
@@ -37,6 +38,7 @@ pub struct Unpacker<'a> {
     /// What directories get at the end, by path.
     directories: BTreeMap<Relative, DirectoryEnd>,
     devices: BTreeSet<Relative>,
+    large: LargeFiles,
 }
 
 /// Owner, as an id of the namespace this runs in, and mode, as they can be here.
@@ -76,6 +78,7 @@ impl<'a> Unpacker<'a> {
             report: UnpackReport::default(),
             directories: BTreeMap::new(),
             devices: BTreeSet::new(),
+            large: LargeFiles::new(),
         }
     }
 
@@ -224,6 +227,7 @@ impl<'a> Unpacker<'a> {
         let file = self.make(parent, name, path, "create the file", || fs::openat(parent, name, flags, mode))?;
         match &entry.sparse {
             Some(map) => write_sparse(&file, map, archive)?,
+            None if entry.size >= LARGE => self.large.write(&file, archive)?,
             None => write_plain(&file, archive)?,
         }
         self.report.bytes += entry.size;
@@ -491,7 +495,10 @@ fn fate(name: &[u8]) -> Fate {
 }
 
 /// Writes the rest of an entry's data.
-fn write_plain(file: &OwnedFd, archive: &mut Archive<'_>) -> std::result::Result<(), Problem> {
+///
+/// # Errors
+/// Of the archive, and the system's.
+pub(super) fn write_plain(file: &OwnedFd, archive: &mut Archive<'_>) -> std::result::Result<(), Problem> {
     loop {
         let piece = archive.data()?;
         if piece.is_empty() {
@@ -500,6 +507,17 @@ fn write_plain(file: &OwnedFd, archive: &mut Archive<'_>) -> std::result::Result
         let amount = write_some(|| rustix::io::write(file, piece))?;
         archive.consume(amount);
     }
+}
+
+/// Writes all of `bytes`.
+///
+/// # Errors
+/// The system's.
+pub(super) fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> std::result::Result<(), Problem> {
+    while !bytes.is_empty() {
+        bytes = &bytes[write_some(|| rustix::io::write(file, bytes))?..];
+    }
+    Ok(())
 }
 
 /// Writes an entry's data where its map says, and makes the file as long as it says.

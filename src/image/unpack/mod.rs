@@ -10,7 +10,7 @@
 //! - [`entries`] reads the stream and gives entries, with extended headers laid over them.
 //! - [`path`] normalises names and tells whiteouts from files.
 //! - [`ownership`] gives owners the ids they have here.
-//! - [`apply`] makes each entry in the [`tree`].
+//! - [`apply`] makes each entry in the [`tree`], large files by [`large`].
 //!
 //! Where archives are odd, the rule is what podman (containers/storage) makes of them, because that is
 //! what image authors have tested with:
@@ -28,6 +28,7 @@
 mod apply;
 pub mod entries;
 pub mod header;
+mod large;
 pub mod ownership;
 pub mod path;
 pub mod pax;
