@@ -12,9 +12,11 @@ use crate::container::published;
 use crate::container::record::{self, AnonymousVolumes, Force};
 use crate::container::run::{self, Created};
 use crate::container::shared_namespaces;
+use crate::container::without_namespaces;
 use crate::error::{Doing, Result};
 use crate::host::dirs::Dirs;
 use crate::host::ids::IdMaps;
+use crate::host::means;
 use crate::host::userns::plan_maps;
 use crate::image::{Image, reference::ImageName};
 use crate::launch::Presence;
@@ -91,6 +93,10 @@ struct Wanted {
 fn want(flags: RunFlags, next: Next) -> Result<Wanted> {
     let (mut options, client) = flags.into_options()?;
     options.foreground = next == Next::Started(Presence::Attached);
+    if means::decide(client.isolation)?.is_chroot() {
+        let notice = without_namespaces::adapt(&mut options)?;
+        report::notice(&notice.0);
+    }
     // A wrong RR_OVERLAY is told before anything is made.
     super::start::driver()?;
     // Likewise before anything is fetched for it.

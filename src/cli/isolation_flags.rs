@@ -22,6 +22,9 @@ pub struct IsolationFlags {
     /// private, shareable, none, host or container:NAME [default: private]
     #[arg(long, value_name = "MODE")]
     ipc: Option<String>,
+    /// namespaces, chroot (the root directory alone), or auto: chroot only where root is refused namespaces [default: auto]
+    #[arg(long = "isolation", value_name = "MEANS")]
+    pub(super) means: Option<String>,
     /// How readily the kernel ends it when memory is short, from -1000 to 1000
     #[arg(long, value_name = "NUMBER")]
     oom_score_adj: Option<String>,

@@ -20,6 +20,7 @@ use crate::container::plan::{KernelPaths, LogPlan, Mount, RestartPolicy, Seccomp
 use crate::container::restart;
 use crate::container::values::{self, Parsed};
 use crate::error::{Doing, Failure, IntoCause, Known, Notice, Result};
+use crate::host::means::{self, MeansWish};
 use crate::host::userns::UsernsRequest;
 use crate::image::platform::Platform;
 use crate::image::unpack::UnmappedIds;
@@ -234,6 +235,8 @@ pub struct ClientOptions {
     pub verbosity: Verbosity,
     /// `--authfile`, `--tls-verify`
     pub access: Access,
+    /// `--isolation`, or what `RR_ISOLATION` says.
+    pub isolation: MeansWish,
 }
 
 impl ClientOptions {
@@ -316,6 +319,10 @@ impl RunFlags {
             unmapped: if self.strict_ids { UnmappedIds::Refuse } else { UnmappedIds::Squash },
             verbosity: if self.quiet { Verbosity::Quiet } else { Verbosity::Usual },
             access: self.access.access()?,
+            isolation: match &self.isolation.means {
+                Some(_) => opt("--isolation", &self.isolation.means, |text| text.parse())?.unwrap_or_default(),
+                None => means::wish_of_environment()?,
+            },
         })
     }
 
@@ -752,6 +759,7 @@ mod tests {
             unmapped: UnmappedIds::Squash,
             verbosity: Verbosity::Usual,
             access: Access::default(),
+            isolation: MeansWish::Auto,
         };
         assert_eq!(client, expected);
         let line = [
@@ -766,6 +774,7 @@ mod tests {
             "-q",
             "--tls-verify=false",
             "--authfile=/dev/null",
+            "--isolation=namespaces",
             "x",
         ];
         let (_, client) = parse(&line).unwrap();
@@ -780,6 +789,7 @@ mod tests {
             unmapped: UnmappedIds::Refuse,
             verbosity: Verbosity::Quiet,
             access: Access { verify: Some(false), credentials: None, auth_file: Some("/dev/null".into()) },
+            isolation: MeansWish::Namespaces,
             notices: vec![],
         };
         assert_eq!(client, expected);
@@ -849,6 +859,7 @@ mod tests {
             (&["--group-add", "keep-groups", "--group-add=1", "x"], "cannot use --group-add", "joined"),
             (&["-v", "a:b:c:d", "x"], "cannot use --volume a:b:c:d", ""),
             (&["--userns", "nope", "x"], "cannot use --userns nope", ""),
+            (&["--isolation", "nope", "x"], "cannot use --isolation nope", "none of auto, namespaces and chroot"),
             (&["--rm=maybe", "x"], "cannot understand the arguments of `rr run`", "neither true nor false"),
             (&["--nope", "x"], "cannot understand the arguments of `rr run`", "there is no option --nope"),
             (&["-p", "80:http", "x"], "cannot use --publish 80:http", "invalid containerPort: http"),

@@ -183,6 +183,14 @@ pub struct Granted {
     pub ambient: CapabilitySet,
 }
 
+impl Granted {
+    /// As much of it as there is in `held`.
+    #[must_use]
+    pub fn within(self, held: CapabilitySet) -> Granted {
+        Granted { bounding: self.bounding.intersection(held), ambient: self.ambient.intersection(held) }
+    }
+}
+
 /// Applies `--cap-add` and `--cap-drop` to the default by Docker's rules (moby `oci/caps`): with
 /// `ALL` among the added, everything but the dropped; else with `ALL` among the dropped, the added
 /// only; else the default without the dropped, and then with the added. One word may hold several

@@ -74,7 +74,9 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
     let env = environment(&defaults.env, &options.env, &hostname, options.tty);
     let asked = asked(&options);
     let cwd = working_dir(options.workdir.as_deref(), &defaults.working_dir).doing(|| DOING)?;
-    let mounts = mounts(options.mounts, &defaults.volumes)?;
+    // Without mounts, the image's volumes are directories of its copy.
+    let volumes = if options.means.is_chroot() { &[][..] } else { &defaults.volumes };
+    let mounts = mounts(options.mounts, volumes)?;
     let user_entry = match (options.userns.kept_ids(), host.user) {
         (Some(ids), Some(user)) => Some(user_entry(user, ids, &mounts, &cwd)),
         _ => None,
@@ -131,6 +133,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
         },
         isolation: options.isolation,
         ids: host.ids,
+        means: options.means,
         user_entry,
         mounts,
         hostname,

@@ -6,8 +6,11 @@
 use crate::error::{Doing, Failure, Notice, Result, errno_text};
 use crate::host::dirs::Dirs;
 use crate::host::helpers::{self, MapHelper, Package};
+use crate::host::means::{self, Means};
+use crate::host::namespaces;
 use crate::host::userns::{UsernsRequest, plan_maps};
 use crate::launch::StoreNamespace;
+use crate::launch::user_namespace::FILTER_REMEDY as REMEDY;
 use crate::net;
 use crate::rootfs::overlay::{Driver, Durability, Layers};
 use crate::rootfs::{fuse, pivot};
@@ -72,6 +75,14 @@ impl Finding {
 pub fn examine() -> Vec<Finding> {
     let mut findings = Vec::new();
     let store = directories(&mut findings);
+    match isolation() {
+        Ok(()) => {}
+        Err(finding) => {
+            // Nothing else is made for a container there.
+            findings.push(finding);
+            return findings;
+        }
+    }
     findings.extend(ids());
     let namespace = match StoreNamespace::here().and_then(|namespace| namespace.run(|| Ok(())).map(|()| namespace)) {
         Ok(namespace) => namespace,
@@ -114,6 +125,22 @@ fn directories(findings: &mut Vec<Finding>) -> Option<Store> {
         Err(failure) => {
             findings.push(Finding::missing(TOPIC, failure.hint("set XDG_DATA_HOME to a directory that you can write")));
             None
+        }
+    }
+}
+
+/// Whether containers get namespaces; if not, all there is to say.
+fn isolation() -> std::result::Result<(), Finding> {
+    const TOPIC: &str = "isolation";
+    match means::here() {
+        Err(failure) => Err(Finding::missing(TOPIC, failure)),
+        Ok(Means::Namespaces) => Ok(()),
+        Ok(Means::Chroot) => {
+            let says = "a root directory of its own, by chroot(2), and nothing else";
+            Err(match means::why() {
+                Some(why) => Finding::lesser(TOPIC, format!("{says}: namespaces are refused, {why}")).remedy(REMEDY),
+                None => Finding::lesser(TOPIC, format!("{says}, as {} says", means::VARIABLE)),
+            })
         }
     }
 }
@@ -172,8 +199,7 @@ fn other_namespaces(namespace: &StoreNamespace) -> Finding {
     for (name, error) in &refused {
         // The limit is reached (namespaces(7), "The /proc/sys/user directory").
         if *error == libc::ENOSPC {
-            finding =
-                finding.remedy(format!("ask an administrator to run: sysctl -w user.max_{name}_namespaces=65536"));
+            finding = finding.remedy(namespaces::limit_remedy(name));
         }
     }
     finding

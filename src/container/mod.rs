@@ -39,6 +39,7 @@ pub mod usage;
 pub mod values;
 pub mod volume_driver;
 pub mod volumes;
+pub mod without_namespaces;
 
 /// The decision is what the launcher executes, so it lives with it.
 pub use crate::launch::plan;

@@ -6,7 +6,7 @@
 //! answers with the image's or Docker's default.
 
 use super::plan::{
-    HealthPlan, Isolation, KernelPaths, LogPlan, Masks, Mount, NetworkMode, NetworkPlan, RestartPolicy, Rlimit,
+    HealthPlan, Isolation, KernelPaths, LogPlan, Masks, Means, Mount, NetworkMode, NetworkPlan, RestartPolicy, Rlimit,
     SeccompWish,
 };
 use crate::host::userns::UsernsRequest;
@@ -39,6 +39,8 @@ pub struct CreateOptions {
     pub hostname: Option<String>,
     /// `--userns`, `--uidmap` and `--gidmap`.
     pub userns: UsernsRequest,
+    /// By what it is kept apart: [`super::without_namespaces::adapt`].
+    pub means: Means,
     /// `--network`, `--dns` and the like: nothing of it depends on the image.
     pub network: NetworkPlan,
     /// `--volume`, then `--mount`, then `--tmpfs`, each in the order given.
@@ -148,6 +150,7 @@ impl CreateOptions {
             keep_groups: false,
             hostname: None,
             userns: UsernsRequest::default(),
+            means: Means::default(),
             network: NetworkPlan::new(NetworkMode::Private),
             mounts: Vec::new(),
             volumes_from: Vec::new(),

@@ -1,5 +1,6 @@
 //! The processes of a container, found in the host's /proc: for `pause`, `top` and `stats`.
 
+use super::plan::Means;
 use super::record::Container;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,8 +17,8 @@ pub struct Member {
 
 /// The processes of a container, by their ids; of one that does not run there are none.
 ///
-/// All that descend from the monitor and are in a pid namespace below its own: the container's, and any that were made
-/// in it. Their namespaces themselves are not asked, since a process that is not dumpable (process 1 under `--init`,
+/// All that descend from the monitor and are in a pid namespace below its own (the container's, and any that were made
+/// in it), if it has one. Their namespaces themselves are not asked, since a process that is not dumpable (process 1 under `--init`,
 /// ssh-agent) keeps them to itself.
 pub fn members(container: &Container) -> Vec<Member> {
     Watch::of(container).members()
@@ -27,6 +28,7 @@ pub fn members(container: &Container) -> Vec<Member> {
 #[derive(Debug)]
 pub struct Watch {
     monitor: Option<i32>,
+    means: Means,
     /// Who was none of them and is not looked at again, so that whoever forks all the time does not outrun this.
     strangers: BTreeSet<i32>,
     /// Whether the last look passed over any.
@@ -37,13 +39,18 @@ impl Watch {
     /// Has not looked yet.
     pub fn of(container: &Container) -> Watch {
         let monitor = container.state.monitor.as_ref().filter(|monitor| monitor.lives());
-        Watch { monitor: monitor.map(|monitor| monitor.pid), strangers: BTreeSet::new(), has_skipped: false }
+        Watch {
+            monitor: monitor.map(|monitor| monitor.pid),
+            means: container.plan.means,
+            strangers: BTreeSet::new(),
+            has_skipped: false,
+        }
     }
 
     /// Those there are now.
     pub fn members(&mut self) -> Vec<Member> {
         self.has_skipped = !self.strangers.is_empty();
-        self.monitor.map_or_else(Vec::new, |monitor| members_below(monitor, &mut self.strangers))
+        self.monitor.map_or_else(Vec::new, |monitor| members_below(monitor, self.means, &mut self.strangers))
     }
 
     /// Has the next look be at everybody: a process may have got the id of a stranger that is gone. False where the last
@@ -61,7 +68,7 @@ pub fn children(parent: i32) -> Vec<(i32, Status)> {
     pids.filter_map(|pid| Some((pid, Status::of(pid)?))).filter(|(_, status)| status.parent == parent).collect()
 }
 
-fn members_below(monitor: i32, strangers: &mut BTreeSet<i32>) -> Vec<Member> {
+fn members_below(monitor: i32, means: Means, strangers: &mut BTreeSet<i32>) -> Vec<Member> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let pids = pids.filter(|pid| !strangers.contains(pid));
@@ -70,13 +77,15 @@ fn members_below(monitor: i32, strangers: &mut BTreeSet<i32>) -> Vec<Member> {
     // Of most processes two numbers are enough.
     let all: BTreeMap<i32, (Lineage, String)> =
         pids.filter_map(|pid| text(pid).and_then(|text| Some((pid, (Lineage::parse(&text)?, text))))).collect();
-    let Some(outside) = all.get(&monitor).map(|(lineage, _)| lineage.depth) else { return Vec::new() };
+    let Some(monitors) = all.get(&monitor).map(|(lineage, _)| lineage.depth) else { return Vec::new() };
+    // Without namespaces they are in the monitor's own.
+    let outside = monitors - usize::from(means.is_chroot());
     let descends = |pid: i32| {
         // The chain is no longer than there are processes, also where it was read while it changed.
         let chain = std::iter::successors(Some(pid), |pid| all.get(pid).map(|(lineage, _)| lineage.parent));
         chain.take(all.len()).any(|ancestor| ancestor == monitor)
     };
-    let is_inside = |pid: i32, lineage: &Lineage| lineage.depth > outside && descends(pid);
+    let is_inside = |pid: i32, lineage: &Lineage| lineage.depth > outside && pid != monitor && descends(pid);
     let (inside, others): (Vec<_>, Vec<_>) = all.iter().partition(|(pid, (lineage, _))| is_inside(**pid, lineage));
     strangers.extend(others.into_iter().map(|(pid, _)| *pid).filter(|pid| *pid != monitor));
     let member = |pid: i32, text: &str| {

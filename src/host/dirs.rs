@@ -8,6 +8,7 @@
 use crate::error::{Doing, Failure, Result};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Stat};
 use std::ffi::OsString;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// rr's directories. Those of data and configuration need not exist; that of runtime does.
@@ -19,7 +20,7 @@ pub struct Dirs {
     pub data: PathBuf,
     /// `$XDG_CONFIG_HOME`, by default `~/.config`. Not rr's own: it holds `containers/registries.conf`.
     pub config: Option<PathBuf>,
-    /// `$XDG_RUNTIME_DIR/rr`, or the fallback `/tmp/rr-UID`; exists, is the user's, mode 0700.
+    /// `$XDG_RUNTIME_DIR/rr`, else `/tmp/rr-UID`, else `run` in the data; exists, is the user's, mode 0700.
     pub runtime: PathBuf,
     /// The user's `$XDG_RUNTIME_DIR` itself where there is a usable one: others keep things there too
     /// (`containers/auth.json`, `bus`).
@@ -72,13 +73,19 @@ impl Dirs {
             .hint("set HOME, or XDG_DATA_HOME for where rr keeps its data"));
         };
         let session = session_directory(absolute(&environment.runtime), uid);
+        let data = data.join("rr");
         let runtime = match &session {
             Some(session) => session.join("rr"),
             None => PathBuf::from(format!("/tmp/rr-{uid}")),
         };
-        make_private_directory(&runtime, uid)?;
+        let runtime = match make_private_directory(&runtime, uid) {
+            Ok(()) => runtime,
+            // No /tmp, or none to write to: as in an image made from scratch.
+            Err(_) if session.is_none() && !runtime.exists() => make_runtime_below(&data, uid)?,
+            Err(failure) => return Err(failure),
+        };
         Ok(Dirs {
-            data: data.join("rr"),
+            data,
             config: absolute(&environment.config).or_else(|| below_home(".config")),
             home,
             runtime,
@@ -95,6 +102,16 @@ fn session_directory(named: Option<PathBuf>, uid: u32) -> Option<PathBuf> {
     let candidate = named.unwrap_or_else(systemd);
     let stat = rustix::fs::stat(&candidate).ok()?;
     is_private_directory(&stat, uid, 0o022).then_some(candidate)
+}
+
+/// The last resort: among the data, which outlives a start of the machine.
+fn make_runtime_below(data: &Path, uid: u32) -> Result<PathBuf> {
+    let runtime = data.join("run");
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.doing(|| format!("cannot make {}", data.display()))
+        .and_then(|()| make_private_directory(&runtime, uid))
+        .map_err(|failure| failure.hint("set XDG_DATA_HOME to a directory that you can write"))?;
+    Ok(runtime)
 }
 
 /// Makes `path` with mode 0700, or checks that what is there is a directory of `uid` that no one

@@ -3,7 +3,9 @@
 pub mod dirs;
 pub mod helpers;
 pub mod ids;
+pub mod means;
 pub mod names;
+pub mod namespaces;
 pub mod process;
 pub mod resolv_conf;
 pub mod subid;

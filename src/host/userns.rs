@@ -13,6 +13,7 @@
 
 use super::helpers::{self, MapHelper};
 use super::ids::{Extent, HostId, IdMap, IdMaps, InsideId, MAX_EXTENTS};
+use super::means::{self, Means};
 use super::subid::{self, Kind, Owner, Range};
 use crate::error::{Doing, Failure, Notice, Result};
 use rustix::thread::CapabilitySet;
@@ -174,7 +175,24 @@ fn keep_id_options(options: &str) -> std::result::Result<UsernsRequest, String> 
 /// A file of subordinate ids that cannot be read; an explicit map that asks for ids the user does not
 /// have; explicit ranges that overlap; `nomap` where there is no further id.
 pub fn plan_maps(request: &UsernsRequest) -> Result<(IdMaps, Vec<Notice>)> {
-    Situation::here()?.plan(request)
+    match means::here()? {
+        Means::Namespaces => Situation::here()?.plan(request),
+        Means::Chroot => Ok((ids_as_they_are(request)?, Vec::new())),
+    }
+}
+
+/// Every id of this process's own user namespace, as itself.
+fn ids_as_they_are(request: &UsernsRequest) -> Result<IdMaps> {
+    if *request != UsernsRequest::Auto {
+        return Err(Failure::new("cannot use --userns", "with --isolation chroot there is no user namespace"));
+    }
+    let map = |kind| {
+        let lines = namespace_lines(kind)?.into_iter();
+        let extents =
+            lines.map(|line| Extent { inside: InsideId(line.first), outside: HostId(line.first), length: line.length });
+        IdMap::new(extents.collect()).doing(|| "cannot map user ids")
+    };
+    Ok(IdMaps { users: map(Kind::Users)?, groups: map(Kind::Groups)? })
 }
 
 /// Who writes the maps of a new user namespace.

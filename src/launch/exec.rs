@@ -32,6 +32,7 @@ use crate::error::{Doing, Failure, Result};
 use crate::net::NetworkMode;
 use crate::rootfs::identity::{Identity, resolve_identity};
 use crate::rootfs::kernel_filesystems::{Pty, open_pty};
+use crate::rootfs::pivot;
 use crate::rootfs::resolve::Root;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into, exit_now};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -96,6 +97,8 @@ pub(super) struct Place<'a> {
     pub(super) init: &'a Child,
     /// Its namespaces, where init lets nobody look into it; else none.
     pub(super) doors: Doors,
+    /// Its root directory, where that is all that it has of its own.
+    pub(super) copy: Option<OwnedFd>,
     pub(super) plan: &'a RunPlan,
 }
 
@@ -149,6 +152,12 @@ impl Place<'_> {
 /// The container has ended; process 1 has made itself unreachable; or the system's.
 pub(super) fn spawn(place: &Place<'_>, client: &ToClientChannel, job: impl FnOnce() -> Result<Job>) -> Result<Child> {
     let doing = || "cannot start a process in the container";
+    if place.copy.is_some() {
+        return match clone_into(Namespaces::NONE).doing(doing)? {
+            Cloned::Child => main(place, client, job),
+            Cloned::Parent(child) => Ok(child),
+        };
+    }
     let home = File::open("/proc/self/ns/pid").doing(doing)?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).doing(doing)?;
     // Children are born there from here on; this process stays where it is.
@@ -183,28 +192,38 @@ fn main(place: &Place<'_>, client: &ToClientChannel, job: impl FnOnce() -> Resul
 /// The page to read: from a process of the monitor's to the command.
 fn sequence(place: &Place<'_>, client: &ToClientChannel, job: Job) -> Result<Infallible> {
     let Job { order: Order { process, streams: kind }, streams } = job;
-    join(place)?;
+    let outside = open_root()?;
+    match &place.copy {
+        Some(copy) => pivot::enter_by_chroot(copy.as_fd())?,
+        None => join(place)?,
+    }
     become_root(if process.keep_groups { OldGroups::Kept } else { OldGroups::Dropped })?;
     stay_out_of_reach()?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    let root = rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .doing(|| "cannot open the container's root")?;
-    let root = Root::new(root.as_fd());
+    let inside = open_root()?;
+    let root = Root::new(inside.as_fd());
     // By the files as they are now.
     let identity = resolve_identity(&root, &process.user, &process.additional_groups, &place.plan.ids)?;
-    let master = take_streams(&root, kind, &streams, &identity)?;
+    // Terminals and devices are this machine's where the container cannot have any.
+    let devices = if place.copy.is_some() { Root::new(outside.as_fd()) } else { root };
+    let master = take_streams(&devices, kind, &streams, &identity)?;
     let command = Command::prepare(&process, &identity, &place.plan.ids)?;
     let trampoline = payload::make_trampoline()?;
     let doing = || "cannot make a pipe for the client";
     let (outcome, report) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).doing(doing)?;
     let along: Vec<BorrowedFd<'_>> = [Some(&outcome), master.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
     client.send_all(&ToClient::Executing, &along)?;
-    payload::confine(&process, &identity, &place.plan.ids)?;
+    payload::confine(&process, &identity, place.plan)?;
     stay_out_of_reach()?;
     Err(match trampoline {
         Some(trampoline) => command.execute_by(trampoline, report, &process.args[0]),
         None => command.execute(&process.args[0]),
     })
+}
+
+fn open_root() -> Result<OwnedFd> {
+    rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .doing(|| "cannot open the root directory")
 }
 
 /// The other namespaces; the working directory and the root are those of the mount namespace then.

@@ -4,8 +4,10 @@
 //! compile: [`Isolated`] → [`Mapped`] → [`Rooted`] → [`Confined`] → the payload. What a stage may
 //! assume and must not do stands with its type. A failure goes to the monitor as a message.
 
+mod chroot;
+
 use super::payload::{self, Command, Way};
-use super::plan::{Device, Ipc, KernelPaths, Mount, MountKind, Processes, RootSource, Sharing};
+use super::plan::{Device, Ipc, KernelPaths, Means, Mount, MountKind, Processes, RootSource, Sharing};
 use super::protocol::{Channel, FromInit, ToInit};
 use super::reaper;
 use super::stdio::{Input, PayloadEnds};
@@ -60,6 +62,9 @@ fn sequence(launch: &Launch<'_>, monitor: &ToMonitor, streams: PayloadEnds) -> R
     step("open_sources");
     let isolated = Isolated::new(launch, monitor, streams)?;
     let mapped = isolated.become_ns_root()?;
+    if launch.plan.means == Means::Chroot {
+        return mapped.enter_copy()?.confine()?.exec_payload();
+    }
     step("make_mounts_private");
     mapped.make_mounts_private()?;
     step("write_names");
@@ -270,7 +275,10 @@ impl<'a> Mapped<'a> {
         if matches!(driver, Driver::Kernel | Driver::KernelByMount) {
             return Err(refused.failure());
         }
-        let why = errno_text(refused.0.raw_os_error());
+        let mut why = errno_text(refused.0.raw_os_error());
+        if layers.lie_on_overlay() {
+            why += " (your data lies on an overlay itself; XDG_DATA_HOME on a volume would help)";
+        }
         match self.check_fuse() {
             Ok(()) => {
                 self.notice(format!("the kernel refuses an overlay here, {why}: using fuse-overlayfs"))?;
@@ -484,7 +492,7 @@ impl<'a> Rooted<'a> {
                 _ => exit_now(ExitCode::Runner.number()),
             }
         }
-        payload::confine(&plan.process, &self.identity, &plan.ids)?;
+        payload::confine(&plan.process, &self.identity, plan)?;
         let Rooted { launch, monitor, network, .. } = self;
         Ok(Confined { launch, monitor, command, way, outcome, network })
     }
@@ -521,7 +529,8 @@ impl<'a> Rooted<'a> {
             rustix::stdio::dup2_stderr(terminal).doing(doing)?;
             return payload::let_it_reopen_stdio(&self.identity, Some(terminal));
         }
-        if self.launch.input == Input::Nothing {
+        // Without namespaces it has been placed already.
+        if self.launch.input == Input::Nothing && !self.launch.plan.means.is_chroot() {
             let null =
                 rustix::fs::openat(CWD, "/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing(doing)?;
             rustix::stdio::dup2_stdin(&null).doing(doing)?;

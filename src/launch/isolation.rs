@@ -10,6 +10,9 @@ use std::path::PathBuf;
 
 /// The namespaces that the container's init is made in, besides the monitor's user namespace.
 pub fn namespaces(plan: &RunPlan, network: &ResolvedNetwork) -> Namespaces {
+    if plan.means.is_chroot() {
+        return Namespaces::NONE;
+    }
     let mut all =
         Namespaces::MOUNT.and(Namespaces::PID).and(Namespaces::UTS).and(Namespaces::IPC).and(Namespaces::CGROUP);
     if network.is_own() {

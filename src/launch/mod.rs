@@ -50,8 +50,9 @@ pub use audience::asks_for_end;
 pub use payload::open_pipes_to_all;
 pub use user_namespace::StoreNamespace;
 
-use crate::error::{ExitCode, Failure, Result};
+use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::ids::HostId;
+use crate::host::namespaces;
 use crate::host::process::ProcessName;
 use crate::net::ports::{Bound, OpenPorts};
 use crate::net::{Endpoint, ResolvedNetwork};
@@ -61,7 +62,7 @@ use crate::rootfs::volumes::Volumes;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_into};
 use health::{Checked, HealthStatus};
 use networks::{ParentNamespace, Places};
-use plan::RunPlan;
+use plan::{Means, RunPlan};
 use protocol::{Channel, Exit, ToClient, ToMonitor, WindowSize};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -258,19 +259,31 @@ pub fn start(launch: &Launch<'_>, keeper: &mut dyn Keeper, notice: &mut dyn FnMu
     // The monitor has them now.
     drop(launch.ports.take());
     step("write_id_maps");
-    if launch.parents.is_empty() {
-        id_maps::write_id_maps(monitor.child.pid, &launch.plan.ids)?.wait()?;
+    if launch.parents.is_empty() && launch.plan.means == Means::Namespaces {
+        let mapped = id_maps::write_id_maps(monitor.child.pid, &launch.plan.ids).and_then(|writing| writing.wait());
+        mapped.map_err(|failure| explain(running.failure_of_monitor().unwrap_or(failure)))?;
     }
     running.channel.send(&ToMonitor::IdsMapped)?;
     running.monitor = Some(monitor);
-    running.wait_until_started(notice)?;
+    running.wait_until_started(notice).map_err(explain)?;
     Ok(running)
+}
+
+/// What the monitor cannot tell: which limit on namespaces is reached, for it sees those of its own user namespace.
+fn explain(failure: Failure) -> Failure {
+    match failure.doing == monitor::NAMESPACES && failure.cause.contains("ENOSPC") {
+        true => namespaces::explain(failure),
+        false => failure,
+    }
 }
 
 /// Makes the monitor, in a new user namespace and a pid namespace around the container's own.
 fn spawn_child(launch: &Launch<'_>, keeper: &mut dyn Keeper) -> Result<(Running, Monitor)> {
     let (channel, monitors_end) = protocol::channel_pair()?;
     let cloned = match launch.parents {
+        [] if launch.plan.means == Means::Chroot => {
+            clone_into(Namespaces::NONE).doing(|| "cannot start the container's monitor")?
+        }
         [] => clone_into(Namespaces::USER.and(Namespaces::PID))
             .map_err(|error| user_namespace::user_namespace_failure(&error))?,
         parents => networks::clone_within(parents, &launch.plan.ids)?,
@@ -330,6 +343,19 @@ impl Running {
             }
             return Ok(Ok(running));
         }
+    }
+
+    /// Why the monitor has ended, if it has: the ids of a process that is gone cannot be mapped either, and that is not why.
+    fn failure_of_monitor(&self) -> Option<Failure> {
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        while matches!(poll(&mut [PollFd::new(&self.channel, PollFlags::IN)], Some(&at_once)), Ok(1..)) {
+            match self.channel.receive() {
+                Ok(Some(ToClient::Failed(failure))) => return Some(failure),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return None,
+            }
+        }
+        None
     }
 
     fn wait_until_started(&mut self, notice: &mut dyn FnMut(String)) -> Result<()> {

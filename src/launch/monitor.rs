@@ -11,7 +11,7 @@ use super::exec::{Doors, Place};
 use super::executions::Executions;
 use super::logfile::Log;
 use super::payload;
-use super::plan::RootSource;
+use super::plan::{Means, RootSource};
 use super::protocol::{Channel, Exit, FromInit, Listener, ToClient, ToInit, ToMonitor};
 use super::stdio::{self, MonitorEnds, Output, PayloadEnds};
 use super::{ATTACH_SOCKET, Keeper, Launch, Presence, Sequel, Wish, init, pump, step};
@@ -62,6 +62,11 @@ fn monitor(launch: &Launch<'_>, keeper: &mut dyn Keeper, audience: &mut Audience
     rustix::process::setsid().doing(|| "cannot make a session for the monitor")?;
     if launch.presence == Presence::Detached {
         leave_the_clients_world()?;
+    }
+    if launch.plan.means.is_chroot() {
+        // No pid namespace ends what the payload leaves: it becomes this process's to end (prctl(2)).
+        let own = Some(rustix::process::getpid());
+        rustix::process::set_child_subreaper(own).doing(|| "cannot keep the container's processes together")?;
     }
     let mut listener = None;
     let exit = supervise(launch, keeper, audience, &mut listener);
@@ -145,7 +150,8 @@ fn run_once(
             *listener = listen(launch);
         }
         let doors = std::mem::take(&mut container.doors);
-        let executions = Executions::new(Place { init: &container.init, doors, plan: launch.plan });
+        let copy = open_copy(launch)?;
+        let executions = Executions::new(Place { init: &container.init, doors, copy, plan: launch.plan });
         let pump = pump::Pump::new(&container.init, launch, executions, terminal, ends, log);
         if let Some(notice) = pump.supervise(audience, listener.as_ref(), keeper) {
             audience.tell(&ToClient::Notice(notice));
@@ -156,6 +162,34 @@ fn run_once(
     launch.places.borrow_mut().end();
     supervised?;
     Ok(exit)
+}
+
+/// The root directory of a container that has no namespaces.
+fn open_copy(launch: &Launch<'_>) -> Result<Option<OwnedFd>> {
+    match (launch.plan.means.is_chroot(), &launch.plan.root) {
+        (false, _) => Ok(None),
+        (true, RootSource::Directory { path }) => overlay::open_directory(path).map(Some),
+        (true, _) => overlay::open_directory(&launch.dir.join(overlay::COPY)).map(Some),
+    }
+}
+
+/// Ends all that is left of a container without a pid namespace: the children of this process, and what becomes its child
+/// by their end. A process that was made this one's child (by ptrace(2), or PR_SET_CHILD_SUBREAPER of its own) by the
+/// container's root may escape.
+fn end_children() {
+    // One that is not waited for keeps its number: it is nobody else who is killed.
+    loop {
+        // Without it (CONFIG_PROC_CHILDREN) none can be found; the payload itself has been waited for.
+        let Ok(children) = std::fs::read_to_string("/proc/thread-self/children") else { return };
+        for pid in children.split_ascii_whitespace().filter_map(|word| word.parse().ok()) {
+            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+        }
+        if matches!(rustix::process::wait(WaitOptions::empty()), Err(rustix::io::Errno::CHILD)) {
+            return;
+        }
+    }
 }
 
 /// Before another run: ends what was started beside the payload. The network's program would go on for a namespace
@@ -197,6 +231,10 @@ fn listen(launch: &Launch<'_>) -> Option<Listener> {
     }
 }
 
+/// What a failure of `unshare_rest` says; the client adds what helps, since here /proc/sys/user shows the limits of the new
+/// user namespace.
+pub(super) const NAMESPACES: &str = "cannot make the container's namespaces";
+
 /// A container whose init exists.
 struct Starting {
     init: Child,
@@ -209,6 +247,7 @@ struct Starting {
     ports: OpenPorts,
     /// Under `--init`, how further processes come in.
     doors: Doors,
+    means: Means,
 }
 
 /// Who will carry the container's packets, and by what.
@@ -226,7 +265,7 @@ impl Starting {
     fn unshare_rest(launch: &Launch<'_>, streams: PayloadEnds) -> Result<Starting> {
         let (channel, inits_end) = super::protocol::channel_pair()?;
         let namespaces = super::isolation::namespaces(launch.plan, launch.network);
-        match clone_into(namespaces).doing(|| "cannot make the container's namespaces")? {
+        match clone_into(namespaces).doing(|| NAMESPACES)? {
             Cloned::Child => {
                 drop(channel);
                 // The monitor's to keep or to give away.
@@ -244,6 +283,7 @@ impl Starting {
                     network: None,
                     ports: OpenPorts::default(),
                     doors: Doors::default(),
+                    means: launch.plan.means,
                 })
             }
         }
@@ -429,6 +469,9 @@ impl Starting {
         // It has ended, or must end now; ESRCH is what is hoped for.
         let _ = rustix::process::pidfd_send_signal(&self.init.pidfd, Signal::KILL);
         let exit = wait_for(&self.init);
+        if self.means.is_chroot() {
+            end_children();
+        }
         self.reaped = Some(exit);
         if let Some(mut fuse) = self.fuse.take() {
             // Its device went with the mount namespace; only its last writes are waited for.

@@ -4,7 +4,8 @@
 //! Everything here runs with the container's tree as root, and with all capabilities of its user
 //! namespace until [`confine`] gives them up.
 
-use super::plan::Process;
+use super::plan::{Process, RunPlan};
+use crate::confine::capabilities::CapabilitySet;
 use crate::confine::seccomp::Ownership;
 use crate::confine::{capabilities, rlimits, seccomp};
 use crate::error::{Doing, ExitCode, Failure, IntoCause, Result};
@@ -25,7 +26,11 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// The system's; nothing may be executed then.
-pub(super) fn confine(process: &Process, identity: &Identity, ids: &IdMaps) -> Result<()> {
+pub(super) fn confine(process: &Process, identity: &Identity, plan: &RunPlan) -> Result<()> {
+    if plan.means.is_chroot() {
+        return confine_without_namespaces(process, identity);
+    }
+    let ids = &plan.ids;
     rlimits::apply(&process.rlimits)?;
     if process.no_new_privileges {
         capabilities::set_no_new_privileges()?;
@@ -39,6 +44,30 @@ pub(super) fn confine(process: &Process, identity: &Identity, ids: &IdMaps) -> R
     // While CAP_SETPCAP is still held, and before the change of user that takes it.
     capabilities::drop_caps(process.capabilities.bounding)?;
     capabilities::set_identity(&credentials(identity, process), &process.capabilities)?;
+    enter_working_directory(&process.cwd)?;
+    close_on_exec_from(3).doing(|| "cannot close descriptors")
+}
+
+/// The same by a process whose capabilities are those of its surroundings, and not all of them: the payload gets none that
+/// rr does not have. A filter of its own takes CAP_SYS_ADMIN or `no_new_privs`, which would take `su` from it; where it
+/// has neither, that of the surroundings stays.
+fn confine_without_namespaces(process: &Process, identity: &Identity) -> Result<()> {
+    rlimits::apply(&process.rlimits)?;
+    if process.no_new_privileges {
+        capabilities::set_no_new_privileges()?;
+    }
+    let held = rustix::thread::capabilities(None).doing(|| "cannot look at the capabilities")?.effective;
+    if process.no_new_privileges || held.contains(rustix::thread::CapabilitySet::SYS_ADMIN) {
+        seccomp::install_seccomp(&process.seccomp, process.capabilities.bounding, Ownership::Real)?;
+    }
+    let granted = process.capabilities.within(CapabilitySet::from_bits(held.bits()));
+    if held.contains(rustix::thread::CapabilitySet::SETPCAP) {
+        capabilities::drop_caps(granted.bounding)?;
+    }
+    capabilities::set_identity(&credentials(identity, process), &granted)?;
+    // The change of ids has cleared it (prctl(2), PR_SET_PDEATHSIG); here it is all that ties the payload to its monitor.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .doing(|| "cannot tie the payload to its monitor")?;
     enter_working_directory(&process.cwd)?;
     close_on_exec_from(3).doing(|| "cannot close descriptors")
 }

@@ -10,6 +10,7 @@ use crate::confine::capabilities::Granted;
 pub use crate::confine::rlimits::Rlimit;
 pub use crate::confine::seccomp::{SeccompChoice, SeccompWish};
 use crate::host::ids::IdMaps;
+pub use crate::host::means::Means;
 pub use crate::net::{Membership, NetworkMode, NetworkPlan};
 pub use crate::rootfs::mount::{Mount, MountFlags, MountKind, Propagation, Relabel};
 pub use crate::rootfs::user_entry::UserEntry;
@@ -35,6 +36,9 @@ pub struct RunPlan {
     pub process: Process,
     /// The id maps of the user namespace.
     pub ids: IdMaps,
+    /// By what it is kept apart. What goes without namespaces shares them all, as `isolation` and `network` then say.
+    #[serde(default, skip_serializing_if = "Means::is_namespaces")]
+    pub means: Means,
     /// With `--userns keep-id`: who the user is inside, for /etc/passwd and /etc/group.
     #[serde(default)]
     pub user_entry: Option<UserEntry>,

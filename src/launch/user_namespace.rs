@@ -10,6 +10,8 @@
 
 use crate::error::{Doing, Failure, Notice, Result};
 use crate::host::ids::{IdMap, IdMaps, InsideId};
+use crate::host::means::{self, Means};
+use crate::host::namespaces;
 use crate::host::process::ProcessName;
 use crate::host::userns::{UsernsRequest, plan_maps};
 use crate::launch::id_maps::{apparmor_restricts_user_namespaces, write_id_maps};
@@ -27,6 +29,8 @@ use std::path::{Path, PathBuf};
 pub struct StoreNamespace {
     maps: IdMaps,
     groups: OldGroups,
+    /// None is made where rr goes without namespaces: root there has power over the files of every id.
+    means: Means,
     /// Why it has one id only, where it has.
     shortage: Option<Notice>,
 }
@@ -39,7 +43,7 @@ impl StoreNamespace {
     pub fn here() -> Result<StoreNamespace> {
         let (maps, notices) = plan_maps(&UsernsRequest::Auto)?;
         let shortage = notices.into_iter().next().filter(|_| maps.is_single());
-        Ok(StoreNamespace { maps, groups: OldGroups::Dropped, shortage })
+        Ok(StoreNamespace { maps, groups: OldGroups::Dropped, means: means::here()?, shortage })
     }
 
     /// Its maps: root is the user, all subordinate ids follow.
@@ -65,7 +69,8 @@ impl StoreNamespace {
         T: Serialize + DeserializeOwned,
         W: FnOnce() -> Result<T>,
     {
-        run_in_user_namespace(&self.maps, self.groups, work)
+        let maps = if self.means == Means::Chroot { None } else { Some(&self.maps) };
+        run_as_root(maps, self.groups, work)
     }
 
     /// This process becomes its root, for the rest of its life, with a mount namespace of its own in which
@@ -188,8 +193,8 @@ where
     }
 }
 
-/// Runs `work` in a child process that is root of a new user namespace with `maps`.
-fn run_in_user_namespace<T, W>(maps: &IdMaps, groups: OldGroups, work: W) -> Result<T>
+/// Runs `work` in a child process that is root of a new user namespace with `maps`; without them, of this one.
+fn run_as_root<T, W>(maps: Option<&IdMaps>, groups: OldGroups, work: W) -> Result<T>
 where
     T: Serialize + DeserializeOwned,
     W: FnOnce() -> Result<T>,
@@ -200,13 +205,22 @@ where
     match fork().doing(|| "cannot start a process for work in a user namespace")? {
         Cloned::Child => {
             drop((from_child, to_child));
-            let result = enter(parent, groups, &to_parent, &mut from_parent).and_then(|()| work());
+            let entered = match maps {
+                Some(_) => enter(parent, groups, &to_parent, &mut from_parent),
+                None => tie_to(parent).map(|()| {
+                    rustix::process::umask(rustix::fs::Mode::empty());
+                }),
+            };
+            let result = entered.and_then(|()| work());
             exit_now(report(to_parent, &result))
         }
         Cloned::Parent(child) => {
             drop((to_parent, from_parent));
             let mut worker = Worker { child, reaped: false };
-            let text = worker.drive(maps, from_child, to_child)?;
+            let text = match maps {
+                Some(maps) => worker.drive(maps, from_child, to_child)?,
+                None => read_answer(from_child)?,
+            };
             let status = worker.wait()?;
             if text.is_empty() {
                 return Err(Failure::new("cannot work in a user namespace", format!("the worker process {status}")));
@@ -223,11 +237,7 @@ fn pipe() -> Result<(File, File)> {
 
 /// The child's first steps: a namespace, then ids in it.
 fn enter(parent: rustix::process::Pid, groups: OldGroups, mut to_parent: &File, from_parent: &mut File) -> Result<()> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-        .doing(|| "cannot tie a process to its parent")?;
-    if rustix::process::getppid() != Some(parent) {
-        exit_now(1);
-    }
+    tie_to(parent)?;
     unshare_user().map_err(|error| user_namespace_failure(&error))?;
     // The parent writes the maps when it sees this byte, and answers with one.
     to_parent.write_all(b"U").doing(|| "cannot reach the parent process")?;
@@ -238,6 +248,16 @@ fn enter(parent: rustix::process::Pid, groups: OldGroups, mut to_parent: &File, 
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .doing(|| "cannot tie a process to its parent")?;
     rustix::process::umask(rustix::fs::Mode::empty());
+    Ok(())
+}
+
+/// This process ends with its parent, and at once where it has lost it already.
+fn tie_to(parent: rustix::process::Pid) -> Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .doing(|| "cannot tie a process to its parent")?;
+    if rustix::process::getppid() != Some(parent) {
+        exit_now(1);
+    }
     Ok(())
 }
 
@@ -290,16 +310,18 @@ pub fn act_as(uid: u32, gid: u32) -> Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).doing(doing)
 }
 
+/// What helps where a seccomp filter refuses.
+pub const FILTER_REMEDY: &str = "a system-call filter is on, as inside another container; there, start the outer one with: \
+                                 --security-opt seccomp=unconfined";
+
 /// What refused a user namespace, and who can allow it.
 pub(super) fn user_namespace_failure(error: &std::io::Error) -> Failure {
     let number = error.raw_os_error().unwrap_or(0);
     let failure = Failure::new("cannot make a user namespace", crate::error::errno_text(number));
     let sysctl =
         |name: &str| std::fs::read_to_string(format!("/proc/sys/{name}")).ok().map(|text| text.trim().to_owned());
-    if sysctl("user/max_user_namespaces").as_deref() == Some("0") {
-        return failure.hint(
-            "user namespaces are switched off; an administrator can run: sysctl -w user.max_user_namespaces=65536",
-        );
+    if number == libc::ENOSPC {
+        return namespaces::explain(failure);
     }
     if sysctl("kernel/unprivileged_userns_clone").as_deref() == Some("0") {
         return failure.hint(
@@ -311,10 +333,8 @@ pub(super) fn user_namespace_failure(error: &std::io::Error) -> Failure {
             "AppArmor restricts user namespaces here; an administrator can load a profile that allows them to rr",
         );
     }
-    if number == libc::EPERM && seccomp_filtered() {
-        return failure.hint(
-            "a system-call filter is on, as inside another container; there, start the outer one with: --security-opt seccomp=unconfined",
-        );
+    if matches!(number, libc::EPERM | libc::ENOSYS) && seccomp_filtered() {
+        return failure.hint(FILTER_REMEDY);
     }
     failure
 }
@@ -324,6 +344,12 @@ fn seccomp_filtered() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
         status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
     })
+}
+
+fn read_answer(mut from_child: File) -> Result<String> {
+    let mut text = String::new();
+    from_child.read_to_string(&mut text).doing(|| "cannot hear from the worker process")?;
+    Ok(text)
 }
 
 /// Sends the result; the exit status only tells that this was done.
@@ -406,7 +432,7 @@ mod tests {
 
     #[test]
     fn the_worker_is_root_and_answers() {
-        assert!(in_fork(|| run_in_user_namespace(&own_id(), OldGroups::Dropped, || {
+        assert!(in_fork(|| run_as_root(Some(&own_id()), OldGroups::Dropped, || {
             Ok((rustix::process::getuid().as_raw(), std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default()))
         })
         .is_ok_and(|(uid, map)| uid == 0 && map.split_whitespace().nth(2) == Some("1"))));
@@ -416,11 +442,11 @@ mod tests {
     fn a_failure_and_a_death_come_back() {
         assert!(in_fork(|| {
             let failed: Result<()> =
-                run_in_user_namespace(&own_id(), OldGroups::Dropped, || Err(Failure::new("cannot x", "y").hint("z")));
+                run_as_root(Some(&own_id()), OldGroups::Dropped, || Err(Failure::new("cannot x", "y").hint("z")));
             failed == Err(Failure::new("cannot x", "y").hint("z"))
         }));
         assert!(in_fork(|| {
-            let died: Result<()> = run_in_user_namespace(&own_id(), OldGroups::Dropped, || exit_now(0));
+            let died: Result<()> = run_as_root(Some(&own_id()), OldGroups::Dropped, || exit_now(0));
             died.is_err_and(|failure| failure.cause.contains("without an answer"))
         }));
     }

@@ -7,6 +7,7 @@
 //! The image is hostile: whatever is looked up in it goes through [`resolve`].
 
 pub mod apt;
+pub mod bare;
 pub mod changes;
 mod chown;
 pub mod copy;

@@ -49,6 +49,9 @@ impl std::str::FromStr for Driver {
     }
 }
 
+/// In the container's directory, what [`Layers::copy_once`] makes.
+pub const COPY: &str = "tree";
+
 /// Whether what is written must survive a crash of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
@@ -101,28 +104,42 @@ impl Layers {
         self.container.as_fd()
     }
 
-    /// The last rung: a plain copy of all layers as tree/, made once, mounted upon the container's
-    /// directory.
+    /// The last rung: a plain copy of all layers, mounted upon the container's directory.
     ///
     /// # Errors
     /// The system's: no space left, above all.
     pub fn copy(&self) -> Result<OwnedFd> {
-        let doing = || "cannot copy the image's layers";
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let tree = match rustix::fs::openat(&self.container, "tree", flags, Mode::empty()) {
-            Err(Errno::NOENT) => {
-                rustix::fs::mkdirat(&self.container, "tree.new", Mode::from_raw_mode(0o755)).doing(doing)?;
-                let new = rustix::fs::openat(&self.container, "tree.new", flags, Mode::empty()).doing(doing)?;
-                super::copy::copy_layers(&self.lower, new.as_fd())?;
-                rustix::fs::renameat(&self.container, "tree.new", &self.container, "tree").doing(doing)?;
-                new
-            }
-            tree => tree.doing(doing)?,
-        };
+        let tree = self.copy_once()?;
         let mount = crate::sys::mount::clone_tree(tree.as_fd(), Path::new(""), crate::sys::mount::Depth::One);
         let mount = mount.doing(|| "cannot bind the root file system")?;
         crate::sys::mount::attach(mount.as_fd(), self.container()).doing(|| "cannot attach the root file system")?;
         Ok(mount)
+    }
+
+    /// A plain copy of all layers as tree/, unless an earlier start has made it.
+    ///
+    /// # Errors
+    /// The system's: no space left, above all.
+    pub fn copy_once(&self) -> Result<OwnedFd> {
+        let doing = || "cannot copy the image's layers";
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.container, COPY, flags, Mode::empty()) {
+            Err(Errno::NOENT) => {
+                rustix::fs::mkdirat(&self.container, "tree.new", Mode::from_raw_mode(0o755)).doing(doing)?;
+                let new = rustix::fs::openat(&self.container, "tree.new", flags, Mode::empty()).doing(doing)?;
+                super::copy::copy_layers(&self.lower, new.as_fd())?;
+                rustix::fs::renameat(&self.container, "tree.new", &self.container, COPY).doing(doing)?;
+                Ok(new)
+            }
+            tree => tree.doing(doing),
+        }
+    }
+
+    /// Whether the container's directory is on an overlay, which takes no upper directory of another one: the usual case
+    /// inside a container.
+    pub fn lie_on_overlay(&self) -> bool {
+        // OVERLAYFS_SUPER_MAGIC (statfs(2)).
+        rustix::fs::fstatfs(&self.container).is_ok_and(|stat| stat.f_type as u64 == 0x794c_7630)
     }
 
     /// Makes upper/ and work/ as the current user, unless an earlier start has, and opens them.

@@ -33,6 +33,16 @@ pub fn detach_old_root() -> Result<()> {
     rustix::process::chdir("/").doing(|| "cannot enter /")
 }
 
+/// What stands in for [`pivot`] and [`detach_old_root`] where nothing can be mounted: chroot(2) into an open directory. Who
+/// is root there can leave it again.
+///
+/// # Errors
+/// The system's.
+pub fn enter_by_chroot(tree: BorrowedFd<'_>) -> Result<()> {
+    rustix::process::fchdir(tree).doing(|| "cannot enter the root file system")?;
+    rustix::process::chroot(".").doing(|| "cannot make the root file system the root (chroot)")
+}
+
 /// `--read-only`: nothing below `/` can be changed but what is mounted there.
 ///
 /// # Errors

@@ -89,12 +89,26 @@ fn clone(flags: u64, exit_signal: u64) -> io::Result<Cloned> {
     // SAFETY: no CLONE_VM and no stack, so the child runs on a copy of this stack as after fork(2);
     // `args` is a live clone_args of the size passed, and `pidfd` lives until after the call.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) };
+    // Docker's seccomp filter, which cannot look into clone3's structure, answers so in order that clone(2) is tried.
+    let pid = match pid {
+        -1 if io::Error::last_os_error().raw_os_error() == Some(libc::ENOSYS) => {
+            clone_by_flags(args.flags | exit_signal, &raw mut pidfd)
+        }
+        pid => pid,
+    };
     match pid {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Cloned::Child),
-        // SAFETY: clone3 succeeded with CLONE_PIDFD, so `pidfd` is a new descriptor nobody else owns.
+        // SAFETY: clone3 or clone succeeded with CLONE_PIDFD, so `pidfd` is a new descriptor nobody else owns.
         pid => Ok(Cloned::Parent(Child { pid: pid as i32, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })),
     }
+}
+
+/// clone(2), with the exit signal in the lowest byte of `flags`, and CLONE_PIDFD among them.
+fn clone_by_flags(flags: u64, pidfd: *mut RawFd) -> libc::c_long {
+    // SAFETY: as for clone3: no CLONE_VM and no stack. With CLONE_PIDFD the kernel writes one descriptor where the third
+    // argument points, on every architecture; `pidfd` lives until after the call. The others are unused.
+    unsafe { libc::syscall(libc::SYS_clone, flags, 0usize, pidfd, 0usize, 0usize) }
 }
 
 /// fork(3) of the C library: unlike [`clone_into`] it leaves the library fit for threads in the
