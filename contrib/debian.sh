@@ -120,3 +120,22 @@ make_device() {
         as_root chmod 666 "$1"
     fi
 }
+
+# copy_to_stage DIRECTORY: what running the tests takes, for a user who perhaps cannot enter the checkout. What cargo said
+# about its artifacts is in $stage/messages.
+copy_to_stage() {
+    chmod 755 "$1"
+    mkdir "$1/tests" "$1/bin" "$1/source"
+    jq -r 'select(.reason == "compiler-artifact" and .executable and .profile.test) | .executable' "$stage/messages" |
+        while read -r file; do cp "$file" "$1/tests/"; done
+    jq -r 'select(.reason == "compiler-artifact" and .executable and (.profile.test | not)) | .executable' "$stage/messages" |
+        while read -r file; do cp "$file" "$1/bin/"; done
+    [ -n "$(ls "$1/tests")" ] || die "cargo built no test"
+    tar -c --exclude=./target --exclude=./.git --exclude=./contrib/fuzz/target . | tar -x -C "$1/source"
+    images=${RR_TEST_IMAGES:-$top/../shared/images}
+    if [ -d "$images" ]; then
+        mkdir "$1/images"
+        cp "$images"/*.oci.tar "$1/images/"
+    fi
+    chmod -R a+rX "$1"
+}

@@ -64,7 +64,7 @@ fn usage_errors_are_one_line_and_a_hint() {
         (&["run"], 125, "IMAGE is missing"),
         (&["run", "--nmae", "x", "y"], 125, "did you mean --name?"),
         (&["container", "run", "--nope"], 125, "arguments of `rr container run`"),
-        (&["run", "--memory", "1g", "alpine"], 125, "--memory is an option of Docker's that rr does not have yet"),
+        (&["run", "--gpus", "all", "alpine"], 125, "--gpus is an option of Docker's that rr does not have yet"),
         (&["run", "--name", "a/b", "alpine"], 125, "cannot use --name a/b"),
         (&["--log-level", "loud", "ps"], 125, "cannot use --log-level"),
         (&["inspect", "--type", "foo", "x"], 1, "\"foo\" is not a valid value for --type"),

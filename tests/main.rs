@@ -33,6 +33,7 @@ mod held;
 mod images;
 mod info;
 mod isolation;
+mod limits;
 mod logs;
 mod network;
 mod networks;

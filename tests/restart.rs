@@ -257,7 +257,7 @@ fn update_changes_the_policy_also_of_one_that_runs() {
     rr.run(["rename", "uu", "vv"]).succeeds();
     assert_eq!(field(&rr, "vv", "HostConfig.RestartPolicy.Name"), "always");
     rr.run(["update", "vv"]).fails_with(1, "you must provide one or more flags");
-    rr.run(["update", "--memory", "1g", "vv"]).fails_with(125, "--memory is an option of Docker's");
+    rr.run(["update", "--memory", "1m", "vv"]).fails_with(1, "Minimum memory limit allowed is 6MB");
     rr.run(["update", "--restart", "no", "nobody"]).fails_with(1, "No such container: nobody");
     rr.run(["rm", "vv"]).succeeds();
     detached(&rr, &["--name", "rr", "--rm"], "exec sleep 1000");

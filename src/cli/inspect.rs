@@ -2,6 +2,7 @@
 
 mod container;
 mod image;
+mod limits;
 
 pub use container::{endpoint_id, network_words};
 

@@ -36,6 +36,7 @@ mod import;
 mod info;
 mod inspect;
 mod isolation_flags;
+mod limit_flags;
 mod load;
 mod login;
 mod logs;

@@ -8,12 +8,14 @@ use super::access_flags::AccessFlags;
 use super::attach::{Attachment, SignalProxy};
 use super::health_flags::HealthFlags;
 use super::isolation_flags::IsolationFlags;
+use super::limit_flags::{FirstLimitFlags, LimitFlags};
 use super::network_flags::NetworkFlags;
 use super::personality;
 use super::progress::Verbosity;
 use super::pull;
 use crate::confine::seccomp::Profile;
 use crate::container::isolation_options;
+use crate::container::limit_options;
 use crate::container::mount_options;
 use crate::container::options::{CreateOptions, EnvChange, Privileges, Source};
 use crate::container::plan::{KernelPaths, LogPlan, Mount, RestartPolicy, SeccompWish};
@@ -87,6 +89,10 @@ pub struct RunFlags {
     /// Read labels from a file
     #[arg(long, value_name = "FILE")]
     label_file: Vec<PathBuf>,
+    #[command(flatten)]
+    limits: LimitFlags,
+    #[command(flatten)]
+    first_limits: FirstLimitFlags,
     /// json-file or k8s-file (rr's own file), or none [default: json-file]
     #[arg(long, value_name = "DRIVER")]
     log_driver: Option<String>,
@@ -293,6 +299,7 @@ impl RunFlags {
             expose: self.network.exposed()?,
             rlimits: self.ulimit.iter().map(|text| text.parse()).collect::<Result<_>>()?,
             isolation: self.isolation.plan(privileges.masks.clone())?,
+            limits: self.first_limits.add_to(self.limits.plan()?)?,
             privileges,
             tty: self.tty,
             interactive: self.interactive,
@@ -303,6 +310,7 @@ impl RunFlags {
         };
         let notices = isolation_options::check(&options.isolation, &options.network.mode, options.hostname.as_deref())?;
         client.notices.extend(notices);
+        client.notices.extend(limit_options::check(&options.limits)?);
         Ok((options, client))
     }
 
@@ -312,7 +320,7 @@ impl RunFlags {
             sig_proxy: self.sig_proxy.unwrap_or(true),
             detach_keys: detach_keys(self.detach_keys.as_deref())?,
             attach: AttachedStreams::parse(&self.attach)?,
-            notices: self.log()?.1.into_iter().collect(),
+            notices: self.log()?.1.into_iter().chain(self.first_limits.discarded()?).collect(),
             pull: opt("--pull", &self.pull, pull_policy)?.unwrap_or(PullPolicy::Missing),
             platform: pull::parse_platform(self.platform.as_deref())?,
             replace: self.replaced()?,
@@ -599,23 +607,7 @@ fn own_variable(name: &str) -> Result<Option<String>> {
 /// Options that Docker's `run` has and rr's will have, so that they are not called unknown.
 const PLANNED: &[&str] = &[
     "--annotation",
-    "--blkio-weight",
-    "--cgroup-parent",
-    "--cpu-period",
-    "--cpu-quota",
-    "--cpu-shares",
-    "-c",
-    "--cpus",
-    "--cpuset-cpus",
-    "--cpuset-mems",
     "--gpus",
-    "--memory",
-    "-m",
-    "--memory-reservation",
-    "--memory-swap",
-    "--memory-swappiness",
-    "--oom-kill-disable",
-    "--pids-limit",
     "--runtime",
     "--storage-opt",
     "--volume-driver",

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// Show what containers use, again and again
 ///
-/// The figures are sums over the processes of each container. Of containers that do not run, which are shown where they
+/// The figures are sums over the processes of each container, or its control group's where it has limits. Of containers that do not run, which are shown where they
 /// are named or with --all, all are zero.
 #[derive(Debug, clap::Parser)]
 pub struct Stats {
@@ -195,7 +195,7 @@ impl Stats {
     fn docker_row(&self, sample: &Sample, share: &Share, limit: u64) -> Row {
         let usage = &sample.usage;
         // Docker's answer of a container that does not run has no limit.
-        let limit = if sample.container.state.status.is_alive() { limit } else { 0 };
+        let limit = if sample.container.state.status.is_alive() { usage.limit(limit) } else { 0 };
         let traffic = |traffic: Traffic| format!("{} / {}", human::size(traffic.read), human::size(traffic.written));
         let fields = [
             ("Container", sample.typed.clone()),
@@ -213,6 +213,7 @@ impl Stats {
 
     fn podman_row(&self, sample: &Sample, share: &Share, limit: u64) -> Row {
         let usage = &sample.usage;
+        let limit = usage.limit(limit);
         let both = |a: u64, b: u64, size: fn(u64) -> String| match (a, b) {
             (0, 0) => "-- / --".to_owned(),
             _ => format!("{} / {}", size(a), size(b)),

@@ -2,5 +2,7 @@
 
 pub mod capabilities;
 mod capability_names;
+pub mod cgroup;
+pub mod limits;
 pub mod rlimits;
 pub mod seccomp;

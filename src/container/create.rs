@@ -132,6 +132,7 @@ pub fn resolve_plan(options: CreateOptions, image: Option<ImageFacts>, host: Hos
             options.privileges.kernel_paths
         },
         isolation: options.isolation,
+        limits: options.limits,
         ids: host.ids,
         means: options.means,
         user_entry,

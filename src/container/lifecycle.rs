@@ -4,7 +4,8 @@
 //! the payload's streams, asks the monitor over the socket in the container's directory.
 
 use super::events;
-use super::plan::{OnFailure, RestartPolicy};
+use super::limit_options;
+use super::plan::{Limits, OnFailure, RestartPolicy};
 use super::record::{self, Container, Status};
 use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::launch::{Event, Interest, Running, asks_for_end};
@@ -109,19 +110,55 @@ fn stay_down(container: &Container) -> Result<Container> {
     Ok(container)
 }
 
-/// Gives the container another restart policy, also while it runs: it counts from the payload's next end on.
+/// What [`update`] changes; what is not said stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// It counts from the payload's next end on.
+    pub restart: Option<RestartPolicy>,
+    /// They count at once.
+    pub limits: Limits,
+}
+
+/// Changes a container, also while it runs.
 ///
 /// # Errors
-/// The container was removed, or the system's.
-pub fn update(store: &Store, container: &Container, policy: RestartPolicy) -> Result<()> {
+/// The limits contradict each other or those that stay, or cannot be kept; the container was removed; or the system's.
+pub fn update(store: &Store, container: &Container, change: &Change) -> Result<()> {
     let doing = || format!("cannot update container {}", container.plan.name);
-    record::change_plan(container, |plan| plan.restart = policy).map_err(|failure| failure.while_doing(doing()))?;
+    let limits = container.plan.limits.changed_by(&change.limits);
+    if limits != container.plan.limits {
+        limit_options::check_update(&limits).map_err(|failure| failure.while_doing(doing()))?;
+        if container.state.status.is_alive() {
+            change_limits(container, &change.limits, &limits).map_err(|failure| failure.while_doing(doing()))?;
+        }
+    }
+    record::change_plan(container, |plan| {
+        plan.restart = change.restart.unwrap_or(plan.restart);
+        plan.limits = plan.limits.changed_by(&change.limits);
+    })
+    .map_err(|failure| failure.while_doing(doing()))?;
     // The monitor has read the plan already, unless it begins in this instant.
-    if let Some(running) = attach(container, Interest::Plan)? {
+    if change.restart.is_some()
+        && let Some(running) = attach(container, Interest::Plan)?
+    {
         drop(running);
     }
     store.tell_and_bound(&[events::event(&container.plan, "update")]);
     Ok(())
+}
+
+/// Of a container that runs: its processes are where they were born, so one without a control group cannot get one.
+fn change_limits(container: &Container, changed: &Limits, all: &Limits) -> Result<()> {
+    match container.group() {
+        // Memory and swap depend on each other, as quota and period do.
+        Some(group) => group.update(&all.kinds_of(changed)),
+        None => {
+            let cause = "it was started without limits, so it has no control group";
+            Err(Failure::new("cannot limit a container that runs", cause)
+                .code(ExitCode::General)
+                .hint(format!("stop it first: rr stop {name} && rr update … {name} && rr start {name}", name = container.plan.name)))
+        }
+    }
 }
 
 /// Sends the payload a signal.

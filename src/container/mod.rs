@@ -15,6 +15,7 @@ pub mod files;
 pub mod health;
 pub mod instructions;
 pub mod isolation_options;
+pub mod limit_options;
 pub mod joining;
 pub mod lifecycle;
 pub mod logs;

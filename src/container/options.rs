@@ -6,7 +6,8 @@
 //! answers with the image's or Docker's default.
 
 use super::plan::{
-    HealthPlan, Isolation, KernelPaths, LogPlan, Masks, Means, Mount, NetworkMode, NetworkPlan, RestartPolicy, Rlimit,
+    HealthPlan, Isolation, KernelPaths, Limits, LogPlan, Masks, Means, Mount, NetworkMode, NetworkPlan, RestartPolicy,
+    Rlimit,
     SeccompWish,
 };
 use crate::host::userns::UsernsRequest;
@@ -69,6 +70,8 @@ pub struct CreateOptions {
     pub expose: Vec<String>,
     /// `--ulimit`
     pub rlimits: Vec<Rlimit>,
+    /// `--memory`, `--cpus` and the like.
+    pub limits: Limits,
     /// What the payload may do.
     pub privileges: Privileges,
     /// `--ipc`, `--sysctl`, `--device` and the like.
@@ -165,6 +168,7 @@ impl CreateOptions {
             labels: BTreeMap::new(),
             expose: Vec::new(),
             rlimits: Vec::new(),
+            limits: Limits::default(),
             privileges: Privileges::default(),
             isolation: Isolation::default(),
             tty: false,

@@ -1,6 +1,7 @@
 //! `pause` and `unpause`.
 //!
-//! A container has no control group of its own, so its processes are stopped by SIGSTOP (decision 19). Who was stopped
+//! Processes of a container that has a control group are frozen in it; those of another one are stopped by SIGSTOP
+//! (decision 19). Who was stopped
 //! is written to `containers/<id>/paused.json`, together with the process 1 that it is about: what a former run has
 //! left there means nothing. The file is written before anybody is stopped, so that `unpause` finds a pause that was
 //! cut short.
@@ -21,6 +22,9 @@ struct Paused {
     init: ProcessName,
     /// Whom `pause` has stopped; None while it is about to.
     stopped: Option<Vec<ProcessName>>,
+    /// Its control group was frozen, whoever is in it.
+    #[serde(default)]
+    frozen: bool,
 }
 
 fn path(dir: &Path) -> PathBuf {
@@ -55,10 +59,15 @@ pub fn pause(store: &Store, container: &Container) -> Result<()> {
             return Err(refusal.known(Known::NotRunning { id: id.clone() }));
         }
     };
-    write(container, &Paused { init: init.clone(), stopped: None })?;
-    match Standstill::of(container) {
-        Ok(standstill) => {
-            write(container, &Paused { init, stopped: Some(standstill.keep()) })?;
+    let group = container.group();
+    write(container, &Paused { init: init.clone(), stopped: None, frozen: group.is_some() })?;
+    let stopped = match group {
+        Some(group) => group.freeze().doing(doing).map(|()| Vec::new()),
+        None => Standstill::of(container).map(Standstill::keep),
+    };
+    match stopped {
+        Ok(stopped) => {
+            write(container, &Paused { init, stopped: Some(stopped), frozen: container.group().is_some() })?;
             store.tell_and_bound(&[events::event(&container.plan, "pause")]);
             Ok(())
         }
@@ -113,10 +122,13 @@ pub(super) fn resume(container: &Container) -> Result<()> {
     if container.state.status != Status::Paused {
         return Ok(());
     }
-    match read(&container.dir).and_then(|paused| paused.stopped) {
-        Some(stopped) => standstill::resume(&stopped).doing(doing)?,
+    let paused = read(&container.dir);
+    let frozen = paused.as_ref().is_some_and(|paused| paused.frozen);
+    match (paused.and_then(|paused| paused.stopped), container.group().filter(|_| frozen)) {
+        (_, Some(group)) => group.thaw().doing(doing)?,
+        (Some(stopped), None) => standstill::resume(&stopped).doing(doing)?,
         // A pause that was cut short: who stood still before is not known any more.
-        None => drop(Standstill::of_all_stopped(container)),
+        (None, None) => drop(Standstill::of_all_stopped(container)),
     }
     match std::fs::remove_file(path(&container.dir)) {
         // It has ended at once, and was removed.

@@ -20,6 +20,7 @@ mod state;
 
 use super::names;
 use super::plan::{RestartPolicy, RootSource, RunPlan};
+use crate::confine::cgroup::Recorded;
 use crate::error::{Doing, ExitCode, Failure, Known, Result};
 use crate::host::userns::root_reaches_own_files;
 use crate::image::UsedLayer;
@@ -246,6 +247,11 @@ impl Container {
         Ok(Some(container))
     }
 
+    /// Its control group, where limits were asked for and as long as it is there.
+    pub fn group(&self) -> Option<Recorded> {
+        if self.plan.limits.is_default() { None } else { Recorded::of(&self.dir) }
+    }
+
     /// Whether client or monitor hold it.
     pub fn is_alive(&self) -> bool {
         is_held(&self.dir)
@@ -262,6 +268,9 @@ impl Container {
     fn put_right(&mut self) -> Result<()> {
         if !self.state.status.is_alive() {
             return Ok(());
+        }
+        if let Some(group) = self.group() {
+            group.remove();
         }
         let ended = fs::metadata(self.dir.join("state.json"))
             .ok()
@@ -328,7 +337,11 @@ impl Container {
     /// The system's; or it does not end.
     pub fn kill(&self) -> Result<()> {
         let doing = || format!("cannot kill container {}", self.plan.name);
-        if let Some(init) = &self.state.init {
+        // All at once, so that nobody in it sees the others die; without that (before Linux 5.14) its pid namespace ends.
+        let group = self.state.init.as_ref().and_then(|_| self.group());
+        if group.is_none_or(|group| group.kill().is_err())
+            && let Some(init) = &self.state.init
+        {
             init.kill(rustix::process::Signal::KILL).doing(doing)?;
         }
         if let Some(monitor) = &self.state.monitor {

@@ -9,6 +9,7 @@ use super::record::{self, Container, Held, NameChoice, State, Status};
 use super::restart::Restarts;
 use super::shared_namespaces::{self, Shared};
 use super::{joining, networks, published, volumes};
+use crate::confine::cgroup::{self, Recorded, Site};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::ids::{IdMaps, InsideId};
 use crate::host::process::ProcessName;
@@ -233,6 +234,10 @@ impl Created {
             Ok(backings) => backings,
             Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
         };
+        let site = match site(&plan) {
+            Ok(site) => site,
+            Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
+        };
         let ports = match published::open(&store, &plan, &network) {
             Ok(ports) => ports,
             Err(failure) => return Err(after_failure(&store, &plan, &held, made, failure)),
@@ -250,6 +255,7 @@ impl Created {
             parents: &shared.parents,
             shared_memory: shared.memory,
             places: Places::new(seats).into(),
+            site: site.as_ref(),
             user: own_ids(),
             window: start.window,
             presence: start.presence,
@@ -274,6 +280,15 @@ impl Created {
         launch::start(&launch, &mut keeper, notice)
             .map_err(|failure| after_failure(&store, &plan, &held, made, failure))
     }
+}
+
+/// Where its control group is to be; None where nothing was asked for that takes one.
+fn site(plan: &RunPlan) -> Result<Option<Site>> {
+    if plan.limits.is_default() {
+        return Ok(None);
+    }
+    // What there is to tell was told when the container was made.
+    cgroup::find_site(&plan.limits).map(|(site, _)| Some(site))
 }
 
 /// How a container is started.
@@ -382,6 +397,9 @@ pub fn layer_paths(store: &Store, plan: &RunPlan) -> Result<Vec<PathBuf>> {
 
 /// Puts the record right after a start that failed; returns the failure to tell.
 fn after_failure(store: &Store, plan: &RunPlan, held: &Held, made: Made, failure: Failure) -> Failure {
+    if let Some(group) = Recorded::of(&held.dir) {
+        group.remove();
+    }
     let mut told = Vec::new();
     if made == Made::Now {
         told.push(created(plan));
@@ -499,6 +517,15 @@ impl Keeper for Recorder<'_> {
 
     fn remedied(&mut self, signal: i32) {
         self.store.tell(&[events::killed(self.plan, signal)]);
+    }
+
+    fn out_of_memory(&mut self) {
+        self.state.oom_killed = true;
+        if let Err(failure) = self.held.write_state(&self.state) {
+            // Whatever is written next says it, too.
+            log::debug!("{failure}");
+        }
+        self.store.tell_and_bound(&[events::event(self.plan, "oom")]);
     }
 
     fn execution_died(&mut self, id: &str, exit: Exit) {

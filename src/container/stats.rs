@@ -1,12 +1,13 @@
 //! `stats`: what a container uses at one moment.
 //!
-//! A container of rr has no control group of its own, so the figures are sums over its processes, from the host's
+//! Of a container that has a control group its files say it, as far as its controllers reach
+//! (Documentation/admin-guide/cgroup-v2.rst). Else the figures are sums over its processes, from the host's
 //! /proc: what a process that nobody waits for (its parent ignores SIGCHLD) has used is lost with it, and memory is
-//! the proportional set size, in which a page that several processes share counts once. A container with a control
-//! group will be read there, into the same [`Usage`].
+//! the proportional set size, in which a page that several processes share counts once.
 
 use super::processes::{Member, Stat, TICKS, members};
 use super::record::{Container, Status};
+use crate::confine::cgroup::value_of;
 use crate::error::{Doing, Result};
 use crate::net::NetworkMode;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub struct Usage {
     pub network: Traffic,
     /// Bytes from and to block devices.
     pub block: Traffic,
+    /// Bytes of memory that it may use, where it was given a limit.
+    pub memory_limit: Option<u64>,
 }
 
 /// Bytes in two directions.
@@ -57,12 +60,44 @@ impl Usage {
             ticks += Stat::of(monitor.pid).map_or(0, |stat| stat.used_by_children);
         }
         usage.processor = Duration::from_millis(ticks * (1000 / TICKS));
+        if let Some(group) = container.group() {
+            usage.ask(|file| group.read(file));
+        }
         // The host's network counts for everybody.
         if let Some(init) = container.state.init.as_ref().filter(|_| container.plan.network.mode != NetworkMode::Host) {
             usage.network = read(init.pid, "net/dev").as_deref().map(parse_devices).unwrap_or_default();
         }
         usage
     }
+}
+
+impl Usage {
+    /// Its limit of memory on a machine that has `all`.
+    pub fn limit(&self, all: u64) -> u64 {
+        self.memory_limit.map_or(all, |limit| limit.min(all))
+    }
+
+    /// Takes from the files of a control group what they say, as Docker reads them.
+    fn ask(&mut self, read: impl Fn(&str) -> Option<String>) {
+        let number = |file: &str| read(file).and_then(|text| text.trim().parse::<u64>().ok());
+        if let Some(used) = read("cpu.stat").and_then(|text| value_of(&text, "usage_usec")) {
+            self.processor = Duration::from_micros(used);
+        }
+        if let Some(memory) = number("memory.current") {
+            // Pages that nobody needs: they go before anything is killed.
+            let cache = read("memory.stat").and_then(|text| value_of(&text, "inactive_file")).unwrap_or(0);
+            self.memory = memory.saturating_sub(cache);
+        }
+        self.memory_limit = number("memory.max");
+        self.tasks = number("pids.current").unwrap_or(self.tasks);
+        self.block = read("io.stat").map_or(self.block, |text| parse_io_stat(&text));
+    }
+}
+
+/// Lines of `MAJOR:MINOR rbytes=N wbytes=N …`.
+fn parse_io_stat(text: &str) -> Traffic {
+    let sum = |key: &str| text.split_whitespace().filter_map(|word| word.strip_prefix(key)?.parse::<u64>().ok()).sum();
+    Traffic { read: sum("rbytes="), written: sum("wbytes=") }
 }
 
 /// Bytes of memory that a container may have: all of the machine (proc_meminfo(5)).
@@ -123,6 +158,21 @@ mod tests {
                     eth1:1 2 0 0 0 0 0 0 7 1 0 0 0 0 0 0\n";
         assert_eq!(parse_devices(text), Traffic { read: 1001, written: 77 });
         assert_eq!(parse_devices(""), Traffic::default());
+    }
+
+    #[test]
+    fn a_group_says_what_its_controllers_know() {
+        let mut usage = Usage { tasks: 3, memory: 5, ..Usage::default() };
+        usage.ask(|file| match file {
+            "cpu.stat" => Some("usage_usec 1500\nuser_usec 1\n".into()),
+            "memory.current" => Some("9000\n".into()),
+            "memory.stat" => Some("anon 1\ninactive_file 1000\n".into()),
+            "memory.max" => Some("max\n".into()),
+            "io.stat" => Some("8:0 rbytes=1 wbytes=2 rios=3\n8:16 rbytes=10 wbytes=20\n".into()),
+            _ => None,
+        });
+        assert_eq!((usage.processor, usage.memory, usage.tasks), (Duration::from_micros(1500), 8000, 3));
+        assert_eq!((usage.memory_limit, usage.block), (None, Traffic { read: 11, written: 22 }));
     }
 
     #[test]

@@ -28,13 +28,14 @@ use super::payload::{self, Command};
 use super::plan::{Process, RunPlan, Sharing};
 use super::protocol::{ToClient, WindowSize};
 use super::user_namespace::{OldGroups, become_root};
+use crate::confine::cgroup::Group;
 use crate::error::{Doing, Failure, Result};
 use crate::net::NetworkMode;
 use crate::rootfs::identity::{Identity, resolve_identity};
 use crate::rootfs::kernel_filesystems::{Pty, open_pty};
 use crate::rootfs::pivot;
 use crate::rootfs::resolve::Root;
-use crate::sys::process::{Child, Cloned, Namespaces, clone_into, exit_now};
+use crate::sys::process::{Child, Cloned, Namespaces, clone_into_group, exit_now};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::DumpableBehavior;
 use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType};
@@ -99,6 +100,8 @@ pub(super) struct Place<'a> {
     pub(super) doors: Doors,
     /// Its root directory, where that is all that it has of its own.
     pub(super) copy: Option<OwnedFd>,
+    /// Its control group, if it has one.
+    pub(super) group: Option<&'a Group>,
     pub(super) plan: &'a RunPlan,
 }
 
@@ -164,7 +167,7 @@ pub(super) fn spawn(place: &Place<'_>, client: &ToClientChannel, job: impl FnOnc
     let cloned = place
         .enter(ThreadNameSpaceType::PROCESS_ID)
         .map_err(std::io::Error::from)
-        .and_then(|()| clone_into(Namespaces::NONE));
+        .and_then(|()| clone_into_group(Namespaces::NONE, place.group.map(AsFd::as_fd)));
     if let Ok(Cloned::Child) = cloned {
         main(place, client, job)
     }

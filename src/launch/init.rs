@@ -24,7 +24,7 @@ use crate::rootfs::kernel_filesystems::{
 use crate::rootfs::overlay::{self, Driver, Durability, Layers};
 use crate::rootfs::resolve::Root;
 use crate::rootfs::{apt, etc, fuse, pivot, user_entry, volumes};
-use crate::sys::process::exit_now;
+use crate::sys::process::{Namespaces, exit_now, unshare};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{DumpableBehavior, Signal};
 use std::borrow::Cow;
@@ -122,6 +122,9 @@ impl<'a> Isolated<'a> {
         // it also where the two are not nested.
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
             .doing(|| "cannot tie init to its monitor")?;
+        if launch.site.is_some() {
+            make_cgroup_namespace(launch, monitor)?;
+        }
         let network = raise_interfaces(launch, monitor)?;
         let layers = match &launch.plan.root {
             RootSource::Layers { .. } => Some(Layers::open(&launch.layers, launch.dir)?),
@@ -168,6 +171,14 @@ impl<'a> Isolated<'a> {
             self;
         Ok(Mapped { launch, monitor, container, layers, directory, mounts, sources, shared_names, streams, network })
     }
+}
+
+/// The one whose root is the container's group, in which this process was born.
+fn make_cgroup_namespace(launch: &Launch<'_>, monitor: &ToMonitor) -> Result<()> {
+    if launch.plan.isolation.cgroup == Sharing::Own && !launch.plan.means.is_chroot() {
+        unshare(Namespaces::CGROUP).doing(|| "cannot make the container's cgroup namespace")?;
+    }
+    monitor.send(&FromInit::CgroupNamespaceMade)
 }
 
 /// Brings up what interfaces a new network namespace has: it needs no id.

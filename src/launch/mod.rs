@@ -42,6 +42,7 @@ mod reaper;
 mod remedy;
 pub mod shared_memory;
 pub mod standing;
+mod starter;
 pub mod stdio;
 pub mod unshared;
 pub mod user_namespace;
@@ -50,6 +51,7 @@ pub use audience::asks_for_end;
 pub use payload::open_pipes_to_all;
 pub use user_namespace::StoreNamespace;
 
+use crate::confine::cgroup::{Group, Site};
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::ids::HostId;
 use crate::host::namespaces;
@@ -98,6 +100,8 @@ pub struct Launch<'a> {
     pub shared_memory: shared_memory::Trees,
     /// The container's places on networks with names.
     pub places: RefCell<Places>,
+    /// Where the container's control group is to be, if it is to have one.
+    pub site: Option<&'a Site>,
     /// The user and group that rr runs as.
     pub user: (HostId, HostId),
     /// The size the payload's terminal begins with, with `-t`.
@@ -165,6 +169,9 @@ pub trait Keeper {
 
     /// The payload is sent a signal since the container is unhealthy.
     fn remedied(&mut self, signal: i32);
+
+    /// The kernel has killed in the container for want of memory.
+    fn out_of_memory(&mut self);
 
     /// A process that a client had started in the container has ended.
     fn execution_died(&mut self, id: &str, exit: Exit);
@@ -280,24 +287,37 @@ fn explain(failure: Failure) -> Failure {
 /// Makes the monitor, in a new user namespace and a pid namespace around the container's own.
 fn spawn_child(launch: &Launch<'_>, keeper: &mut dyn Keeper) -> Result<(Running, Monitor)> {
     let (channel, monitors_end) = protocol::channel_pair()?;
-    let cloned = match launch.parents {
-        [] if launch.plan.means == Means::Chroot => {
-            clone_into(Namespaces::NONE).doing(|| "cannot start the container's monitor")?
-        }
-        [] => clone_into(Namespaces::USER.and(Namespaces::PID))
-            .map_err(|error| user_namespace::user_namespace_failure(&error))?,
-        parents => networks::clone_within(parents, &launch.plan.ids)?,
-    };
+    let (cloned, group) = clone_monitor(launch)?;
     match cloned {
         Cloned::Child => {
             drop(channel);
-            monitor::main(launch, keeper, monitors_end)
+            monitor::main(launch, keeper, monitors_end, group)
         }
         Cloned::Parent(child) => {
             drop(monitors_end);
             Ok((Running { channel, ended: None, monitor: None, stream: None }, Monitor { child, released: false }))
         }
     }
+}
+
+/// The monitor, and for it the container's control group, if there is to be one.
+fn clone_monitor(launch: &Launch<'_>) -> Result<(Cloned, Option<Group>)> {
+    let make = |site: &Site| site.make(&launch.plan.id, &launch.plan.limits, launch.dir);
+    let (group, moving) = match launch.site {
+        Some(site) if site.moves_its_maker() => (None, Some(site)),
+        Some(site) => (Some(make(site)?), None),
+        None => (None, None),
+    };
+    if launch.plan.means == Means::Chroot {
+        let cloned = clone_into(Namespaces::NONE).doing(|| "cannot start the container's monitor")?;
+        return Ok((cloned, group));
+    }
+    if launch.parents.is_empty() && moving.is_none() {
+        let cloned = clone_into(Namespaces::USER.and(Namespaces::PID));
+        return Ok((cloned.map_err(|error| user_namespace::user_namespace_failure(&error))?, group));
+    }
+    let prepare = || moving.map(make).transpose().map(|moved| moved.or(group));
+    starter::clone_from_starter(launch.parents, &launch.plan.ids, prepare)
 }
 
 fn monitor_is_gone() -> Failure {

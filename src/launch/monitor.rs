@@ -15,13 +15,14 @@ use super::plan::{Means, RootSource};
 use super::protocol::{Channel, Exit, FromInit, Listener, ToClient, ToInit, ToMonitor};
 use super::stdio::{self, MonitorEnds, Output, PayloadEnds};
 use super::{ATTACH_SOCKET, Keeper, Launch, Presence, Sequel, Wish, init, pump, step};
+use crate::confine::cgroup::Group;
 use crate::error::{Doing, ExitCode, Failure, Result};
 use crate::host::process::ProcessName;
 use crate::net::stack::{self, Inside};
 use crate::net::{self, ports::OpenPorts};
 use crate::rootfs::fuse;
 use crate::rootfs::overlay::{self, Layers};
-use crate::sys::process::{Child, Cloned, clone_into, close_inherited, exit_now};
+use crate::sys::process::{Child, Cloned, Namespaces, clone_into_group, close_inherited, exit_now};
 use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, WaitOptions};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -31,9 +32,14 @@ pub(super) type ToClientChannel = Channel<ToClient, ToMonitor>;
 type ToInitChannel = Channel<ToInit, FromInit>;
 
 /// Runs in: the child that `spawn_child` made. Never returns.
-pub(super) fn main(launch: &Launch<'_>, keeper: &mut dyn Keeper, client: ToClientChannel) -> ! {
+pub(super) fn main(
+    launch: &Launch<'_>,
+    keeper: &mut dyn Keeper,
+    client: ToClientChannel,
+    group: Option<Group>,
+) -> ! {
     let mut audience = Audience::new(client);
-    let message = match monitor(launch, keeper, &mut audience) {
+    let message = match monitor(launch, keeper, &mut audience, group) {
         Ok(exit) => ToClient::Exited(exit),
         Err(failure) => ToClient::Failed(failure),
     };
@@ -58,7 +64,12 @@ enum Round {
     Again,
 }
 
-fn monitor(launch: &Launch<'_>, keeper: &mut dyn Keeper, audience: &mut Audience) -> Result<Exit> {
+fn monitor(
+    launch: &Launch<'_>,
+    keeper: &mut dyn Keeper,
+    audience: &mut Audience,
+    group: Option<Group>,
+) -> Result<Exit> {
     rustix::process::setsid().doing(|| "cannot make a session for the monitor")?;
     if launch.presence == Presence::Detached {
         leave_the_clients_world()?;
@@ -69,7 +80,10 @@ fn monitor(launch: &Launch<'_>, keeper: &mut dyn Keeper, audience: &mut Audience
         rustix::process::set_child_subreaper(own).doing(|| "cannot keep the container's processes together")?;
     }
     let mut listener = None;
-    let exit = supervise(launch, keeper, audience, &mut listener);
+    let exit = supervise(launch, keeper, audience, &mut listener, group.as_ref());
+    if let Some(group) = group {
+        group.remove();
+    }
     // Whoever connects in these moments is told of the end like the others.
     audience.join_all(listener);
     exit
@@ -81,10 +95,11 @@ fn supervise(
     keeper: &mut dyn Keeper,
     audience: &mut Audience,
     listener: &mut Option<Listener>,
+    group: Option<&Group>,
 ) -> Result<Exit> {
     let mut round = Round::First;
     loop {
-        let exit = match run_once(launch, keeper, audience, listener, round) {
+        let exit = match run_once(launch, keeper, audience, listener, (round, group)) {
             Ok(exit) => exit,
             Err(failure) => {
                 if round == Round::Again {
@@ -130,14 +145,14 @@ fn run_once(
     keeper: &mut dyn Keeper,
     audience: &mut Audience,
     listener: &mut Option<Listener>,
-    round: Round,
+    (round, group): (Round, Option<&Group>),
 ) -> Result<Exit> {
     let (payload_ends, ends) = match launch.plan.stdio.tty {
         true => Default::default(),
         false => stdio::make_pipes(launch.input, &launch.output, &launch.pipes)?,
     };
     step("unshare_rest");
-    let mut container = Starting::unshare_rest(launch, payload_ends)?;
+    let mut container = Starting::unshare_rest(launch, payload_ends, group)?;
     container.ports = match round {
         Round::First => launch.ports.take(),
         // Those without a number of their own are other ones each time.
@@ -151,8 +166,9 @@ fn run_once(
         }
         let doors = std::mem::take(&mut container.doors);
         let copy = open_copy(launch)?;
-        let executions = Executions::new(Place { init: &container.init, doors, copy, plan: launch.plan });
-        let pump = pump::Pump::new(&container.init, launch, executions, terminal, ends, log);
+        let executions = Executions::new(Place { init: &container.init, doors, copy, plan: launch.plan, group });
+        let pump = pump::Pump::new(&container.init, launch, executions, terminal, ends, log)
+            .watching_memory(group.and_then(Group::memory_events));
         if let Some(notice) = pump.supervise(audience, listener.as_ref(), keeper) {
             audience.tell(&ToClient::Notice(notice));
         }
@@ -262,10 +278,14 @@ enum Connection<'a> {
 impl Starting {
     /// Makes the container's namespaces and, in them, its init. The maps need not be written yet: the
     /// kernel builds the namespaces while newuidmap and newgidmap run.
-    fn unshare_rest(launch: &Launch<'_>, streams: PayloadEnds) -> Result<Starting> {
+    fn unshare_rest(launch: &Launch<'_>, streams: PayloadEnds, group: Option<&Group>) -> Result<Starting> {
         let (channel, inits_end) = super::protocol::channel_pair()?;
-        let namespaces = super::isolation::namespaces(launch.plan, launch.network);
-        match clone_into(namespaces).doing(|| NAMESPACES)? {
+        let mut namespaces = super::isolation::namespaces(launch.plan, launch.network);
+        if group.is_some() {
+            // Init makes it: it would be rooted at this process's group.
+            namespaces = namespaces.without(Namespaces::CGROUP);
+        }
+        match clone_into_group(namespaces, group.map(AsFd::as_fd)).doing(|| NAMESPACES)? {
             Cloned::Child => {
                 drop(channel);
                 // The monitor's to keep or to give away.
@@ -297,6 +317,9 @@ impl Starting {
                 _ => exit_now(ExitCode::Runner.number()),
             }
         }
+        if launch.site.is_some() {
+            self.wait_for_cgroup_namespace()?;
+        }
         // Before init changes its ids: a process that has is not dumpable for a moment (proc(5)), and its namespace cannot be
         // opened then.
         let connection = self.prepare_network(launch.network)?;
@@ -322,7 +345,7 @@ impl Starting {
                 }
                 FromInit::FuseMounted => self.fuse = Some(serve_fuse(launch, descriptor)?),
                 FromInit::Failed(failure) => return Err(failure),
-                FromInit::LinkMade(_) => {}
+                FromInit::LinkMade(_) | FromInit::CgroupNamespaceMade => {}
                 FromInit::ReadyToExec => {
                     self.wait_for_network(launch, audience)?;
                     self.wait_for_exec(audience)?;
@@ -334,6 +357,16 @@ impl Starting {
             }
         }
         Err(self.death_of_init("before it was ready"))
+    }
+
+    /// Init makes that one itself where the container has a group of its own.
+    fn wait_for_cgroup_namespace(&self) -> Result<()> {
+        match self.channel.receive()? {
+            Some(FromInit::CgroupNamespaceMade) => Ok(()),
+            Some(FromInit::Failed(failure)) => Err(failure),
+            Some(other) => Err(Failure::new("cannot start init", format!("unexpected message {other:?}"))),
+            None => exit_now(ExitCode::Runner.number()),
+        }
     }
 
     /// What the network is to be made of, from init's namespace.

@@ -7,6 +7,7 @@
 
 pub use super::isolation::{Device, Ipc, Isolation, Masks, Processes, Sharing, Sysctl};
 use crate::confine::capabilities::Granted;
+pub use crate::confine::limits::{Bound, DeviceLimit, Limits, Rate};
 pub use crate::confine::rlimits::Rlimit;
 pub use crate::confine::seccomp::{SeccompChoice, SeccompWish};
 use crate::host::ids::IdMaps;
@@ -80,6 +81,9 @@ pub struct RunPlan {
     /// What it shares with the host, and what is set in its own namespaces.
     #[serde(default, skip_serializing_if = "Isolation::is_default")]
     pub isolation: Isolation,
+    /// What it may use; `update` changes it.
+    #[serde(default, skip_serializing_if = "Limits::is_default")]
+    pub limits: Limits,
     /// What was typed and has been resolved above; only `inspect` reads it.
     pub asked: Asked,
 }

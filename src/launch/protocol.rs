@@ -102,8 +102,10 @@ pub enum ToInit {
 pub enum FromInit {
     /// One line for the user.
     Notice(String),
+    /// Of a container with a control group of its own: its cgroup namespace is rooted there. The first message.
+    CgroupNamespaceMade,
     /// With rr's own network: its interface is there, and the descriptor that carries its frames comes along; or why not.
-    /// The first message, before the ids are mapped.
+    /// Before the ids are mapped.
     LinkMade(Result<()>),
     /// The pseudo-terminal is open; its master side comes along.
     TerminalOpened,

@@ -14,6 +14,7 @@ use super::logfile::{Log, Stream};
 use super::protocol::{Listener, ToClient, WindowSize};
 use super::stdio::MonitorEnds;
 use super::{Keeper, Launch};
+use crate::confine::cgroup::MemoryEvents;
 use crate::error::{Doing, Result};
 use crate::sys::memory::release_program_pages;
 use crate::sys::process::Child;
@@ -134,6 +135,8 @@ pub(super) struct Pump<'a> {
     terminal: Option<Terminal>,
     ends: MonitorEnds,
     log: Option<Log>,
+    /// Of a container whose memory is counted.
+    memory: Option<MemoryEvents>,
     /// From the payload, on its way to clients or log.
     output: Buffer,
     /// To the payload.
@@ -158,10 +161,16 @@ impl<'a> Pump<'a> {
             terminal,
             ends,
             log,
+            memory: None,
             output: Buffer::new(),
             input: Buffer::new(),
             settled: false,
         }
+    }
+
+    /// Tells the keeper when the kernel kills for want of memory.
+    pub(super) fn watching_memory(self, memory: Option<MemoryEvents>) -> Pump<'a> {
+        Pump { memory, ..self }
     }
 
     /// Runs until init has ended, which its pidfd tells. `listener` is where later clients connect. Returns
@@ -196,6 +205,9 @@ impl<'a> Pump<'a> {
             }
             self.take_output(audience);
             self.pass_input(audience);
+            if self.memory.as_mut().is_some_and(MemoryEvents::news) {
+                keeper.out_of_memory();
+            }
             if ended {
                 self.executions.end_checks();
             }
@@ -229,6 +241,8 @@ impl<'a> Pump<'a> {
         if let Some(listener) = listener {
             fds.push(PollFd::new(listener, PollFlags::IN));
         }
+        // The kernel's way to say that such a file has changed since it was read (cgroup-v2.rst, "memory.events").
+        fds.extend(self.memory.iter().map(|memory| PollFd::new(memory, PollFlags::PRI)));
         // While the last output is on its way, or the disk is full, no more is taken.
         let room = self.output.is_empty() && self.log.as_ref().is_none_or(Log::is_written);
         if let Some(terminal) = &self.terminal {

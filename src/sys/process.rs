@@ -69,23 +69,37 @@ impl Namespaces {
 /// The child has its own copy of memory, so everything the parent had is there. It must not have
 /// been multi-threaded: a lock that another thread held would stay locked for ever.
 pub fn clone_into(namespaces: Namespaces) -> io::Result<Cloned> {
-    clone(namespaces.0, libc::SIGCHLD as u64)
+    clone(namespaces.0, libc::SIGCHLD as u64, None)
+}
+
+/// As [`clone_into`], and the new process is born in the control group whose directory is `group` (Linux 5.7): a later
+/// move would wait for all processors. A cgroup namespace that is made by the same call is rooted at the caller's group
+/// all the same.
+pub fn clone_into_group(namespaces: Namespaces, group: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
+    clone(namespaces.0, libc::SIGCHLD as u64, group)
 }
 
 /// As [`clone_into`], but the new process is a child of the caller's parent (clone(2), CLONE_PARENT), which hears of
 /// its end as it does of the caller's.
 pub fn clone_beside(namespaces: Namespaces) -> io::Result<Cloned> {
     // The signal is the caller's own; one that is given is EINVAL.
-    clone(namespaces.0 | libc::CLONE_PARENT as u64, 0)
+    clone(namespaces.0 | libc::CLONE_PARENT as u64, 0, None)
 }
 
-fn clone(flags: u64, exit_signal: u64) -> io::Result<Cloned> {
+/// CLONE_INTO_CGROUP of linux/sched.h; libc's is cut off to 32 bits.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+fn clone(flags: u64, exit_signal: u64, group: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is a valid clone_args (clone3(2): unused fields must be zero).
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = flags | libc::CLONE_PIDFD as u64;
     args.pidfd = &raw mut pidfd as u64;
     args.exit_signal = exit_signal;
+    if let Some(group) = group {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = group.as_raw_fd() as u64;
+    }
     // SAFETY: no CLONE_VM and no stack, so the child runs on a copy of this stack as after fork(2);
     // `args` is a live clone_args of the size passed, and `pidfd` lives until after the call.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) };

@@ -131,7 +131,7 @@ impl Rr {
         S: AsRef<OsStr>,
     {
         let mut command = RrCommand::new(program, args);
-        for name in ["PATH", "USER", "LOGNAME", "RUST_BACKTRACE"] {
+        for name in ["PATH", "USER", "LOGNAME", "RUST_BACKTRACE", "RR_CGROUP_MANAGER"] {
             if let Some(value) = std::env::var_os(name) {
                 command = command.env(name, value);
             }

@@ -219,7 +219,7 @@ fn state(container: &Container) -> Value {
         "Running": state.status.is_alive(),
         "Paused": state.status == Status::Paused,
         "Restarting": state.status == Status::Restarting,
-        "OOMKilled": false,
+        "OOMKilled": state.oom_killed,
         "Dead": false,
         "Pid": state.init.as_ref().map_or(0, |init| init.pid),
         "ExitCode": state.exit_code.unwrap_or(0),
@@ -292,7 +292,7 @@ fn host_config(plan: &RunPlan) -> Value {
     if plan.process.keep_groups {
         groups.push("keep-groups".into());
     }
-    json!({
+    let mut config = json!({
         "Binds": words(&plan.mounts.iter().filter_map(bind).collect::<Vec<_>>()),
         "ContainerIDFile": "",
         "LogConfig": log_config(plan),
@@ -333,7 +333,9 @@ fn host_config(plan: &RunPlan) -> Value {
             "UidMap": id_map(&plan.ids.users),
             "GidMap": id_map(&plan.ids.groups),
         },
-    })
+    });
+    super::limits::add_to(&mut config, &plan.limits);
+    config
 }
 
 fn sharing_word(sharing: Sharing, own: &str, isolation: &Isolation) -> String {

@@ -168,6 +168,10 @@ impl Held {
 impl Container {
     /// Removes the files of a container nobody holds.
     pub(super) fn remove_files(&self, store: &Store, volumes: AnonymousVolumes) -> Result<()> {
+        if let Some(group) = self.group() {
+            // Of a monitor that was killed.
+            group.remove();
+        }
         let writable = WRITABLE.map(|name| self.dir.join(name)).iter().any(|path| path.exists());
         let has_volumes = volumes == AnonymousVolumes::Removed && anonymous_volumes(&self.plan).next().is_some();
         let is_known = self.dir.join("plan.json").exists();

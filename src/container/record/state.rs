@@ -71,6 +71,9 @@ pub struct State {
     /// How it is, where that is checked; after its end how it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// The kernel has killed in it for want of memory, in the last run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub oom_killed: bool,
     /// Why the last start failed or how the run was cut short, if it was.
     pub error: Option<String>,
 }

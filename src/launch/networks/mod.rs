@@ -15,7 +15,6 @@
 //! cloned, since the addresses go into the container's files; the monitor inherits it and keeps it open as long as
 //! the container is there, over all restarts of its payload. Whoever wants to know who is on a network asks its keeper.
 
-mod cloning;
 mod keeper;
 mod links;
 mod places;
@@ -24,7 +23,6 @@ mod roll;
 mod seat;
 mod way_out;
 
-pub use cloning::clone_within;
 pub use places::Places;
 pub use roll::{Address, Endpoint, Member, Names, Seated};
 pub use seat::{Handed, Seat, hand_over, take_back};
@@ -346,6 +344,7 @@ fn own_maps() -> Result<IdMaps> {
     Ok(IdMaps { users: read("/proc/self/uid_map")?, groups: read("/proc/self/gid_map")? })
 }
 
+/// Waits for a child that ends by itself.
 pub(super) fn reap(child: &Child) {
     let id = || WaitId::PidFd(child.pidfd.as_fd());
     while matches!(rustix::process::waitid(id(), WaitIdOptions::EXITED), Err(Errno::INTR)) {}

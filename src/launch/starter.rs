@@ -1,12 +1,13 @@
-//! Making a container inside another user namespace than this process's: that of the user's networks, or of another
-//! container.
+//! The process between client and monitor, where the monitor must be born elsewhere than the client can go: in another
+//! user namespace, or in a control group.
 
-use super::{ParentNamespace, reap};
+use super::id_maps::write_nested_maps;
+use super::networks::{ParentNamespace, reap};
+use super::protocol::channel_pair;
+use super::user_namespace::user_namespace_failure;
+use crate::confine::cgroup::Group;
 use crate::error::{Doing, Failure, Result};
 use crate::host::ids::IdMaps;
-use crate::launch::id_maps::write_nested_maps;
-use crate::launch::protocol::channel_pair;
-use crate::launch::user_namespace::user_namespace_failure;
 use crate::sys::process::{Child, Cloned, Namespaces, clone_beside, exit_now, fork};
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -22,22 +23,27 @@ enum FromStarter {
     Failed(Failure),
 }
 
-/// Clones this process into new user and pid namespaces, the user namespace inside the last of `parents`, whose maps are
-/// written on the way. Each of them is inside the one before it. The new process is a child of this one, which itself
-/// stays where it is.
+/// Clones this process into new user and pid namespaces, the user namespace inside the last of `parents`, if there are any,
+/// whose maps are written on the way. Each of them is inside the one before it. The new process is a child of this one,
+/// which itself stays where it is. `prepare` is called in the process between the two, which may move where the new one is
+/// to be born; what it makes is the new one's.
 ///
 /// # Errors
-/// The container's ids are not all its parent's; the parents are no such line; or the system's.
-pub fn clone_within(parents: &[ParentNamespace], maps: &IdMaps) -> Result<Cloned> {
-    let doing = || "cannot enter the user namespace that the container's is to be made in";
+/// The container's ids are not all `parent`'s; or the system's.
+pub(super) fn clone_from_starter(
+    parents: &[ParentNamespace],
+    maps: &IdMaps,
+    prepare: impl FnOnce() -> Result<Option<Group>>,
+) -> Result<(Cloned, Option<Group>)> {
+    let doing = || "cannot start the container's monitor from another process";
     let (ours, starters) = channel_pair::<(), FromStarter>()?;
     let starter = match fork().doing(doing)? {
         Cloned::Parent(starter) => starter,
         Cloned::Child => {
             drop(ours);
-            match clone_monitor(parents, maps) {
-                Ok(Cloned::Child) => return Ok(Cloned::Child),
-                Ok(Cloned::Parent(monitor)) => {
+            match prepare().and_then(|prepared| Ok((clone_monitor(parents, maps)?, prepared))) {
+                Ok((Cloned::Child, prepared)) => return Ok((Cloned::Child, prepared)),
+                Ok((Cloned::Parent(monitor), _)) => {
                     let sent = starters.send_with(&FromStarter::Cloned(monitor.pid), Some(monitor.pidfd.as_fd()));
                     exit_now(i32::from(sent.is_err()))
                 }
@@ -52,7 +58,7 @@ pub fn clone_within(parents: &[ParentNamespace], maps: &IdMaps) -> Result<Cloned
     let answer = ours.receive_with();
     reap(&starter);
     match answer? {
-        Some((FromStarter::Cloned(pid), Some(pidfd))) => Ok(Cloned::Parent(Child { pid, pidfd })),
+        Some((FromStarter::Cloned(pid), Some(pidfd))) => Ok((Cloned::Parent(Child { pid, pidfd }), None)),
         Some((FromStarter::Failed(failure), _)) => Err(failure),
         _ => Err(Failure::new(doing(), "the process that was to do it was killed")),
     }
@@ -61,7 +67,6 @@ pub fn clone_within(parents: &[ParentNamespace], maps: &IdMaps) -> Result<Cloned
 fn clone_monitor(parents: &[ParentNamespace], maps: &IdMaps) -> Result<Cloned> {
     let doing = || "cannot enter the other namespace";
     let enter = |namespace: &OwnedFd, kind| move_into_link_name_space(namespace.as_fd(), Some(kind));
-    let (parent, outer) = parents.split_last().ok_or_else(|| Failure::new(doing(), "there is none"))?;
     for (index, namespace) in parents.iter().enumerate() {
         match enter(&namespace.user, LinkNameSpaceType::User) {
             // Entered from a namespace that it is not inside of (user_namespaces(7)).
@@ -75,9 +80,9 @@ fn clone_monitor(parents: &[ParentNamespace], maps: &IdMaps) -> Result<Cloned> {
         }
         namespace.shared.iter().try_for_each(|(kind, shared)| enter(shared, *kind).doing(doing))?;
     }
-    log::debug!("inside {} user namespaces", outer.len() + 1);
+    log::debug!("inside {} user namespaces", parents.len());
     let cloned = clone_beside(Namespaces::USER.and(Namespaces::PID)).map_err(|error| user_namespace_failure(&error))?;
-    if let Cloned::Parent(monitor) = &cloned
+    if let (Cloned::Parent(monitor), Some(parent)) = (&cloned, parents.last())
         && let Err(failure) = write_nested_maps(monitor.pid, &parent.maps, maps)
     {
         // Nobody waits for it but the client, which does not know of it.
