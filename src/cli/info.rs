@@ -6,6 +6,8 @@ use super::format::human;
 use super::personality::{self, Personality};
 use super::verbs::Verb;
 use super::{format, output};
+use crate::confine::cgroup::{self, Offer};
+use crate::confine::limits::Controller;
 use crate::container::record::{self, Container, Status};
 use crate::error::{Doing, Result};
 use crate::host::dirs::Dirs;
@@ -62,6 +64,8 @@ struct Facts {
     memory: String,
     processors: usize,
     rootless: bool,
+    /// Limits that can be kept, if any.
+    offer: Option<Offer>,
     /// Of the store, and of containers that ask for nothing else.
     ids: IdMaps,
 }
@@ -81,10 +85,20 @@ impl Facts {
             memory: read("/proc/meminfo")?,
             processors: std::thread::available_parallelism().doing(|| "cannot count the processors")?.get(),
             rootless: rustix::process::geteuid().as_raw() != 0,
+            offer: cgroup::offer().ok(),
             ids: StoreNamespace::here()?.maps().clone(),
             dirs,
             store,
         })
+    }
+
+    /// Whether a limit of this kind can be kept.
+    fn keeps(&self, controller: Controller) -> bool {
+        self.offer.as_ref().is_some_and(|offer| offer.controllers.contains(&controller))
+    }
+
+    fn controllers(&self) -> Vec<&'static str> {
+        Controller::ALL.into_iter().filter(|one| self.keeps(*one)).map(Controller::name).collect()
     }
 
     fn count(&self, status: Status) -> usize {
@@ -183,11 +197,15 @@ fn object(facts: &Facts) -> Result<Value> {
 fn machine(facts: &Facts) -> Value {
     json!({
         "SystemTime": jiff::Timestamp::now().to_string(),
-        "CgroupDriver": "none",
+        "CgroupDriver": facts.offer.as_ref().map_or("none", |offer| offer.driver),
         "CgroupVersion": cgroup_version(),
-        "MemoryLimit": false,
-        "SwapLimit": false,
-        "PidsLimit": false,
+        "MemoryLimit": facts.keeps(Controller::Memory),
+        "SwapLimit": facts.keeps(Controller::Memory),
+        "CpuCfsPeriod": facts.keeps(Controller::Cpu),
+        "CpuCfsQuota": facts.keeps(Controller::Cpu),
+        "CPUShares": facts.keeps(Controller::Cpu),
+        "CPUSet": facts.keeps(Controller::Cpuset),
+        "PidsLimit": facts.keeps(Controller::Pids),
         "OSType": "linux",
         "OperatingSystem": os_name(&facts.release),
         "OSVersion": facts.release("VERSION_ID"),

@@ -3,6 +3,8 @@
 //! The words and remedies are those of the errors and notices that a run would print, because the same functions
 //! are called. Nothing stays behind: namespaces and mounts end with the processes that made them.
 
+use crate::confine::cgroup;
+use crate::confine::limits::names;
 use crate::error::{Doing, Failure, Notice, Result, errno_text};
 use crate::host::dirs::Dirs;
 use crate::host::helpers::{self, MapHelper, Package};
@@ -100,6 +102,7 @@ pub fn examine() -> Vec<Finding> {
     findings.push(fresh_proc(&namespace));
     findings.push(network());
     findings.push(system_call_filter());
+    findings.push(limits());
     findings.extend(low_ports());
     findings.extend(after_logout());
     findings
@@ -278,6 +281,22 @@ fn network() -> Finding {
             None => Finding::works(TOPIC, network.to_string()),
         },
         Err(failure) => Finding::missing(TOPIC, failure),
+    }
+}
+
+/// Which limits can be kept; a run without any does not need them.
+fn limits() -> Finding {
+    const TOPIC: &str = "limits";
+    match cgroup::offer() {
+        Ok(offer) if !offer.controllers.is_empty() => {
+            let says = format!("{}, by {}", names(&offer.controllers), offer.by);
+            offer.remedies.into_iter().fold(Finding::works(TOPIC, says), Finding::remedy)
+        }
+        Ok(offer) => Finding::lesser(TOPIC, format!("none can be kept by {}: it has no controllers", offer.by)),
+        Err(failure) => {
+            let finding = Finding::lesser(TOPIC, format!("none can be kept: {}", failure.cause));
+            failure.hints.into_iter().fold(finding, Finding::remedy)
+        }
     }
 }
 

@@ -127,10 +127,9 @@ fn host(facts: &Facts) -> Node {
     let socket = Node::Fields(vec![field("Exists", "exists", json!(false)), field("Path", "path", json!(""))]);
     Node::Fields(vec![
         field("Arch", "arch", json!(Platform::host().architecture)),
-        // Containers have no control group of their own yet.
-        field("CgroupManager", "cgroupManager", json!("none")),
+        field("CgroupManager", "cgroupManager", json!(facts.offer.as_ref().map_or("none", |offer| offer.driver))),
         field("CgroupsVersion", "cgroupVersion", json!(format!("v{}", super::cgroup_version()))),
-        field("CgroupControllers", "cgroupControllers", json!([])),
+        field("CgroupControllers", "cgroupControllers", json!(facts.controllers())),
         field("CPUs", "cpus", json!(facts.processors)),
         field("Distribution", "distribution", distribution),
         field("EventLogger", "eventLogger", json!("file")),

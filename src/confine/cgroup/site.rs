@@ -181,7 +181,15 @@ fn own_tree(own: &Path, needed: &BTreeSet<Controller>) -> Result<Site> {
              cgroup.procs, cgroup.subtree_control and cgroup.threads to you and start your shell in a group below it",
         ));
     };
-    Err(Failure::new(DOING, why).hint(
+    let failure = Failure::new(DOING, why);
+    if own == Path::new(MOUNT) && is_ours(own) {
+        // As in a container that has a group of its own with everything in it.
+        return Err(failure.hint(
+            "put its processes into a group below it: mkdir -p /sys/fs/cgroup/init && for p in $(cat \
+             /sys/fs/cgroup/cgroup.procs); do echo $p > /sys/fs/cgroup/init/cgroup.procs; done",
+        ));
+    }
+    Err(failure.hint(
         "whoever delegates the group must enable its controllers in cgroup.subtree_control of the groups above, and \
          processes must be in groups below it (systemd: Delegate=yes and DelegateSubgroup=)",
     ))
@@ -246,7 +254,9 @@ pub(super) fn enable_below(parent: &Path, enable: &BTreeSet<Controller>) -> Resu
 /// What limits this host keeps, for `rr doctor` and `rr info`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// Who makes the groups.
+    /// Docker's word for who makes the groups: `systemd` or `cgroupfs`.
+    pub driver: &'static str,
+    /// The same in words.
     pub by: String,
     /// The controllers that containers can have.
     pub controllers: BTreeSet<Controller>,
@@ -259,22 +269,18 @@ pub struct Offer {
 /// # Errors
 /// There is none, or `RR_CGROUP_MANAGER` is no such word.
 pub fn offer() -> Result<Offer> {
-    let (site, _) = match find_site(&Limits::default()) {
-        Ok(found) => found,
-        Err(failure) => return Err(failure),
-    };
-    match site {
+    match find_site(&Limits::default())?.0 {
         Site::Scope { .. } => {
             let group = user_manager_group();
             let there = group.map_or_else(BTreeSet::new, |group| controllers(&group, "cgroup.controllers"));
             let all = there.len() == Controller::ALL.len();
             let remedies = if all { Vec::new() } else { vec![DELEGATE.to_owned()] };
-            Ok(Offer { by: "your systemd".into(), controllers: there, remedies })
+            Ok(Offer { driver: "systemd", by: "your systemd".into(), controllers: there, remedies })
         }
         Site::Below { parent, .. } => {
             let one = |controller: &Controller| own_tree(&parent, &BTreeSet::from([*controller])).is_ok();
             let there = Controller::ALL.into_iter().filter(one).collect();
-            Ok(Offer { by: format!("rr, below {}", parent.display()), controllers: there, remedies: Vec::new() })
+            Ok(Offer { driver: "cgroupfs", by: format!("rr, below {}", parent.display()), controllers: there, remedies: Vec::new() })
         }
     }
 }
