@@ -75,7 +75,8 @@ pub fn find_site(limits: &Limits) -> Result<(Site, Option<Notice>)> {
     check_mount(&needed)?;
     let manager = Manager::from_environment()?;
     let site = match limits.parent.as_deref() {
-        Some(slice) if slice.ends_with(".slice") => {
+        // As Docker tells them apart: a path names groups, which are called .slice as well.
+        Some(slice) if slice.ends_with(".slice") && !slice.contains('/') => {
             Site::Scope { manager: systemd::find().ok_or_else(no_systemd)?, slice: Some(slice.to_owned()) }
         }
         Some(parent) => named_parent(parent, &needed)?,
@@ -188,6 +189,9 @@ fn own_tree(own: &Path, needed: &BTreeSet<Controller>) -> Result<Site> {
             "put its processes into a group below it: mkdir -p /sys/fs/cgroup/init && for p in $(cat \
              /sys/fs/cgroup/cgroup.procs); do echo $p > /sys/fs/cgroup/init/cgroup.procs; done",
         ));
+    }
+    if own.as_os_str().as_encoded_bytes().windows(6).any(|part| part == b"/user@") {
+        return Err(failure.hint(DELEGATE));
     }
     Err(failure.hint(
         "whoever delegates the group must enable its controllers in cgroup.subtree_control of the groups above, and \
