@@ -106,7 +106,8 @@ fn a_limit_that_nobody_can_keep_is_one_precise_error() {
     let lines: Vec<&str> = outcome.stderr.lines().collect();
     assert!(lines.len() == 2 && lines[0].starts_with("rr: cannot limit the container: "), "{outcome}");
     assert!(lines[1].starts_with("hint: "), "{outcome}");
-    let outcome = rr.command(["run", "--pids-limit", "5", "registry.invalid/none"]).env("RR_CGROUP_MANAGER", "x").output();
+    let outcome =
+        rr.command(["run", "--pids-limit", "5", "registry.invalid/none"]).env("RR_CGROUP_MANAGER", "x").output();
     outcome.exits(125);
     rr.nothing_is_left();
 }
@@ -114,7 +115,8 @@ fn a_limit_that_nobody_can_keep_is_one_precise_error() {
 #[test]
 fn without_limits_control_groups_are_nobodys_business() {
     let rr = requires!(Rr::with_alpine());
-    rr.run([&["run", "-d", "--name", "cc", "--network", "none"], &Rr::ALPINE[..], &["sleep", "100"]].concat()).succeeds();
+    rr.run([&["run", "-d", "--name", "cc", "--network", "none"], &Rr::ALPINE[..], &["sleep", "100"]].concat())
+        .succeeds();
     assert_eq!(group_of(&rr, "cc"), None);
     let monitors: Vec<String> = rr
         .processes()

@@ -124,6 +124,7 @@ fn launch(
         parents: &[],
         shared_memory: shared_memory::Trees::default(),
         places: RefCell::default(),
+        site: None,
         user: own_ids(),
         window: None,
         presence: Presence::Attached,
@@ -195,6 +196,8 @@ impl Keeper for Nobody {
     }
 
     fn remedied(&mut self, _: i32) {}
+
+    fn out_of_memory(&mut self) {}
 
     fn execution_died(&mut self, _: &str, _: Exit) {}
 

@@ -605,13 +605,7 @@ fn own_variable(name: &str) -> Result<Option<String>> {
 }
 
 /// Options that Docker's `run` has and rr's will have, so that they are not called unknown.
-const PLANNED: &[&str] = &[
-    "--annotation",
-    "--gpus",
-    "--runtime",
-    "--storage-opt",
-    "--volume-driver",
-];
+const PLANNED: &[&str] = &["--annotation", "--gpus", "--runtime", "--storage-opt", "--volume-driver"];
 
 /// The option, if it is one of Docker's that is still to come.
 pub fn planned(typed: &str) -> Option<&'static str> {

@@ -154,9 +154,10 @@ fn change_limits(container: &Container, changed: &Limits, all: &Limits) -> Resul
         Some(group) => group.update(&all.kinds_of(changed)),
         None => {
             let cause = "it was started without limits, so it has no control group";
-            Err(Failure::new("cannot limit a container that runs", cause)
-                .code(ExitCode::General)
-                .hint(format!("stop it first: rr stop {name} && rr update … {name} && rr start {name}", name = container.plan.name)))
+            Err(Failure::new("cannot limit a container that runs", cause).code(ExitCode::General).hint(format!(
+                "stop it first: rr stop {name} && rr update … {name} && rr start {name}",
+                name = container.plan.name
+            )))
         }
     }
 }

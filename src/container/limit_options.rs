@@ -215,8 +215,7 @@ pub fn check(limits: &Limits) -> Result<Vec<Notice>> {
 /// As there; the exit status is that of any other command.
 pub fn check_update(limits: &Limits) -> Result<()> {
     let refused = |failure: Failure| failure.code(ExitCode::General);
-    contradictions(limits, processors_here())
-        .map_err(|why| refused(Failure::new("cannot change its limits", why)))?;
+    contradictions(limits, processors_here()).map_err(|why| refused(Failure::new("cannot change its limits", why)))?;
     cgroup::find_site(limits).map(drop).map_err(refused)
 }
 
@@ -290,7 +289,10 @@ mod tests {
             assert!(cpus(bad).is_err(), "{bad}");
         }
         assert_eq!((pids("-1"), pids("0"), pids("7")), (Ok(Bound::Unlimited), Ok(Bound::Unlimited), Ok(Bound::At(7))));
-        assert_eq!((quota("-1"), quota("0"), quota("1000")), (Ok(Some(Bound::Unlimited)), Ok(None), Ok(Some(Bound::At(1000)))));
+        assert_eq!(
+            (quota("-1"), quota("0"), quota("1000")),
+            (Ok(Some(Bound::Unlimited)), Ok(None), Ok(Some(Bound::At(1000))))
+        );
         assert!(quota("999").unwrap_err().contains("less than 1ms"));
         assert!(period("999").is_err() && period("1000001").is_err() && period("1000").is_ok());
         assert!(shares("-3").unwrap_err().contains("(-3)"));

@@ -32,12 +32,7 @@ pub(super) type ToClientChannel = Channel<ToClient, ToMonitor>;
 type ToInitChannel = Channel<ToInit, FromInit>;
 
 /// Runs in: the child that `spawn_child` made. Never returns.
-pub(super) fn main(
-    launch: &Launch<'_>,
-    keeper: &mut dyn Keeper,
-    client: ToClientChannel,
-    group: Option<Group>,
-) -> ! {
+pub(super) fn main(launch: &Launch<'_>, keeper: &mut dyn Keeper, client: ToClientChannel, group: Option<Group>) -> ! {
     let mut audience = Audience::new(client);
     let message = match monitor(launch, keeper, &mut audience, group) {
         Ok(exit) => ToClient::Exited(exit),

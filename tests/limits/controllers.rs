@@ -47,7 +47,10 @@ fn who_takes_too_much_memory_is_killed_and_that_is_said() {
     let words = ["run", "--name", "cc", "--network", "none", "-m", "24m", "--memory-swap", "24m"];
     let eats = ["awk", "BEGIN { s = \"0123456789abcdef\"; while (1) s = s s }"];
     rr.run([&words[..], &Rr::ALPINE, &eats].concat()).exits(137);
-    assert_eq!((field(&rr, "cc", "State.OOMKilled"), field(&rr, "cc", "State.ExitCode")), ("true".into(), "137".into()));
+    assert_eq!(
+        (field(&rr, "cc", "State.OOMKilled"), field(&rr, "cc", "State.ExitCode")),
+        ("true".into(), "137".into())
+    );
     assert_eq!(field(&rr, "cc", "HostConfig.Memory"), "25165824");
     rr.run(["rm", "cc"]).succeeds();
     // Whoever ends otherwise was not killed for it.
@@ -73,7 +76,8 @@ fn processor_time_is_limited_and_shared() {
     let rr = requires!(with("cpu"));
     let script = "n=0; while [ $n -lt 30000 ]; do n=$((n+1)); done; cat /sys/fs/cgroup/cpu.max; \
                   grep nr_throttled /sys/fs/cgroup/cpu.stat";
-    let seen = rr.alpine(&["--cpus", "0.1"], &["sh", "-c", script]).within(Duration::from_secs(200)).output().succeeds();
+    let seen =
+        rr.alpine(&["--cpus", "0.1"], &["sh", "-c", script]).within(Duration::from_secs(200)).output().succeeds();
     let (max, throttled) = seen.stdout.trim().split_once('\n').expect("two lines");
     assert_eq!(max, "10000 100000");
     assert_ne!(throttled, "nr_throttled 0");

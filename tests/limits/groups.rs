@@ -175,7 +175,8 @@ fn a_start_that_fails_leaves_no_group() {
         entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("rr-")).map(|entry| entry.path())
     };
     let own = |rr: &Rr| {
-        let ids: Vec<String> = rr.run(["ps", "-aq", "--no-trunc"]).succeeds().stdout.lines().map(str::to_owned).collect();
+        let ids: Vec<String> =
+            rr.run(["ps", "-aq", "--no-trunc"]).succeeds().stdout.lines().map(str::to_owned).collect();
         groups().filter(|path| ids.iter().any(|id| path.to_string_lossy().contains(id.as_str()))).count()
     };
     let options = ["--cgroup-parent", &parent, "--workdir", "/etc/passwd", "--name", "cc"];

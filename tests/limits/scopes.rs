@@ -27,7 +27,10 @@ fn a_scope_holds_the_container_and_goes_with_it() {
     requires!(systemd());
     let rr = requires!(Rr::with_alpine());
     let words = ["run", "-d", "--name", "cc", "--network", "none", "--pids-limit", "20"];
-    rr.command([&words[..], &Rr::ALPINE, &["sleep", "1000"]].concat()).env("RR_CGROUP_MANAGER", "systemd").output().succeeds();
+    rr.command([&words[..], &Rr::ALPINE, &["sleep", "1000"]].concat())
+        .env("RR_CGROUP_MANAGER", "systemd")
+        .output()
+        .succeeds();
     let id = field(&rr, "cc", "Id");
     let scope = format!("rr-{id}.scope");
     let group = group_of(&rr, "cc").expect("a group");

@@ -50,8 +50,9 @@ impl Group {
         fs::create_dir(&path).doing(doing)?;
         let made = Recorded { path: path.clone() };
         let group = write_limits(&path, &limits.settings()).and_then(|()| {
-            let directory = rustix::fs::open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-                .doing(doing)?;
+            let directory =
+                rustix::fs::open(&path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                    .doing(doing)?;
             Ok(Group { path: path.clone(), directory })
         });
         if group.is_err() {

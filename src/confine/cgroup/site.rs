@@ -116,7 +116,8 @@ fn check_mount(needed: &BTreeSet<Controller>) -> Result<()> {
 fn no_systemd() -> Failure {
     let cause = "your systemd does not answer: there is no socket systemd/private in $XDG_RUNTIME_DIR";
     let name = crate::host::users::name_of(rustix::process::geteuid().as_raw()).ok().flatten().unwrap_or_default();
-    Failure::new(DOING, cause).hint(format!("log in anew rather than by su or sudo, or run: loginctl enable-linger {name}"))
+    Failure::new(DOING, cause)
+        .hint(format!("log in anew rather than by su or sudo, or run: loginctl enable-linger {name}"))
 }
 
 /// The group of this process; `/` stands for the root of its cgroup namespace.
@@ -284,7 +285,12 @@ pub fn offer() -> Result<Offer> {
         Site::Below { parent, .. } => {
             let one = |controller: &Controller| own_tree(&parent, &BTreeSet::from([*controller])).is_ok();
             let there = Controller::ALL.into_iter().filter(one).collect();
-            Ok(Offer { driver: "cgroupfs", by: format!("rr, below {}", parent.display()), controllers: there, remedies: Vec::new() })
+            Ok(Offer {
+                driver: "cgroupfs",
+                by: format!("rr, below {}", parent.display()),
+                controllers: there,
+                remedies: Vec::new(),
+            })
         }
     }
 }
