@@ -13,11 +13,12 @@ fn delegated() -> String {
     fs::read_to_string(systemd).or_else(|error| own.map_or(Err(error), fs::read_to_string)).unwrap_or_default()
 }
 
-/// A user with alpine, on a machine that keeps limits of this kind.
-fn with(controller: &str) -> Result<Rr, String> {
-    match delegated().split_whitespace().any(|name| name == controller) {
-        true => Rr::with_alpine(),
-        false => Err(format!("the controller {controller} is not delegated to the user")),
+/// A user with alpine, on a machine that keeps limits of these kinds.
+fn with(controllers: &[&str]) -> Result<Rr, String> {
+    let there = delegated();
+    match controllers.iter().find(|wanted| !there.split_whitespace().any(|name| name == **wanted)) {
+        None => Rr::with_alpine(),
+        Some(controller) => Err(format!("the controller {controller} is not delegated to the user")),
     }
 }
 
@@ -34,7 +35,7 @@ fn setting(rr: &Rr, file: &str) -> String {
 
 #[test]
 fn who_takes_too_much_memory_is_killed_and_that_is_said() {
-    let rr = requires!(with("memory"));
+    let rr = requires!(with(&["memory"]));
     // tail keeps what has no end of line: a hundred megabytes.
     let hog = "head -c 100000000 /dev/zero | tail >/dev/null";
     start(&rr, &["-m", "24m", "--memory-swap", "24m"], &format!("exec sh -c '{hog}; exit $?'"));
@@ -63,7 +64,7 @@ fn who_takes_too_much_memory_is_killed_and_that_is_said() {
 
 #[test]
 fn no_more_processes_than_allowed() {
-    let rr = requires!(with("pids"));
+    let rr = requires!(with(&["pids"]));
     let script = "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 5 & done 2>&1; wait";
     let outcome = rr.sh(&["--pids-limit", "5"], script);
     assert!(outcome.stdout.contains("Resource temporarily unavailable"), "{outcome}");
@@ -73,7 +74,7 @@ fn no_more_processes_than_allowed() {
 
 #[test]
 fn processor_time_is_limited_and_shared() {
-    let rr = requires!(with("cpu"));
+    let rr = requires!(with(&["cpu"]));
     let script = "n=0; while [ $n -lt 30000 ]; do n=$((n+1)); done; cat /sys/fs/cgroup/cpu.max; \
                   grep nr_throttled /sys/fs/cgroup/cpu.stat";
     let seen =
@@ -91,14 +92,14 @@ fn processor_time_is_limited_and_shared() {
 #[test]
 fn processors_are_chosen_or_the_remedy_is_named() {
     if delegated().contains("cpuset") {
-        let rr = requires!(with("cpuset"));
+        let rr = requires!(with(&["cpuset"]));
         let script = "nproc; cat /sys/fs/cgroup/cpuset.cpus.effective /sys/fs/cgroup/cpuset.mems.effective";
         let options = ["--cpuset-cpus", "1", "--cpuset-mems", "0"];
         assert_eq!(rr.sh(&options, script).succeeds().stdout, "1\n1\n0\n");
         rr.nothing_is_left();
         return;
     }
-    let rr = requires!(with("cpu"));
+    let rr = requires!(with(&["pids"]));
     let outcome = rr.alpine(&["--cpuset-cpus", "0"], &["true"]).output().exits(125);
     assert!(outcome.stderr.contains("cpuset") && outcome.stderr.contains("Delegate=cpu cpuset io"), "{outcome}");
     rr.nothing_is_left();
@@ -110,7 +111,7 @@ fn disks_are_limited_or_the_remedy_is_named() {
         let name = entry.file_name().into_string().ok()?;
         (name.starts_with("vd") || name.starts_with("sd")).then(|| format!("/dev/{name}"))
     });
-    let rr = requires!(with("cpu"));
+    let rr = requires!(with(&["pids"]));
     let device = requires!(device.ok_or("no disk here"));
     let (bytes, operations) = (format!("{device}:1mb"), format!("{device}:50"));
     let options = ["--device-write-bps", &bytes, "--device-read-iops", &operations];
@@ -136,7 +137,7 @@ fn disks_are_limited_or_the_remedy_is_named() {
 
 #[test]
 fn limits_change_while_the_container_runs() {
-    let rr = requires!(with("memory"));
+    let rr = requires!(with(&["cpu", "memory", "pids"]));
     start(&rr, &["-m", "64m", "--pids-limit", "50", "--cpus", "0.5"], "sleep 1000");
     rr.run(["update", "-m", "128m", "--memory-swap", "256m", "--pids-limit", "60", "--cpus", "1", "cc"]).succeeds();
     assert_eq!(setting(&rr, "memory.max"), (128 << 20).to_string());
@@ -157,7 +158,7 @@ fn limits_change_while_the_container_runs() {
 
 #[test]
 fn stats_are_the_groups() {
-    let rr = requires!(with("memory"));
+    let rr = requires!(with(&["memory", "pids"]));
     start(&rr, &["-m", "64m", "--pids-limit", "50"], "sleep 1000 & sleep 1000 & wait");
     let pids = || rr.run(["stats", "--no-stream", "--format", "{{.PIDs}}", "cc"]).succeeds().line().to_owned();
     assert!(wait_until(Duration::from_secs(20), || pids() == "3"));
