@@ -356,6 +356,62 @@ mod tests {
         assert_eq!(reader.number(), Some(0));
     }
 
+    /// What a call comes to with a peer that answers the handshake and then the call so.
+    fn with_peer(handshake: &'static [u8], answer: Vec<u8>) -> io::Result<Result<String, String>> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("private");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let (mut peer, _) = listener.accept().unwrap();
+                let mut bytes = [0; 4096];
+                assert!(peer.read(&mut bytes).unwrap() > 0);
+                peer.write_all(handshake).unwrap();
+                // The call; whoever was refused is gone by now.
+                while !answer.is_empty() && peer.read(&mut bytes).unwrap() < 100 {}
+                peer.write_all(&answer).unwrap();
+            });
+            let mut connection = Connection::open(&path)?;
+            connection.start_transient_unit(("/p", "i"), "u.scope", &[("Delegate", Value::Flag(true))])
+        })
+    }
+
+    /// A message of this kind, in answer to the first call.
+    fn answer(kind: u8, signature: &str, text: &str) -> Vec<u8> {
+        let mut body = Writer::default();
+        body.text(text);
+        let mut writer = Writer(vec![b'l', kind, 0, 1]);
+        writer.number(body.0.len() as u32);
+        writer.number(9);
+        writer.array(8, |writer| {
+            writer.0.push(5);
+            writer.signature("u");
+            writer.number(1);
+            writer.align(8);
+            writer.0.push(8);
+            writer.signature("g");
+            writer.signature(signature);
+        });
+        writer.align(8);
+        writer.0.extend(body.0);
+        writer.0
+    }
+
+    #[test]
+    fn a_peer_is_believed_or_refused() {
+        const OK: &[u8] = b"OK 0123456789abcdef\r\n";
+        assert_eq!(with_peer(OK, answer(METHOD_RETURN, "o", "/job/7")).unwrap(), Ok("/job/7".to_owned()));
+        assert_eq!(with_peer(OK, answer(ERROR, "s", "no such slice")).unwrap(), Err("no such slice".to_owned()));
+        let refused = with_peer(b"REJECTED EXTERNAL\r\n", Vec::new()).unwrap_err();
+        assert!(refused.to_string().contains("REJECTED EXTERNAL"), "{refused}");
+        let garbled = |answer: Vec<u8>| with_peer(OK, answer).unwrap_err().kind();
+        assert_eq!(garbled(vec![b'x'; 64]), io::ErrorKind::InvalidData);
+        // A length that nobody would send, and a message that ends too early.
+        assert_eq!(garbled([&b"l\x02\0\x01"[..], &[0xff; 12]].concat()), io::ErrorKind::InvalidData);
+        assert_eq!(garbled(answer(METHOD_RETURN, "o", "/job/7")[..40].to_vec()), io::ErrorKind::UnexpectedEof);
+        assert_eq!(with_peer(&[b'O'; 600], Vec::new()).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), little: bool) {
