@@ -42,7 +42,8 @@ fn a_scope_holds_the_container_and_goes_with_it() {
     let monitors = std::fs::read_to_string(monitors).expect("a group");
     let state = std::fs::read_to_string(rr.store().join("containers").join(&id).join("state.json")).expect("a state");
     let state: serde_json::Value = serde_json::from_str(&state).expect("JSON");
-    assert!(monitors.lines().any(|pid| pid == state["monitor"]["pid"].to_string()), "{monitors} {state}");
+    let monitor = state["monitor"]["pid"].to_string();
+    assert!(monitors.lines().any(|pid| pid == monitor), "{monitors} {state}");
     assert_eq!(rr.run(["exec", "cc", "cat", "/sys/fs/cgroup/pids.max"]).succeeds().stdout, "20\n");
     rr.run(["rm", "-f", "cc"]).succeeds();
     assert!(wait_until(Duration::from_secs(20), || !units().contains(&scope) && !group.exists()), "{}", units());
@@ -71,7 +72,7 @@ fn a_scope_ends_with_a_monitor_that_was_killed() {
     let id = field(&rr, "cc", "Id");
     for process in rr.processes() {
         // The payload goes with its monitor.
-        let pid = rustix::process::Pid::from_raw(process.pid as i32).expect("a pid");
+        let pid = rustix::process::Pid::from_raw(process.pid).expect("a pid");
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
     assert!(wait_until(Duration::from_secs(20), || !units().contains(&id)), "{}", units());
