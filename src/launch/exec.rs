@@ -156,7 +156,7 @@ impl Place<'_> {
 pub(super) fn spawn(place: &Place<'_>, client: &ToClientChannel, job: impl FnOnce() -> Result<Job>) -> Result<Child> {
     let doing = || "cannot start a process in the container";
     if place.copy.is_some() {
-        return match clone_into(Namespaces::NONE).doing(doing)? {
+        return match clone_into_group(Namespaces::NONE, place.group.map(AsFd::as_fd)).doing(doing)? {
             Cloned::Child => main(place, client, job),
             Cloned::Parent(child) => Ok(child),
         };
