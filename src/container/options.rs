@@ -7,8 +7,7 @@
 
 use super::plan::{
     HealthPlan, Isolation, KernelPaths, Limits, LogPlan, Masks, Means, Mount, NetworkMode, NetworkPlan, RestartPolicy,
-    Rlimit,
-    SeccompWish,
+    Rlimit, SeccompWish,
 };
 use crate::host::userns::UsernsRequest;
 use std::collections::BTreeMap;
