@@ -128,6 +128,8 @@ pub struct NetworkError {
     pub info: u32,
     /// Who says so, if known.
     pub offender: Option<IpAddr>,
+    /// The beginning of what it is about, if it came back: of a ping socket the echo request with its header.
+    pub about: Option<[u8; 8]>,
 }
 
 /// Takes the next of the errors that [`keep_errors`] keeps; None where there is none. Does not wait.
@@ -138,8 +140,8 @@ pub fn next_error(socket: impl AsFd) -> io::Result<Option<NetworkError>> {
     #[repr(C, align(8))]
     struct Control([u8; 256]);
     let mut control = Control([0; 256]);
-    let mut byte = [0_u8; 1];
-    let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: byte.len() };
+    let mut about = [0_u8; 8];
+    let mut part = libc::iovec { iov_base: about.as_mut_ptr().cast(), iov_len: about.len() };
     // SAFETY: msghdr is a plain C structure, for which all zeroes are a valid value (recvmsg(2)).
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = &raw mut part;
@@ -148,10 +150,12 @@ pub fn next_error(socket: impl AsFd) -> io::Result<Option<NetworkError>> {
     message.msg_controllen = control.0.len() as _;
     let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
     // SAFETY: `message` points to one iovec and one control buffer of the given lengths; all outlive the call.
-    if unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, flags) } < 0 {
+    let length = unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, flags) };
+    if length < 0 {
         let error = io::Error::last_os_error();
         return if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) };
     }
+    let about = (length.cast_unsigned() == about.len()).then_some(about);
     // SAFETY: the kernel has filled the control buffer, whose length it put into `message`; CMSG_FIRSTHDR and
     // CMSG_NXTHDR stay inside (cmsg(3)).
     let mut header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
@@ -165,7 +169,7 @@ pub fn next_error(socket: impl AsFd) -> io::Result<Option<NetworkError>> {
         if wanted && length >= head {
             // SAFETY: the data of this control message are `length - head` bytes from CMSG_DATA on (cmsg(3)).
             let data = unsafe { std::slice::from_raw_parts(libc::CMSG_DATA(header), length - head) };
-            return Ok(extended_error(data));
+            return Ok(extended_error(data).map(|error| NetworkError { about, ..error }));
         }
         // SAFETY: as for CMSG_FIRSTHDR.
         header = unsafe { libc::CMSG_NXTHDR(&raw const message, header) };
@@ -193,8 +197,10 @@ fn extended_error(data: &[u8]) -> Option<NetworkError> {
         icmp: matches!(origin, ICMP | ICMP6).then_some((kind, code)),
         info: word(8)?,
         offender,
+        about: None,
     })
 }
+
 /// From now on [`receive_at`] knows which of this machine's addresses a datagram was for (ip(7), IP_PKTINFO; ipv6(7)).
 ///
 /// # Errors

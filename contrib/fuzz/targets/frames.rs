@@ -47,5 +47,8 @@ fuzz_target!(|bytes: &[u8]| {
             bench.stack.turn(Some(0)).expect("the stack goes on");
             while rustix::io::read(&bench.inside, &mut [0_u8; 4096][..]).is_ok() {}
         }
+        for (name, held, most) in bench.stack.tables() {
+            assert!(held <= most, "{name}: {held} of {most}");
+        }
     });
 });

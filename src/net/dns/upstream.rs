@@ -62,6 +62,11 @@ fn index_of(interface: &str) -> Option<u32> {
     rustix::net::netdevice::name_to_index(&socket, interface).ok()
 }
 
+/// Where programs write a resolv.conf that /etc/resolv.conf is made a link to: systemd-resolved(8), resolvconf(8),
+/// NetworkManager.conf(5) (`rc-manager`), connman, netconfig(8).
+const RESOLVERS: [&str; 5] =
+    ["/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", "/run/connman", "/run/netconfig"];
+
 /// Which state of a file was read: a file that was replaced, or a link that leads elsewhere, has another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
@@ -123,9 +128,10 @@ impl Upstream {
     }
 
     /// What has to be readable so that the file can be followed: its directory, those that its links lead through,
-    /// and those where resolver programs keep theirs. For whoever confines this process.
+    /// and those where resolver programs keep theirs, as far as they are there: the file may become a link to another
+    /// one's. For whoever confines this process.
     pub fn directories(path: &Path) -> Vec<PathBuf> {
-        let mut directories = vec![PathBuf::from("/etc"), PathBuf::from("/run")];
+        let mut directories: Vec<PathBuf> = RESOLVERS.iter().map(PathBuf::from).filter(|path| path.is_dir()).collect();
         let mut at = path.to_owned();
         // As many links as the kernel follows (path_resolution(7)).
         for _ in 0..40 {
@@ -256,8 +262,10 @@ mod tests {
         symlink("../stub/resolv.conf", at("etc/resolv.conf")).unwrap();
         let named = Upstream::directories(&at("etc/resolv.conf"));
         let real = directory.path().canonicalize().unwrap();
-        assert_eq!(named, [PathBuf::from("/etc"), "/run".into(), real.join("etc"), real.join("stub")]);
-        assert_eq!(Upstream::directories(Path::new("/etc/resolv.conf.none")), [Path::new("/etc"), Path::new("/run")]);
+        let mut expected = Upstream::directories(Path::new("/nonexistent/resolv.conf"));
+        assert!(expected.iter().all(|path| path.is_dir() && RESOLVERS.iter().any(|known| path == Path::new(known))));
+        expected.extend([real.join("etc"), real.join("stub")]);
+        assert_eq!(named, expected);
     }
 
     #[test]

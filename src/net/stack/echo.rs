@@ -9,7 +9,7 @@ use super::wire::Mac;
 use super::wire::head::Head;
 use super::wire::icmp::{self, About, Echo, Unreachable};
 use super::wire::ip::{Packet, protocol};
-use super::{Core, Source, socket_to};
+use super::{Core, Source, limit_hops, socket_to};
 use crate::sys::net::{keep_errors, next_error};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 /// The most pings at once; further ones go unanswered.
-const MOST_FLOWS: usize = 256;
+pub(super) const MOST_FLOWS: usize = 256;
 /// Idle time after which one is forgotten, in milliseconds (nf_conntrack_icmp_timeout).
 const PATIENCE: Moment = 30_000;
 /// How many answers are passed on before others have their turn.
@@ -38,6 +38,8 @@ struct Flow {
     socket: OwnedFd,
     ping: Ping,
     mac: Mac,
+    /// See [`limit_hops`].
+    hops: u8,
     deadline: Deadline,
 }
 
@@ -60,7 +62,7 @@ impl Echoes {
                     match self.open(core, mac, ping, to.ip()) {
                         Ok(Some(id)) => id,
                         Ok(None) => return,
-                        Err(why) => return report(core, mac, ping, why.numbers(ping.inside.is_ipv4()), 0, None),
+                        Err(why) => return refuse(core, mac, ping, &echo, why),
                     }
                 }
                 Way::Nowhere => return,
@@ -71,12 +73,18 @@ impl Echoes {
         };
         let Some(flow) = self.flows.get_mut(id) else { return };
         core.timers.set(&mut flow.deadline, core.now + PATIENCE, Source::Echo(id));
+        limit_hops(&flow.socket, &mut flow.hops, packet);
         for _ in 0..2 {
             match rustix::net::send(&flow.socket, echo.message, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(_) | Err(Errno::AGAIN) => return,
                 Err(_) => report_errors(core, flow),
             }
         }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.flows.len()
     }
 
     fn open(&mut self, core: &mut Core, mac: Mac, ping: Ping, to: IpAddr) -> Result<Option<Id>, Unreachable> {
@@ -88,7 +96,7 @@ impl Echoes {
         let socket = socket_to(to, SocketType::DGRAM, Some(protocol)).map_err(because)?;
         keep_errors(&socket, to).map_err(|_| Unreachable::Host)?;
         rustix::net::connect(&socket, &SocketAddr::new(to, 0)).map_err(because)?;
-        let id = self.flows.insert(Flow { socket, ping, mac, deadline: Deadline::default() });
+        let id = self.flows.insert(Flow { socket, ping, mac, hops: 0, deadline: Deadline::default() });
         if let Some(flow) = self.flows.get_mut(id)
             && core.watch(&flow.socket, Source::Echo(id), EventFlags::IN).is_err()
         {
@@ -119,13 +127,14 @@ impl Echoes {
     }
 
     /// Ends the pings of a container that has left.
-    pub(super) fn part(&mut self, address: IpAddr) {
+    pub(super) fn part(&mut self, core: &mut Core, address: IpAddr) {
         let ids = self.flows.iter().filter(|(_, flow)| flow.ping.inside == address).map(|(id, _)| id);
-        ids.collect::<Vec<_>>().into_iter().for_each(|id| self.close(id));
+        ids.collect::<Vec<_>>().into_iter().for_each(|id| self.close(core, id));
     }
 
-    fn close(&mut self, id: Id) {
+    fn close(&mut self, core: &mut Core, id: Id) {
         if let Some(flow) = self.flows.remove(id) {
+            core.timers.cancel(flow.deadline, Source::Echo(id));
             self.by_ping.remove(&flow.ping);
         }
     }
@@ -135,7 +144,7 @@ impl Echoes {
         let Source::Echo(id) = entry.1 else { return };
         let Some(flow) = self.flows.get_mut(id) else { return };
         if core.timers.is_due(&mut flow.deadline, entry, core.now) {
-            self.close(id);
+            self.close(core, id);
         }
     }
 }
@@ -160,16 +169,28 @@ fn report_errors(core: &mut Core, flow: &Flow) {
     while let Ok(Some(error)) = next_error(&flow.socket) {
         let why = || Unreachable::from_errno(error.errno).map(|why| why.numbers(flow.ping.inside.is_ipv4()));
         if let Some(numbers) = error.icmp.or_else(why) {
-            report(core, flow.mac, flow.ping, numbers, error.info, error.offender);
+            // The request comes back with an error of the network's: by its sequence number the container knows it.
+            let sequence = error.about.map_or([0; 2], |header| [header[6], header[7]]);
+            let speaker = super::speaker(core, flow.ping.inside, error.offender);
+            report(core, (flow.mac, flow.ping, sequence), numbers, error.info, speaker);
         }
     }
 }
 
-fn report(core: &mut Core, mac: Mac, ping: Ping, numbers: (u8, u8), rest: u32, offender: Option<IpAddr>) {
+/// Tells a container why its request has got nowhere.
+fn refuse(core: &mut Core, mac: Mac, ping: Ping, echo: &Echo<'_>, why: Unreachable) {
+    let sequence = [echo.message[icmp::HEADER - 2], echo.message[icmp::HEADER - 1]];
+    let gateway = super::speaker(core, ping.inside, None);
+    report(core, (mac, ping, sequence), why.numbers(ping.inside.is_ipv4()), 0, gateway);
+}
+
+/// `numbers` and `rest` are as [`super::link::Link::report`] has them; about the request of this sequence number.
+fn report(core: &mut Core, about: (Mac, Ping, [u8; 2]), numbers: (u8, u8), rest: u32, speaker: IpAddr) {
+    let (mac, ping, sequence) = about;
     let mut transport = [0; icmp::HEADER];
     transport[0] = icmp::request(ping.inside.is_ipv4());
     transport[4..6].copy_from_slice(&ping.identifier.to_be_bytes());
+    transport[6..].copy_from_slice(&sequence);
     let about = About { addresses: (ping.inside, ping.outside), protocol: protocol_of(ping), transport: &transport };
-    let speaker = super::speaker(core, ping.inside, offender);
     core.link.report(mac, speaker, &about, numbers, rest);
 }

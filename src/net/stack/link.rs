@@ -16,7 +16,7 @@ use std::os::fd::OwnedFd;
 pub const OWN: Mac = Mac([0x52, 0x55, 10, 0, 2, 2]);
 
 /// How many neighbours are remembered: more than any network of containers has, and few enough for one that lies.
-const MOST_NEIGHBOURS: usize = 1024;
+pub const MOST_NEIGHBOURS: usize = 1024;
 
 /// See the module.
 #[derive(Debug)]
@@ -71,6 +71,19 @@ impl Link {
     /// Who has `address`, as far as anybody has said.
     pub fn neighbour(&self, address: IpAddr) -> Option<Mac> {
         self.neighbours.get(&address).copied()
+    }
+
+    /// Who has `address`; while nobody has said, everybody on the link, of whom one takes it, and the question is asked.
+    pub fn neighbour_or_all(&self, address: IpAddr, layout: &Layout) -> Mac {
+        self.neighbour(address).unwrap_or_else(|| {
+            self.solicit(address, layout);
+            Mac::BROADCAST
+        })
+    }
+
+    /// How many neighbours are remembered.
+    pub fn neighbours(&self) -> usize {
+        self.neighbours.len()
     }
 
     /// Asks who has `address`; the answer is learnt when it comes.

@@ -41,7 +41,7 @@ mod udp;
 pub mod wire;
 
 pub use layout::{HostLoopback, Layout, Outside, Subnet};
-pub use process::{serve, start};
+pub use process::{NAME, serve, start};
 pub use told::{Further, Inside, MOST_DESCRIPTORS, ToStack, Told};
 
 use crate::net::dns::Upstream;
@@ -50,6 +50,7 @@ use crate::net::ports::OpenPorts;
 use crate::sys::tun::VIRTIO_HEADER;
 use echo::Echoes;
 use inbound::Inbound;
+use layout::Way;
 use link::Link;
 use names::Names;
 use rustix::event::{Timespec, epoll};
@@ -65,7 +66,7 @@ use udp::Udp;
 use wire::ip::{Packet, protocol};
 use wire::tcp::Segment;
 use wire::udp::Datagram;
-use wire::{ARP, ETHERNET, Ethernet, IPV4, IPV6, Mac};
+use wire::{ARP, ETHERNET, Ethernet, IPV4, IPV6, Mac, icmp};
 
 /// The largest frame: 64 KiB behind Ethernet's header and virtio's.
 const LARGEST_FRAME: usize = VIRTIO_HEADER + ETHERNET + 65536;
@@ -222,6 +223,26 @@ impl Stack {
         Ok(())
     }
 
+    /// All that grows with what comes: its name, how much there is of it, and how much there may be.
+    pub fn tables(&self) -> Vec<(&'static str, usize, usize)> {
+        let Stack { core, tcp, udp, echoes, names, inbound, .. } = self;
+        let (queries, conversations) = names.under_way();
+        let mut tables = vec![
+            ("connections", tcp.len(), tcp::MOST_FLOWS),
+            ("datagrams", udp.len(), udp::MOST_FLOWS),
+            ("pings", echoes.len(), echo::MOST_FLOWS),
+            ("neighbours", core.link.neighbours(), link::MOST_NEIGHBOURS),
+            ("work put off", core.ready.len(), tcp::MOST_FLOWS + inbound.ports()),
+            ("queries", queries, crate::net::dns::QUERIES),
+            ("connections to the name server", conversations, crate::net::dns::STREAMS),
+        ];
+        tables.extend(inbound.tables());
+        // One a flow, and the one of those that wait.
+        let flows = tcp.len() + udp.len() + echoes.len() + inbound.tables()[0].1;
+        tables.push(("deadlines", core.timers.len(), flows + 1));
+        tables
+    }
+
     /// Serves until the device is gone.
     ///
     /// # Errors
@@ -318,9 +339,9 @@ impl Stack {
             }
         }
         for address in std::iter::once(v4).chain(v6) {
-            self.tcp.part(address);
-            self.udp.part(address);
-            self.echoes.part(address);
+            self.tcp.part(&mut self.core, address);
+            self.udp.part(&mut self.core, address);
+            self.echoes.part(&mut self.core, address);
             self.core.link.forget(address);
         }
     }
@@ -367,6 +388,9 @@ fn take_packet(
     packet: &Packet<'_>,
 ) {
     let (tcp, udp, echoes, names, inbound) = flows;
+    if packet.hops <= 1 && is_routed(core, packet) {
+        return expire_in_transit(core, from, packet);
+    }
     match packet.protocol {
         protocol::TCP => {
             if let Some(segment) = Segment::parse(packet.payload) {
@@ -381,9 +405,53 @@ fn take_packet(
             }
         }
         protocol::ICMP if packet.source.is_ipv4() => echoes.message(core, from, packet),
-        protocol::ICMPV6 if packet.source.is_ipv6() => echoes.message(core, from, packet),
+        protocol::ICMPV6 if packet.source.is_ipv6() && !inbound.refused(core, packet) => {
+            echoes.message(core, from, packet);
+        }
         _ => {}
     }
+}
+
+/// Whether a packet goes through the gateway, and not to it.
+fn is_routed(core: &Core, packet: &Packet<'_>) -> bool {
+    let is_own = core.layout.subnet(packet.destination).is_own(packet.destination);
+    !is_own && matches!(core.layout.way(SocketAddr::new(packet.destination, 0)), Way::Out(_))
+}
+
+/// The gateway is a packet's last hop, as traceroute(8) asks. An error is told nobody to (RFC 1122, section 3.2.2).
+fn expire_in_transit(core: &Core, from: Mac, packet: &Packet<'_>) {
+    let v4 = packet.source.is_ipv4();
+    let is_question = match packet.protocol {
+        protocol::ICMP | protocol::ICMPV6 => icmp::Echo::parse(packet).is_some(),
+        _ => true,
+    };
+    let Some(transport) = packet.payload.first_chunk::<{ icmp::HEADER }>().filter(|_| is_question) else { return };
+    let addresses = (packet.source, packet.destination);
+    let about = icmp::About { addresses, protocol: packet.protocol, transport };
+    let gateway = core.layout.subnet(packet.source).gateway;
+    core.link.report(from, gateway, &about, icmp::time_exceeded(v4), 0);
+}
+
+/// Has a connection end by a reset when it is closed, as one that is refused (tcp(7): a linger time of zero).
+fn reset_at_close(socket: &OwnedFd) {
+    // It can only fail on a socket that is not connected, which has nobody to tell.
+    let _ = rustix::net::sockopt::set_socket_linger(socket, Some(std::time::Duration::ZERO));
+}
+
+/// How many routers a flow's datagrams may still meet: as many as the container's may, but for the gateway. `before` is
+/// what the socket was told last, 0 before the first time.
+fn limit_hops(socket: &OwnedFd, before: &mut u8, packet: &Packet<'_>) {
+    use rustix::net::sockopt::{set_ip_ttl, set_ipv6_unicast_hops};
+    let hops = packet.hops.saturating_sub(1).max(1);
+    if *before == hops {
+        return;
+    }
+    let result = match packet.source.is_ipv4() {
+        true => set_ip_ttl(socket, hops.into()),
+        false => set_ipv6_unicast_hops(socket, Some(hops)),
+    };
+    // It cannot fail for a number between 1 and 255 (ip(7)); if it did, the packet would go further, no more.
+    *before = result.map_or(0, |()| hops);
 }
 
 /// A non-blocking socket of the host's, for datagrams or streams to `to`.
@@ -407,6 +475,13 @@ fn socket_to(
 struct Ends {
     inside: SocketAddr,
     outside: SocketAddr,
+}
+
+impl Ends {
+    /// Those of a packet of the container's, with these ports.
+    fn of(packet: &Packet<'_>, from: u16, to: u16) -> Ends {
+        Ends { inside: SocketAddr::new(packet.source, from), outside: SocketAddr::new(packet.destination, to) }
+    }
 }
 
 /// Who tells a container of an error: who has told the host, where that is known, else the gateway.

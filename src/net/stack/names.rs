@@ -56,6 +56,11 @@ impl Names {
         self.forwarder.accept_stream(client, stream);
     }
 
+    /// How many queries wait for an answer, and how many connections there are.
+    pub(super) fn under_way(&self) -> (usize, usize) {
+        self.forwarder.under_way()
+    }
+
     /// Does what there is to do.
     pub(super) fn serve(&mut self, core: &mut Core) {
         self.forwarder.ready(&mut |to, answer| tell(core, to, answer));

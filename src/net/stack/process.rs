@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// The process's name, as ps(1) shows it.
-const NAME: &std::ffi::CStr = c"rr-net";
+pub const NAME: &std::ffi::CStr = c"rr-net";
 /// Where the host's name servers are written.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 

@@ -81,6 +81,11 @@ impl<T> Table<T> {
         Some(thing)
     }
 
+    /// The one with the least key.
+    pub fn least_by_key<K: Ord>(&self, key: impl Fn(&T) -> K) -> Option<Id> {
+        self.iter().min_by_key(|(_, thing)| key(thing)).map(|(id, _)| id)
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (Id, &T)> {
         self.places.iter().enumerate().filter_map(|(index, (generation, place))| {

@@ -57,6 +57,23 @@ impl Bench {
         self.turn();
     }
 
+    /// As if so much time had passed.
+    fn later(&mut self, seconds: u64) {
+        self.stack.core.began -= std::time::Duration::from_secs(seconds);
+        self.turn();
+    }
+
+    /// How much there is of what [`Stack::tables`] names.
+    fn count(&self, table: &str) -> usize {
+        self.stack.tables().iter().find(|(name, ..)| *name == table).unwrap().1
+    }
+
+    fn assert_bounds(&self) {
+        for (name, held, most) in self.stack.tables() {
+            assert!(held <= most, "{name}: {held} of {most}");
+        }
+    }
+
     fn packet(&mut self, to: IpAddr, kind: u8, payload: &[u8]) {
         let from = self.stack.core.layout.subnet(to).container;
         let head = Head::ip((CONTAINER, link::OWN), (from, to), kind, payload.len());
@@ -158,6 +175,10 @@ impl Client {
     }
 }
 
+fn udp_header(from: u16, to: u16) -> [u8; 8] {
+    wire::udp::header(from, to, 1)
+}
+
 fn gateway(port: u16) -> SocketAddr {
     SocketAddr::new(crate::net::GATEWAY.into(), port)
 }
@@ -193,7 +214,7 @@ fn bytes_go_both_ways_and_both_ends_end() {
     // Its end came behind the last byte, and is acknowledged here.
     client.expected = client.expected + 1;
     client.send(&mut bench, Flags::ACK, &[]);
-    assert_eq!(bench.stack.tcp.flow_count(), 0);
+    assert_eq!(bench.stack.tcp.len(), 0);
 }
 
 #[test]
@@ -204,7 +225,7 @@ fn a_connection_is_refused_as_it_is_outside() {
     client.send(&mut bench, Flags::SYN, &[]);
     let answer = client.receive(&mut bench).unwrap();
     assert_eq!((answer.flags, answer.acknowledged), (Flags::RST.and(Flags::ACK), client.next + 1));
-    assert_eq!(bench.stack.tcp.flow_count(), 0);
+    assert_eq!(bench.stack.tcp.len(), 0);
     // So is a segment of nobody's.
     client.send(&mut bench, Flags::ACK, b"x");
     assert_eq!(client.receive(&mut bench).unwrap().flags, Flags::RST);
@@ -219,12 +240,12 @@ fn a_reset_is_one_on_the_other_side() {
     let (mut bench, mut client, mut stream) = connected();
     client.send(&mut bench, Flags::RST, &[]);
     assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
-    assert_eq!(bench.stack.tcp.flow_count(), 0);
+    assert_eq!(bench.stack.tcp.len(), 0);
     let (mut bench, mut client, stream) = connected();
     rustix::net::sockopt::set_socket_linger(&stream, Some(std::time::Duration::ZERO)).unwrap();
     drop(stream);
     assert!(client.receive(&mut bench).unwrap().flags.has(Flags::RST));
-    assert_eq!(bench.stack.tcp.flow_count(), 0);
+    assert_eq!(bench.stack.tcp.len(), 0);
 }
 
 #[test]
@@ -247,7 +268,7 @@ fn a_connection_that_is_reset_at_once_was_one() {
     client.expected = answer.sequence + 1;
     client.send(&mut bench, Flags::ACK, &[]);
     assert!(client.receive(&mut bench).unwrap().flags.has(Flags::RST));
-    assert_eq!(bench.stack.tcp.flow_count(), 0);
+    assert_eq!(bench.stack.tcp.len(), 0);
 }
 
 #[test]
@@ -259,7 +280,7 @@ fn a_reset_out_of_place_is_asked_about() {
         client.send(&mut bench, Flags::RST, &[]);
         assert_eq!(client.receive(&mut bench).unwrap().acknowledged, next);
     }
-    assert_eq!(bench.stack.tcp.flow_count(), 1);
+    assert_eq!(bench.stack.tcp.len(), 1);
 }
 
 #[test]
@@ -397,7 +418,7 @@ fn a_lie_about_the_source_goes_nowhere() {
         bench.frame(&[head.frame(), &tcp::header(&segment, 0)].concat());
         assert_eq!(bench.received(), None, "{source}");
     }
-    assert_eq!(bench.stack.tcp.flow_count(), 0);
+    assert_eq!(bench.stack.tcp.len(), 0);
 }
 
 /// Runs in a process of its own whose network is empty but for loopback: whatever is sent there goes nowhere.
@@ -474,6 +495,116 @@ fn whatever_comes_is_survived() {
             Ok(())
         });
         assert!(result.is_ok(), "{result:?}");
-        assert!(bench.borrow().stack.tcp.flow_count() < 4000);
+        bench.borrow().assert_bounds();
+        assert!(bench.borrow().stack.tcp.len() < 4000);
     });
+}
+
+#[test]
+fn an_idle_connection_is_asked_whether_it_is_there() {
+    let (mut bench, mut client, _stream) = connected();
+    bench.later(3600);
+    assert_eq!(client.receive(&mut bench), None);
+    for answer in [Flags::ACK, Flags::RST] {
+        bench.later(2 * 60 * 60);
+        let question = client.receive(&mut bench).unwrap();
+        assert_eq!((question.sequence, question.payload.len()), (client.expected - 1, 0));
+        assert_eq!(bench.count("connections"), 1);
+        client.send(&mut bench, answer, &[]);
+    }
+    assert_eq!((bench.count("connections"), bench.count("deadlines")), (0, 0));
+}
+
+#[test]
+fn datagrams_are_forgotten_when_nothing_passes() {
+    let (mut bench, server) = (Bench::new(), std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+    let question = [&udp_header(4000, server.local_addr().unwrap().port())[..], b"?"].concat();
+    bench.packet(crate::net::GATEWAY.into(), protocol::UDP, &question);
+    assert_eq!(bench.count("datagrams"), 1);
+    bench.later(31);
+    assert_eq!((bench.count("datagrams"), bench.count("deadlines")), (0, 0));
+    // One that has an answer has more time.
+    bench.packet(crate::net::GATEWAY.into(), protocol::UDP, &question);
+    let mut byte = [0];
+    let (_, first) = server.recv_from(&mut byte).unwrap();
+    let (_, second) = server.recv_from(&mut byte).unwrap();
+    assert_ne!(first, second, "each flow has a socket of its own");
+    server.send_to(b"!", second).unwrap();
+    assert!(bench.received().is_some());
+    bench.later(31);
+    assert_eq!(bench.count("datagrams"), 1);
+    bench.later(120);
+    assert_eq!((bench.count("datagrams"), bench.count("deadlines")), (0, 0));
+}
+
+/// One neighbour, connection, datagram and ping more than there may be, from as many addresses as the network has.
+#[test]
+fn no_table_grows_beyond_its_bound() {
+    on_an_island(|| {
+        let mut bench = Bench::new();
+        // A descriptor each, of which a process may have few.
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+        let _nobody = std::net::UdpSocket::bind("127.0.0.1:9").unwrap();
+        for number in 0..20_000_u32 {
+            let [_, _, high, low] = number.to_be_bytes();
+            let six = IpAddr::from([0xfd5e, 0x1c3b, 0x72d4, 0, 0, 0, 1, number as u16]);
+            let echo = [8, 0, 0, 0, high, low, 0, 1];
+            let datagram = [&udp_header(1024 + (number % 60_000) as u16, 9)[..], b"x"].concat();
+            bench.packet(crate::net::GATEWAY.into(), protocol::UDP, &datagram);
+            bench.packet("127.0.0.2".parse().unwrap(), protocol::ICMP, &echo);
+            bench.stack.core.link.learn(six, CONTAINER);
+            if number % 500 == 0 {
+                bench.assert_bounds();
+            }
+            while rustix::io::read(&bench.inside, &mut [0; 2048]).is_ok() {}
+        }
+        bench.assert_bounds();
+        let full = |name: &str| bench.stack.tables().iter().any(|(known, held, most)| *known == name && held == most);
+        assert!(full("neighbours"));
+        assert!(full("datagrams") || files < 5000, "{:?}", bench.stack.tables());
+    });
+}
+
+#[test]
+fn the_last_hop_is_told_of() {
+    let mut bench = Bench::new();
+    let (far, own): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), crate::net::CONTAINER.into());
+    for (kind, transport) in [
+        (protocol::UDP, udp_header(4000, 33434).to_vec()),
+        (protocol::ICMP, vec![8, 0, 0, 0, 1, 2, 0, 7]),
+        (protocol::TCP, [&[0x0f, 0xa0, 0, 80, 0, 0, 0, 1][..], &[0; 12]].concat()),
+    ] {
+        let mut head = Head::ip((CONTAINER, link::OWN), (own, far), kind, transport.len());
+        head.limit_hops(1);
+        bench.frame(&[head.frame(), &transport].concat());
+        let frame = bench.received().expect("an answer");
+        let frame = Ethernet::parse(&frame).unwrap();
+        let packet = Packet::parse(frame.kind, frame.payload).unwrap();
+        assert_eq!((packet.source, packet.protocol), (crate::net::GATEWAY.into(), protocol::ICMP));
+        assert_eq!(packet.payload[..2], [11, 0]);
+        // What it is about: behind the header of the packet that was sent.
+        assert_eq!(packet.payload[28..36], transport[..8]);
+        assert_eq!(packet.payload[8 + 16..8 + 20], [192, 0, 2, 1]);
+    }
+    // An error is nothing to be told of, and what is for the gateway itself has arrived.
+    let mut head = Head::ip((CONTAINER, link::OWN), (own, far), protocol::ICMP, 8);
+    head.limit_hops(1);
+    bench.frame(&[head.frame(), &[3, 3, 0, 0, 0, 0, 0, 0]].concat());
+    assert_eq!(bench.received(), None);
+    let mut head = Head::ip((CONTAINER, link::OWN), (own, crate::net::NAME_SERVER.into()), protocol::ICMP, 8);
+    head.limit_hops(1);
+    bench.frame(&[head.frame(), &[8, 0, 0, 0, 1, 2, 0, 7]].concat());
+    let answer = bench.received().unwrap();
+    assert_eq!(answer[ETHERNET + 20], 0, "an echo reply");
+}
+
+#[test]
+fn segments_are_as_small_as_the_hosts() {
+    let (mut bench, listener) = (Bench::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    nix::sys::socket::setsockopt(&listener, nix::sys::socket::sockopt::TcpMaxSeg, &1448).unwrap();
+    let mut client = Client::new(40000, gateway(listener.local_addr().unwrap().port()));
+    client.send(&mut bench, Flags::SYN, &[]);
+    let answer = client.receive(&mut bench).unwrap();
+    // Of the 1448 the host's socket gives some to options.
+    assert!((1400..=1448).contains(&answer.options.segment_size.unwrap()), "{answer:?}");
 }

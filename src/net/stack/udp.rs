@@ -11,17 +11,17 @@ use super::wire::head::Head;
 use super::wire::icmp::{About, Unreachable};
 use super::wire::ip::{Packet, protocol};
 use super::wire::udp::{self, Datagram};
-use super::{Core, Ends, Source, socket_to};
+use super::{Core, Ends, Source, limit_hops, socket_to};
 use crate::sys::net::{NetworkError, keep_errors, next_error};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
 /// The most flows at once; the one that has been idle longest goes for a new one.
-const MOST_FLOWS: usize = 4096;
+pub(super) const MOST_FLOWS: usize = 4096;
 /// Idle time after which a flow is forgotten, in milliseconds: nothing has come back yet, and otherwise. As conntrack
 /// has them (nf_conntrack-sysctl.rst).
 const UNANSWERED: Moment = 30_000;
@@ -34,6 +34,8 @@ struct Flow {
     socket: OwnedFd,
     ends: Ends,
     mac: Mac,
+    /// See [`limit_hops`].
+    hops: u8,
     patience: Moment,
     used: Moment,
     deadline: Deadline,
@@ -56,10 +58,7 @@ impl Udp {
         packet: &Packet<'_>,
         datagram: &Datagram<'_>,
     ) {
-        let ends = Ends {
-            inside: SocketAddr::new(packet.source, datagram.from),
-            outside: SocketAddr::new(packet.destination, datagram.to),
-        };
+        let ends = Ends::of(packet, datagram.from, datagram.to);
         if core.layout.way(ends.outside) == Way::NameServer {
             return names.datagram(core, mac, ends, datagram.payload);
         }
@@ -74,6 +73,7 @@ impl Udp {
         let Some(flow) = self.flows.get_mut(id) else { return };
         flow.mac = mac;
         flow.used = core.now;
+        limit_hops(&flow.socket, &mut flow.hops, packet);
         core.timers.set(&mut flow.deadline, core.now + flow.patience, Source::Udp(id));
         // The first error may be an earlier datagram's, which is told once and kept for `event` as well.
         for _ in 0..2 {
@@ -91,15 +91,17 @@ impl Udp {
             Way::NameServer | Way::Own => return Err(Unreachable::Port),
             Way::Nowhere => return Ok(None),
         };
-        if self.flows.len() >= MOST_FLOWS {
-            self.forget_oldest();
+        if self.flows.len() >= MOST_FLOWS
+            && let Some(oldest) = self.flows.least_by_key(|flow| flow.used)
+        {
+            self.close(core, oldest);
         }
         let because = |errno: Errno| Unreachable::from_errno(errno.raw_os_error()).unwrap_or(Unreachable::Host);
         let socket = socket_to(to.ip(), SocketType::DGRAM, None).map_err(because)?;
         keep_errors(&socket, to.ip()).map_err(|_| Unreachable::Host)?;
         rustix::net::connect(&socket, &to).map_err(because)?;
         let patience = UNANSWERED;
-        let flow = Flow { socket, ends, mac, patience, used: core.now, deadline: Deadline::default() };
+        let flow = Flow { socket, ends, mac, hops: 0, patience, used: core.now, deadline: Deadline::default() };
         let id = self.flows.insert(flow);
         if let Some(flow) = self.flows.get_mut(id)
             && core.watch(&flow.socket, Source::Udp(id), EventFlags::IN).is_err()
@@ -111,22 +113,22 @@ impl Udp {
         Ok(Some(id))
     }
 
-    fn forget_oldest(&mut self) {
-        if let Some(id) = self.flows.iter().min_by_key(|(_, flow)| flow.used).map(|(id, _)| id) {
-            self.close(id);
+    fn close(&mut self, core: &mut Core, id: Id) {
+        if let Some(flow) = self.flows.remove(id) {
+            self.by_ends.remove(&flow.ends);
+            core.timers.cancel(flow.deadline, Source::Udp(id));
         }
     }
 
     /// Ends the flows of a container that has left.
-    pub(super) fn part(&mut self, address: IpAddr) {
+    pub(super) fn part(&mut self, core: &mut Core, address: IpAddr) {
         let ids = self.flows.iter().filter(|(_, flow)| flow.ends.inside.ip() == address).map(|(id, _)| id);
-        ids.collect::<Vec<_>>().into_iter().for_each(|id| self.close(id));
+        ids.collect::<Vec<_>>().into_iter().for_each(|id| self.close(core, id));
     }
 
-    fn close(&mut self, id: Id) {
-        if let Some(flow) = self.flows.remove(id) {
-            self.by_ends.remove(&flow.ends);
-        }
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.flows.len()
     }
 
     /// Something has come for a flow.
@@ -155,7 +157,7 @@ impl Udp {
         let Source::Udp(id) = entry.1 else { return };
         let Some(flow) = self.flows.get_mut(id) else { return };
         if core.timers.is_due(&mut flow.deadline, entry, core.now) {
-            self.close(id);
+            self.close(core, id);
         }
     }
 }

@@ -57,7 +57,7 @@ impl Inbound {
         for id in ids.collect::<Vec<_>>() {
             match self.ports.remove(id).map(|port| port.bound.protocol) {
                 Some(Protocol::Tcp) => self.streams.forget_port(id),
-                Some(Protocol::Udp) => self.datagrams.forget_port(id),
+                Some(Protocol::Udp) => self.datagrams.forget_port(core, id),
                 None => {}
             }
         }

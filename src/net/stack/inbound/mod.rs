@@ -12,6 +12,7 @@ mod streams;
 use super::layout::Layout;
 use super::table::{Id, Table};
 use super::tcp::Tcp;
+use super::timers::Moment;
 use super::told::Inside;
 use super::wire::ip::Packet;
 use super::wire::udp::Datagram;
@@ -23,6 +24,9 @@ use rustix::event::epoll::EventFlags;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use streams::Streams;
+
+/// How long a container has to say its hardware address before another address of its own is tried, in milliseconds.
+const SHORT_WAIT: Moment = 300;
 
 /// One socket of the host's.
 #[derive(Debug)]
@@ -75,6 +79,19 @@ impl Inbound {
         Ok(())
     }
 
+    /// How many ports there are.
+    pub(super) fn ports(&self) -> usize {
+        self.ports.len()
+    }
+
+    /// What is kept of clients: names, how many, and how many at most.
+    pub(super) fn tables(&self) -> [(&'static str, usize, usize); 2] {
+        [
+            ("clients", self.datagrams.len(), datagrams::MOST_CLIENTS),
+            ("waiting", self.streams.len(), streams::MOST_WAITING),
+        ]
+    }
+
     /// Something has come at a port.
     pub(super) fn event(&mut self, core: &mut Core, tcp: &mut Tcp, id: Id) {
         let Some(port) = self.ports.get(id) else { return };
@@ -94,8 +111,13 @@ impl Inbound {
         self.datagrams.answer(core, &self.ports, packet, datagram)
     }
 
+    /// Whether a message of ICMPv6 is the container's refusal of a client's datagram, which then is tried by IPv4.
+    pub(super) fn refused(&mut self, core: &mut Core, packet: &Packet<'_>) -> bool {
+        self.datagrams.refused(core, packet)
+    }
+
     /// The time of what waits for the container has come.
-    pub(super) fn wait_is_over(&mut self, core: &mut Core, tcp: &mut Tcp, entry: (super::timers::Moment, Source)) {
+    pub(super) fn wait_is_over(&mut self, core: &mut Core, tcp: &mut Tcp, entry: (Moment, Source)) {
         if self.streams.wait_is_over(core, tcp, entry) {
             // What could not be accepted may be now.
             for (id, _) in self.ports.iter().filter(|(_, port)| port.bound.protocol == Protocol::Tcp) {
@@ -105,7 +127,7 @@ impl Inbound {
     }
 
     /// A client's time has come.
-    pub(super) fn expire(&mut self, core: &mut Core, entry: (super::timers::Moment, Source)) {
+    pub(super) fn expire(&mut self, core: &mut Core, entry: (Moment, Source)) {
         self.datagrams.expire(core, entry);
     }
 }

@@ -1,26 +1,27 @@
 //! Connections to published ports. The host has accepted each before the container is asked, so that one which the
 //! container refuses is reset.
 
-use super::{Port, shown, unused, way_in};
+use super::{Port, SHORT_WAIT, shown, unused, way_in};
 use crate::net::stack::table::Id;
 use crate::net::stack::tcp::Tcp;
 use crate::net::stack::timers::{Deadline, Moment};
-use crate::net::stack::{Core, Ends, Source};
+use crate::net::stack::{Core, Ends, Source, reset_at_close};
 use rustix::io::Errno;
-use rustix::net::{SocketFlags, sockopt};
+use rustix::net::SocketFlags;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 /// How many connections are accepted before others have their turn.
 const AT_ONCE: usize = 64;
 /// How often the container is asked for its hardware address, and what could not be accepted is tried again, in
 /// milliseconds.
 const PAUSE: Moment = 100;
-/// How long a client waits for a container that does not say its hardware address, in milliseconds: where there is
-/// another address to try, and otherwise.
-const SHORT_WAIT: Moment = 300;
+/// How long a client waits for a container that does not say its hardware address, in milliseconds, where there is no
+/// other address to try.
 const LONG_WAIT: Moment = 5000;
+
+/// How many wait for it at most; further ones are reset.
+pub(super) const MOST_WAITING: usize = 1024;
 
 /// A connection that cannot be passed on yet.
 #[derive(Debug)]
@@ -75,7 +76,10 @@ impl Streams {
                 core.link.solicit(waiting.to.ip(), &core.layout);
             }
             core.timers.set(&mut self.deadline, core.now + PAUSE, Source::Waiting);
-            self.waiting.push(waiting);
+            match self.waiting.len() < MOST_WAITING {
+                true => self.waiting.push(waiting),
+                false => reset_at_close(&waiting.socket),
+            }
             return;
         }
         let Waiting { socket, client, to, .. } = waiting;
@@ -85,15 +89,20 @@ impl Streams {
             None => Some(socket),
         };
         if let Some(socket) = refused {
-            reset(&socket);
+            reset_at_close(&socket);
         }
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Refuses what waits for the container of a port that is closed.
     pub(super) fn forget_port(&mut self, port: Id) {
         self.waiting.retain(|waiting| {
             if waiting.port == port {
-                reset(&waiting.socket);
+                reset_at_close(&waiting.socket);
             }
             waiting.port != port
         });
@@ -119,7 +128,7 @@ impl Streams {
                 let to = SocketAddr::new(waiting.v4, waiting.to.port());
                 self.pass_on(core, tcp, Waiting { to, ..waiting });
             } else if waited >= LONG_WAIT {
-                reset(&waiting.socket);
+                reset_at_close(&waiting.socket);
             } else {
                 core.link.solicit(waiting.to.ip(), &core.layout);
                 self.pass_on(core, tcp, waiting);
@@ -127,10 +136,4 @@ impl Streams {
         }
         std::mem::take(&mut self.exhausted)
     }
-}
-
-/// Ends a connection that cannot be passed on as one that is refused (tcp(7): a linger time of zero, and then close(2)).
-fn reset(socket: &OwnedFd) {
-    // It can only fail on a socket that is not connected, which has nobody to tell.
-    let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
 }

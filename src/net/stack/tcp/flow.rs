@@ -61,6 +61,10 @@ pub struct Flow {
     pub duplicates: u8,
 
     // From the container.
+    /// The most bytes in one segment, as the container is told: as many as the host's socket sends in one. The container's
+    /// TCP sends no less where it has more to say, and the socket's buffer begins small where the host's segments are. It
+    /// costs nothing, since frames hold many segments (TSO).
+    pub takes: u32,
     /// The next byte expected: all before it are in the host's socket.
     pub expected: Seq,
     /// The end of the window that the container was told, which never moves back.
@@ -115,6 +119,7 @@ impl Flow {
             segment_size: 536,
             end: None,
             duplicates: 0,
+            takes: largest_segment(ends.inside.ip()),
             expected: Seq(0),
             edge: Seq(0),
             offered: 0,
@@ -191,8 +196,7 @@ impl Flow {
     /// Sends a SYN, which is an answer where the container has sent one.
     pub fn call(&mut self, link: &Link) {
         let mut flags = Flags::SYN;
-        let mut options =
-            Options { segment_size: Some(largest_segment(self.ends.inside.ip()) as u16), window_shift: Some(SHIFT) };
+        let mut options = Options { segment_size: Some(self.takes as u16), window_shift: Some(SHIFT) };
         if self.state == State::Answered {
             flags = flags.and(Flags::ACK);
             options.window_shift = options.window_shift.filter(|_| self.shift.is_some());

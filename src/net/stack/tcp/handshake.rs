@@ -5,16 +5,20 @@ use super::super::link::OWN;
 use super::super::wire::Mac;
 use super::super::wire::head::Head;
 use super::super::wire::icmp::{About, Unreachable};
-use super::super::wire::ip::{Packet, protocol};
+use super::super::wire::ip::protocol;
 use super::super::wire::tcp::{self as wire, Flags, Segment, Seq};
-use super::super::{Core, Ends, Source, speaker};
-use super::flow::{Flow, Peek, State};
+use super::super::{Core, Ends, Source, reset_at_close, speaker};
+use super::flow::{Flow, Peek, State, largest_segment};
 use super::{EVENTS, MOST_FLOWS, Names, Tcp};
 use crate::sys::net::set_peek_offset;
+use nix::sys::socket::{getsockopt, sockopt::TcpMaxSeg};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+
+/// No way needs smaller segments than this (RFC 9293, section 3.7.1), and none is gained by them.
+const SMALLEST_SEGMENT: u32 = 536;
 
 impl Tcp {
     /// The container's SYN: connects a socket of the host's, and lets the container wait.
@@ -98,6 +102,7 @@ impl Tcp {
     pub(super) fn call_by_v4(&mut self, core: &mut Core, id: super::Id) {
         let Some(flow) = self.flows.remove(id) else { return };
         self.by_ends.remove(&flow.ends);
+        core.timers.cancel(flow.deadline, Source::Tcp(id));
         // It is watched anew, by another number.
         let _ = rustix::event::epoll::delete(&core.epoll, &flow.socket);
         let from = SocketAddr::new(core.layout.v4.gateway, flow.ends.outside.port());
@@ -106,7 +111,7 @@ impl Tcp {
             None => Err(flow.socket),
         };
         if let Err(socket) = opened {
-            let _ = sockopt::set_socket_linger(&socket, Some(std::time::Duration::ZERO));
+            reset_at_close(&socket);
         }
     }
 
@@ -149,7 +154,7 @@ impl Tcp {
             }
             errno => report(core, flow.mac, flow.ends, flow.expected - 1, errno),
         }
-        self.forget(id);
+        self.forget(core, id);
     }
 }
 
@@ -171,6 +176,9 @@ fn prepare(flow: &mut Flow) {
     let _ = sockopt::set_socket_keepalive(&flow.socket, true);
     if set_peek_offset(&flow.socket, 0).is_ok() {
         flow.peek = Peek::Offset;
+    }
+    if let Ok(size) = getsockopt(&flow.socket, TcpMaxSeg) {
+        flow.takes = size.clamp(SMALLEST_SEGMENT, largest_segment(flow.ends.inside.ip()));
     }
 }
 
@@ -210,12 +218,4 @@ fn report(core: &mut Core, mac: Mac, ends: Ends, sequence: Seq, errno: Errno) {
     let about = About { addresses, protocol: protocol::TCP, transport: &transport };
     let speaker = speaker(core, ends.inside.ip(), None);
     core.link.report(mac, speaker, &about, why.numbers(ends.inside.is_ipv4()), 0);
-}
-
-/// The ends of a segment from the container.
-pub(super) fn ends_of(packet: &Packet<'_>, segment: &Segment<'_>) -> Ends {
-    Ends {
-        inside: SocketAddr::new(packet.source, segment.from),
-        outside: SocketAddr::new(packet.destination, segment.to),
-    }
 }

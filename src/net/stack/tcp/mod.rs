@@ -11,16 +11,15 @@ use super::timers::Moment;
 use super::wire::Mac;
 use super::wire::ip::Packet;
 use super::wire::tcp::{Flags, Segment, Seq};
-use super::{Core, Ends, Source};
+use super::{Core, Ends, Source, reset_at_close};
 use flow::{Flow, State};
 use rustix::event::epoll::EventFlags;
 use rustix::net::sockopt;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::time::Duration;
 
 /// The most flows at once; further connections are refused.
-const MOST_FLOWS: usize = 16_384;
+pub(super) const MOST_FLOWS: usize = 16_384;
 /// How much of a socket's data is looked at at once: some of the largest segments.
 pub(super) const PEEK_AT_ONCE: usize = 4 * 65536;
 /// Only what is new is an event: what lies in a socket for want of a window is none.
@@ -57,8 +56,7 @@ pub struct Tcp {
 
 impl Tcp {
     /// How many there are.
-    #[cfg(test)]
-    pub(super) fn flow_count(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.flows.len()
     }
 
@@ -82,7 +80,7 @@ impl Tcp {
         packet: &Packet<'_>,
         segment: &Segment<'_>,
     ) {
-        let ends = handshake::ends_of(packet, segment);
+        let ends = Ends::of(packet, segment.from, segment.to);
         let Some(&id) = self.by_ends.get(&ends) else {
             return match segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) {
                 true => self.open_outward(core, names, mac, ends, segment),
@@ -151,7 +149,7 @@ impl Tcp {
         match fate {
             Fate::GoesOn if flow.is_over() => {
                 flow.acknowledge(&core.link);
-                self.forget(id);
+                self.forget(core, id);
             }
             Fate::GoesOn => {
                 if flow.owes {
@@ -166,10 +164,10 @@ impl Tcp {
             Fate::Broken => {
                 let head = flow.head(Flags::RST.and(Flags::ACK), flow.highest, &[], 0);
                 core.link.send(&head, &[]);
-                self.forget(id);
+                self.forget(core, id);
             }
             Fate::Reset if flow.state == State::Calling && flow.ends.inside.is_ipv6() => self.call_by_v4(core, id),
-            Fate::Reset => self.reset(id),
+            Fate::Reset => self.reset(core, id),
         }
     }
 
@@ -184,7 +182,7 @@ impl Tcp {
         if flow.tries > MOST_TRIES {
             let head = flow.head(Flags::RST.and(Flags::ACK), flow.highest, &[], 0);
             core.link.send(&head, &[]);
-            return self.reset(id);
+            return self.reset(core, id);
         }
         let mut fate = Fate::GoesOn;
         match flow.state {
@@ -207,34 +205,31 @@ impl Tcp {
     fn call(&mut self, core: &mut Core, id: Id) {
         let Some(flow) = self.flows.get_mut(id) else { return };
         if flow.state == State::Calling && flow.mac == Mac::BROADCAST {
-            match core.link.neighbour(flow.ends.inside.ip()) {
-                Some(mac) => flow.mac = mac,
-                None => core.link.solicit(flow.ends.inside.ip(), &core.layout),
-            }
+            flow.mac = core.link.neighbour_or_all(flow.ends.inside.ip(), &core.layout);
         }
         flow.call(&core.link);
         let pause = (ANSWER << flow.tries.min(5)).min(LONGEST_PAUSE);
         core.timers.set(&mut flow.deadline, core.now + pause, Source::Tcp(id));
     }
 
-    /// Resets the host's connection (tcp(7): a linger time of zero).
-    fn reset(&mut self, id: Id) {
+    /// Resets the host's connection.
+    fn reset(&mut self, core: &mut Core, id: Id) {
         if let Some(flow) = self.flows.get_mut(id) {
-            // It can only fail on a socket that is not connected, which has nobody to tell.
-            let _ = sockopt::set_socket_linger(&flow.socket, Some(Duration::ZERO));
+            reset_at_close(&flow.socket);
         }
-        self.forget(id);
+        self.forget(core, id);
     }
 
     /// Ends the flows of a container that has left: what the host's sockets have taken still goes out.
-    pub(super) fn part(&mut self, address: IpAddr) {
+    pub(super) fn part(&mut self, core: &mut Core, address: IpAddr) {
         let ids = self.flows.iter().filter(|(_, flow)| flow.ends.inside.ip() == address).map(|(id, _)| id);
-        ids.collect::<Vec<_>>().into_iter().for_each(|id| self.forget(id));
+        ids.collect::<Vec<_>>().into_iter().for_each(|id| self.forget(core, id));
     }
 
-    fn forget(&mut self, id: Id) {
+    fn forget(&mut self, core: &mut Core, id: Id) {
         if let Some(flow) = self.flows.remove(id) {
             self.by_ends.remove(&flow.ends);
+            core.timers.cancel(flow.deadline, Source::Tcp(id));
         }
     }
 

@@ -90,6 +90,16 @@ impl Head {
         self.bytes[at..at + 2].copy_from_slice(&checksum(sum).to_be_bytes());
     }
 
+    /// An IPv4 packet with so many routers before it.
+    #[cfg(test)]
+    pub fn limit_hops(&mut self, hops: u8) {
+        let header = &mut self.bytes[VIRTIO_HEADER + ETHERNET..][..20];
+        header[8] = hops;
+        header[10..12].copy_from_slice(&[0, 0]);
+        let sum = checksum(add_up(0, header));
+        header[10..12].copy_from_slice(&sum.to_be_bytes());
+    }
+
     /// All of it, as the device takes it.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]

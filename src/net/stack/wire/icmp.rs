@@ -74,6 +74,11 @@ impl Unreachable {
     }
 }
 
+/// Type and code of what a router says that was a packet's last hop.
+pub fn time_exceeded(v4: bool) -> (u8, u8) {
+    if v4 { (11, 0) } else { (3, 0) }
+}
+
 /// The first bytes of a packet that an error is about: its headers, built again.
 #[derive(Debug, Clone, Copy)]
 pub struct About<'a> {
