@@ -199,6 +199,8 @@ impl Keeper for Nobody {
 
     fn out_of_memory(&mut self) {}
 
+    fn network_lost(&mut self, _: &str) {}
+
     fn execution_died(&mut self, _: &str, _: Exit) {}
 
     fn ended(&mut self, _: Exit, _: Wish) -> Result<Sequel> {

@@ -519,6 +519,14 @@ impl Keeper for Recorder<'_> {
         self.store.tell(&[events::killed(self.plan, signal)]);
     }
 
+    fn network_lost(&mut self, why: &str) {
+        self.state.error = Some(why.to_owned());
+        if let Err(failure) = self.held.write_state(&self.state) {
+            // Whatever is written next says it, too.
+            log::debug!("{failure}");
+        }
+    }
+
     fn out_of_memory(&mut self) {
         self.state.oom_killed = true;
         if let Err(failure) = self.held.write_state(&self.state) {

@@ -173,6 +173,10 @@ pub trait Keeper {
     /// The kernel has killed in the container for want of memory.
     fn out_of_memory(&mut self);
 
+    /// Who carried the container's packets has ended before it, and the container goes on without a network; `why`, in
+    /// words for a user.
+    fn network_lost(&mut self, why: &str);
+
     /// A process that a client had started in the container has ended.
     fn execution_died(&mut self, id: &str, exit: Exit);
 

@@ -162,7 +162,8 @@ fn run_once(
         let doors = std::mem::take(&mut container.doors);
         let copy = open_copy(launch)?;
         let executions = Executions::new(Place { init: &container.init, doors, copy, plan: launch.plan, group });
-        let pump = pump::Pump::new(&container.init, launch, executions, terminal, ends, log)
+        let processes = pump::Processes { init: &container.init, network: container.stack.take() };
+        let pump = pump::Pump::new(processes, launch, executions, terminal, ends, log)
             .watching_memory(group.and_then(Group::memory_events));
         if let Some(notice) = pump.supervise(audience, listener.as_ref(), keeper) {
             audience.tell(&ToClient::Notice(notice));
@@ -254,6 +255,8 @@ struct Starting {
     fuse: Option<std::process::Child>,
     reaped: Option<Exit>,
     network: Option<net::Attaching>,
+    /// rr's own process that carries its packets, where it is one of this container's.
+    stack: Option<Child>,
     /// The host's ports that lead, or are to lead, into it.
     ports: OpenPorts,
     /// Under `--init`, how further processes come in.
@@ -296,6 +299,7 @@ impl Starting {
                     fuse: None,
                     reaped: None,
                     network: None,
+                    stack: None,
                     ports: OpenPorts::default(),
                     doors: Doors::default(),
                     means: launch.plan.means,
@@ -402,7 +406,8 @@ impl Starting {
                     let inside = Inside { v4: layout.v4.container, v6: Some(layout.v6.container) };
                     private = Some((ours.into(), inside));
                 }
-                drop(stack::start(link, layout, OpenPorts { bound: bound.clone(), sockets: sockets() }, told)?);
+                let ports = OpenPorts { bound: bound.clone(), sockets: sockets() };
+                self.stack = Some(stack::start(link, layout, ports, told)?);
             }
             Connection::Program(network, namespace) => {
                 drop(sockets());

@@ -16,11 +16,13 @@ use super::stdio::MonitorEnds;
 use super::{Keeper, Launch};
 use crate::confine::cgroup::MemoryEvents;
 use crate::error::{Doing, Result};
+use crate::net::stack;
 use crate::sys::memory::release_program_pages;
 use crate::sys::process::Child;
 use crate::sys::ready::timespec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use rustix::pty::OpenptFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -127,9 +129,23 @@ impl Buffer {
     }
 }
 
+/// Whose end is an event.
+pub(super) struct Processes<'a> {
+    pub(super) init: &'a Child,
+    /// Who carries the container's packets, as long as it does.
+    pub(super) network: Option<Child>,
+}
+
+/// Who of them has ended.
+struct Ended {
+    init: bool,
+    network: bool,
+}
+
 /// Everything that is moved while the payload runs.
 pub(super) struct Pump<'a> {
     init: &'a Child,
+    network: Option<Child>,
     launch: &'a Launch<'a>,
     executions: Executions<'a>,
     terminal: Option<Terminal>,
@@ -147,7 +163,7 @@ pub(super) struct Pump<'a> {
 
 impl<'a> Pump<'a> {
     pub(super) fn new(
-        init: &'a Child,
+        processes: Processes<'a>,
         launch: &'a Launch<'a>,
         executions: Executions<'a>,
         terminal: Option<Terminal>,
@@ -155,7 +171,8 @@ impl<'a> Pump<'a> {
         log: Option<Log>,
     ) -> Pump<'a> {
         Pump {
-            init,
+            init: processes.init,
+            network: processes.network,
             launch,
             executions,
             terminal,
@@ -208,14 +225,16 @@ impl<'a> Pump<'a> {
             if self.memory.as_mut().is_some_and(MemoryEvents::news) {
                 keeper.out_of_memory();
             }
-            if ended {
+            if ended.init {
                 self.executions.end_checks();
+            } else if ended.network {
+                self.tell_of_network(keeper, audience);
             }
             if self.executions.tend(keeper, &mut audience.wish) == Activity::Some {
                 // The pages of the program that this took are given back when all is quiet again.
                 self.settled = false;
             }
-            if ended {
+            if ended.init {
                 break;
             }
         }
@@ -235,9 +254,10 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Waits for anything to do; true when init has ended.
-    fn wait(&mut self, audience: &Audience, listener: Option<&Listener>) -> std::result::Result<bool, Errno> {
+    /// Waits for anything to do.
+    fn wait(&mut self, audience: &Audience, listener: Option<&Listener>) -> std::result::Result<Ended, Errno> {
         let mut fds = vec![PollFd::new(&self.init.pidfd, PollFlags::IN)];
+        fds.extend(self.network.iter().map(|network| PollFd::new(&network.pidfd, PollFlags::IN)));
         if let Some(listener) = listener {
             fds.push(PollFd::new(listener, PollFlags::IN));
         }
@@ -279,10 +299,29 @@ impl<'a> Pump<'a> {
             happened = poll(&mut fds, self.executions.time_left().map(timespec).as_ref());
         }
         match happened {
-            Ok(_) => Ok(!fds[0].revents().is_empty()),
-            Err(Errno::INTR) => Ok(false),
+            Ok(_) => {
+                let has_ended = |place: usize| !fds[place].revents().is_empty();
+                Ok(Ended { init: has_ended(0), network: self.network.is_some() && has_ended(1) })
+            }
+            Err(Errno::INTR) => Ok(Ended { init: false, network: false }),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// Without whoever carries its packets the container goes on, and whoever looks is told, once.
+    fn tell_of_network(&mut self, keeper: &mut dyn Keeper, audience: &Audience) {
+        let Some(network) = &self.network else { return };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let Ok(Some(status)) = waitid(WaitId::PidFd(network.pidfd.as_fd()), options) else { return };
+        let how = match (status.terminating_signal(), status.exit_status()) {
+            (Some(signal), _) => format!("signal {signal} has killed it"),
+            (None, status) => format!("it has ended with status {}", status.unwrap_or_default()),
+        };
+        let why =
+            format!("the container has lost its network: {} carried it, and {how}", stack::NAME.to_string_lossy());
+        audience.tell(&ToClient::Notice(why.clone()));
+        keeper.network_lost(&why);
+        self.network = None;
     }
 
     /// Whether the pipes from the payload are this process's to read. Without a log they are the client's.
