@@ -232,9 +232,13 @@ impl Container {
         let mut container = Container { plan, state: state.unwrap_or_default(), dir };
         // Only of a container that is said to live the lock tells more: a list of a thousand that do not takes none.
         if container.state.status.is_alive() && !is_held(&container.dir) {
-            container.put_right()?;
-            let code = container.state.exit_code.unwrap_or_default();
-            store.tell_and_bound(&[super::events::died(&container.plan, code)]);
+            // Its monitor may have written its end, and let go of it, since the state was read.
+            container.state = read_state(&container.dir)?.unwrap_or_default();
+            if container.state.status.is_alive() {
+                container.put_right()?;
+                let code = container.state.exit_code.unwrap_or_default();
+                store.tell_and_bound(&[super::events::died(&container.plan, code)]);
+            }
         }
         container.see_whether_paused();
         // A `--rm` container whose processes are gone, or whose removal was cut short, is removed here;
