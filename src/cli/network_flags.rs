@@ -162,7 +162,8 @@ impl NetworkFlags {
         {
             return Err(Failure::new(format!("cannot use --mac-address {asked}"), of_both("mac-address")));
         }
-        if !found.private.is_default() && found.mode != NetworkMode::Private {
+        let has_address = found.private.ip.is_some() || found.private.ip6.is_some() || found.private.mac.is_some();
+        if has_address && found.mode != NetworkMode::Private {
             let option = self.ip.as_ref().map(|ip| format!("--ip {ip}"));
             let option = option.or(self.ip6.as_ref().map(|ip| format!("--ip6 {ip}")));
             let option = option.or(self.mac_address.as_ref().map(|mac| format!("--mac-address {mac}")));
@@ -194,6 +195,11 @@ fn network(text: &str) -> Parsed<Which> {
     // Podman's options of its own private networks; of them rr has one.
     if let Some(options) = text.strip_prefix("private:") {
         return Ok(Which { private: private(options)?, ..Which::default() });
+    }
+    for (name, mode) in [("pasta", NetworkMode::Pasta), ("slirp4netns", NetworkMode::Slirp4netns)] {
+        if let Some(options) = text.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) {
+            return Ok(Which { mode, private: carried(name, options)?, ..Which::default() });
+        }
     }
     match text {
         "none" => return mode(NetworkMode::None),
@@ -244,6 +250,24 @@ pub fn link(text: &str) -> Parsed<(String, String)> {
     Ok((container.to_owned(), values::hostname(alias.rsplit('/').next().unwrap_or(alias))?))
 }
 
+/// The one option that the programs have in common with `private`: Podman's `allow_host_loopback=true`, and the spelling
+/// that it has for pasta's, `--map-gw`.
+fn carried(program: &str, options: &str) -> Parsed<PrivateNetwork> {
+    let mut private = PrivateNetwork::default();
+    for option in options.split(',') {
+        match option.split_once('=') {
+            Some(("allow_host_loopback", value)) => private.allow_host_loopback = values::boolean(value)?,
+            None if program == "pasta" && option == "--map-gw" => private.allow_host_loopback = true,
+            None if program == "pasta" && option == "--no-map-gw" => private.allow_host_loopback = false,
+            _ => {
+                let option = option.escape_debug();
+                return Err(format!("there is no option {option} of {program}: allow_host_loopback="));
+            }
+        }
+    }
+    Ok(private)
+}
+
 /// An address of the wanted family.
 pub fn ip_address<T: std::str::FromStr>(text: &str) -> Parsed<T> {
     text.parse().map_err(|_| format!("invalid IP address: {}", text.escape_debug()))
@@ -276,6 +300,9 @@ fn membership(text: &str) -> Parsed<Membership> {
             "mac" | "mac-address" | "mac_address" => membership.mac = Some(value.parse()?),
             // Docker's; rr's driver has none that is of one container.
             "driver-opt" => {}
+            "allow_host_loopback" => {
+                return Err("the host's loopback is reached with --network private, pasta and slirp4netns alone".into());
+            }
             _ => return Err(format!("there is no option {name}: alias, ip, ip6, mac-address")),
         }
     }

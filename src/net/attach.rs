@@ -14,7 +14,7 @@
 use super::ports::slirp4netns::Api;
 use super::ports::{self, Bound};
 use super::resolve::{loopback_only, stand_ins};
-use super::stack::Layout;
+use super::stack::{HostLoopback, Layout};
 use super::{CONTAINER, Carrier, ForwardDns, GATEWAY, INTERFACE, MTU, NAME_SERVER, Otherwise, ResolvedNetwork, Tool};
 use crate::error::{Doing, Failure, IntoCause, Notice, Result};
 use crate::sys::ready::timespec;
@@ -49,6 +49,7 @@ pub struct Attaching {
 #[derive(Debug)]
 struct Carriage {
     forward_dns: ForwardDns,
+    host_loopback: HostLoopback,
     /// Ports of the host that are to lead to the container.
     ports: Vec<Bound>,
     /// `containers/<id>`
@@ -77,10 +78,15 @@ pub fn start_attach(
     ports: &[Bound],
     directory: &Path,
 ) -> Option<Attaching> {
-    let ResolvedNetwork::Carried { carriers, otherwise, forward_dns } = network else { return None };
+    let ResolvedNetwork::Carried { carriers, otherwise, forward_dns, host_loopback } = network else { return None };
     let (first, others) = carriers.split_first()?;
-    let carriage =
-        Carriage { forward_dns: *forward_dns, ports: ports.to_vec(), directory: directory.to_owned(), namespace };
+    let carriage = Carriage {
+        forward_dns: *forward_dns,
+        host_loopback: *host_loopback,
+        ports: ports.to_vec(),
+        directory: directory.to_owned(),
+        namespace,
+    };
     Some(Attaching { first: start(first, &carriage), others: others.to_vec(), otherwise: *otherwise, carriage })
 }
 
@@ -94,8 +100,13 @@ pub fn fall_back(
     ports: &[Bound],
     directory: &Path,
 ) -> Attaching {
-    let carriage =
-        Carriage { forward_dns: ForwardDns::Yes, ports: ports.to_vec(), directory: directory.to_owned(), namespace };
+    let carriage = Carriage {
+        forward_dns: ForwardDns::Yes,
+        host_loopback: HostLoopback::OutOfReach,
+        ports: ports.to_vec(),
+        directory: directory.to_owned(),
+        namespace,
+    };
     let others = if *layout == Layout::default() { stand_ins() } else { Vec::new() };
     Attaching { first: Err(failure), others, otherwise: Otherwise::LoopbackOnly, carriage }
 }
@@ -165,7 +176,7 @@ fn start(carrier: &Carrier, carriage: &Carriage) -> Result<Starting> {
                 command.arg(made.argument());
                 api = Some(made);
             }
-            command.args(slirp4netns_arguments(writer.as_raw_fd()));
+            command.args(slirp4netns_arguments(carriage.host_loopback, writer.as_raw_fd()));
             pipe = Some((reader, writer));
             &mut command
         }
@@ -196,9 +207,7 @@ fn pasta_arguments(carriage: &Carriage) -> Vec<String> {
         "24",
         "--gateway",
         &GATEWAY.to_string(),
-        // The gateway's address is not the host's loopback, which would lay open what listens there.
-        "--no-map-gw",
-        // Nor are ports of the container's own choice carried outward.
+        // Ports of the container's own choice are not carried outward.
         "--tcp-ns",
         "none",
         "--udp-ns",
@@ -208,6 +217,10 @@ fn pasta_arguments(carriage: &Carriage) -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
+    if carriage.host_loopback == HostLoopback::OutOfReach {
+        // The gateway's address is the host's loopback else, which would lay open what listens there.
+        arguments.push("--no-map-gw".into());
+    }
     arguments.extend(ports::pasta::arguments(&carriage.ports));
     if carriage.forward_dns == ForwardDns::Yes {
         arguments.extend(["--dns-forward".into(), NAME_SERVER.to_string()]);
@@ -217,22 +230,15 @@ fn pasta_arguments(carriage: &Carriage) -> Vec<String> {
 }
 
 /// Options of slirp4netns 0.4 (2019) and later.
-fn slirp4netns_arguments(ready: i32) -> Vec<String> {
+fn slirp4netns_arguments(host_loopback: HostLoopback, ready: i32) -> Vec<String> {
     let ready = format!("--ready-fd={ready}");
-    [
-        "--configure",
-        "--mtu",
-        &MTU.to_string(),
-        "--disable-host-loopback",
-        "--enable-sandbox",
-        "--enable-seccomp",
-        &ready,
-        "--netns-type=path",
-        "/proc/self/fd/0",
-        INTERFACE,
-    ]
-    .map(str::to_owned)
-    .into()
+    let confined = (host_loopback == HostLoopback::OutOfReach).then_some("--disable-host-loopback");
+    ["--configure", "--mtu", &MTU.to_string(), "--enable-sandbox", "--enable-seccomp", &ready, "--netns-type=path"]
+        .into_iter()
+        .chain(confined)
+        .chain(["/proc/self/fd/0", INTERFACE])
+        .map(str::to_owned)
+        .collect()
 }
 
 impl Starting {
@@ -345,7 +351,12 @@ mod tests {
     }
 
     fn attach(carriers: Vec<Carrier>, otherwise: Otherwise) -> Result<Attached> {
-        let network = ResolvedNetwork::Carried { carriers, otherwise, forward_dns: ForwardDns::No };
+        let network = ResolvedNetwork::Carried {
+            carriers,
+            otherwise,
+            forward_dns: ForwardDns::No,
+            host_loopback: HostLoopback::OutOfReach,
+        };
         start_attach(&network, null(), &[], Path::new("/")).unwrap().wait_ready()
     }
 

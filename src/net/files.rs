@@ -2,7 +2,7 @@
 
 use super::names::{HostNames, hosts, resolv_conf};
 use super::stack::HostLoopback;
-use super::{CONTAINER, NetworkPlan, ResolvedNetwork};
+use super::{CONTAINER, GATEWAY, NetworkPlan, ResolvedNetwork};
 use crate::error::{Doing, Result};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -31,6 +31,7 @@ pub fn files(wanted: &NetworkPlan, network: &ResolvedNetwork, hostname: &str) ->
             ResolvedNetwork::BuiltIn(layout) if layout.host_loopback == HostLoopback::Reachable => {
                 Some(layout.v4.gateway)
             }
+            ResolvedNetwork::Carried { host_loopback: HostLoopback::Reachable, .. } => Some(GATEWAY.into()),
             ResolvedNetwork::BuiltIn(_) | ResolvedNetwork::Carried { .. } => host_address(),
             ResolvedNetwork::Host => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             ResolvedNetwork::Networks { leads_out: true, .. } => host_address(),

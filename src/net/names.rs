@@ -126,6 +126,7 @@ pub fn hosts(names: &HostNames, hostname: &str, add_hosts: &[(String, String)]) 
 
 #[cfg(test)]
 mod tests {
+    use super::super::stack::HostLoopback;
     use super::super::{Carrier, ForwardDns, NetworkMode, Otherwise, Tool};
     use super::*;
     use proptest::prelude::*;
@@ -139,6 +140,7 @@ mod tests {
             carriers: vec![Carrier { tool: Tool::Pasta, path: "/usr/bin/pasta".into() }],
             otherwise: Otherwise::Fail,
             forward_dns: ForwardDns::No,
+            host_loopback: HostLoopback::OutOfReach,
         }
     }
 

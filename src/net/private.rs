@@ -20,7 +20,7 @@ pub struct PrivateNetwork {
     /// `--mac-address`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac: Option<MacAddress>,
-    /// `--network private:allow_host_loopback=true`: the gateway's address is the host's loopback.
+    /// `--network MODE:allow_host_loopback=true`: the gateway's address is the host's loopback.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub allow_host_loopback: bool,
 }
@@ -44,6 +44,11 @@ impl PrivateNetwork {
         *self == PrivateNetwork::default()
     }
 
+    /// Whether the gateway's address is the host's loopback.
+    pub fn host_loopback(&self) -> HostLoopback {
+        if self.allow_host_loopback { HostLoopback::Reachable } else { HostLoopback::OutOfReach }
+    }
+
     /// Who is where, on a host with these routes.
     ///
     /// # Errors
@@ -51,8 +56,7 @@ impl PrivateNetwork {
     pub fn layout(&self, routes: &[Subnet]) -> Result<Layout> {
         let v4 = side(self.ip.map(IpAddr::V4), PREFIX, CONTAINER, "--ip", || free_v4(routes))?;
         let v6 = side(self.ip6.map(IpAddr::V6), PREFIX_V6, CONTAINER_V6, "--ip6", || free_v6(routes))?;
-        let host_loopback = if self.allow_host_loopback { HostLoopback::Reachable } else { HostLoopback::OutOfReach };
-        Ok(Layout { v4, v6, host_loopback, outside: Outside::Reachable, mac: self.mac })
+        Ok(Layout { v4, v6, host_loopback: self.host_loopback(), outside: Outside::Reachable, mac: self.mac })
     }
 
     /// As [`PrivateNetwork::layout`], on this host as it is now.

@@ -1,6 +1,6 @@
 //! What a network comes to on this machine: which of the programs is here, and whether it can work.
 
-use super::stack::Layout;
+use super::stack::{HostLoopback, Layout};
 use super::wanted::{NetworkMode, NetworkPlan};
 use super::{names, ports};
 use crate::error::{Failure, Notice, Result, errno_text};
@@ -63,6 +63,8 @@ pub enum ResolvedNetwork {
         /// Whether queries to [`super::NAME_SERVER`] have to be forwarded. Asked for only where it is needed:
         /// pasta of 2023 gives that address as the sender of every name server's answers.
         forward_dns: ForwardDns,
+        /// Whether the gateway's address is the host's loopback.
+        host_loopback: HostLoopback,
     },
 }
 
@@ -174,6 +176,7 @@ fn by_name(tool: Tool, wanted: &NetworkPlan) -> Result<ResolvedNetwork> {
         carriers: vec![usable(tool)?],
         otherwise: Otherwise::Fail,
         forward_dns: forward_dns(wanted)?,
+        host_loopback: wanted.private.host_loopback(),
     })
 }
 

@@ -17,7 +17,7 @@ pub struct NetworkPlan {
     /// With [`NetworkMode::Container`]: whose namespace; as typed, and in a record its whole id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
-    /// With [`NetworkMode::Private`]: its addresses.
+    /// With [`NetworkMode::Private`]: its addresses. With the programs' modes: whether the host's loopback is reached.
     #[serde(default, skip_serializing_if = "is_default")]
     pub private: PrivateNetwork,
     /// `--dns`: name servers instead of the host's.
