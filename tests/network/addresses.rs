@@ -76,8 +76,14 @@ fn the_hosts_loopback_is_reached_where_that_was_asked_for() {
         "for host in 10.0.2.2 host.docker.internal host.containers.internal; do wget -T 5 -qO- http://$host:{port}/; done
          wget -T 2 -qO- http://127.0.0.1:{port}/ 2>/dev/null || echo its own"
     );
-    let outcome = sh(&rr, &root, &["--network", "private:allow_host_loopback=true"], &script).succeeds_quietly();
-    assert_eq!(outcome.line(), "seen from 127.0.0.1\nseen from 127.0.0.1\nseen from 127.0.0.1\nits own");
+    for mode in ["private", "pasta", "slirp4netns"] {
+        let network = format!("{mode}:allow_host_loopback=true");
+        let outcome = sh(&rr, &root, &["--network", &network], &script).succeeds_quietly();
+        let expected = "seen from 127.0.0.1\nseen from 127.0.0.1\nseen from 127.0.0.1\nits own";
+        assert_eq!(outcome.line(), expected, "{mode}");
+    }
+    sh(&rr, &root, &["--network", "back:allow_host_loopback=true"], "true")
+        .fails_with(125, "the host's loopback is reached with --network private, pasta and slirp4netns alone");
     rr.nothing_is_left();
 }
 

@@ -4,7 +4,7 @@
 //! so does one that the page has otherwise.
 
 use super::host_address;
-use super::servers::{blob, closed_port, counter, dnsmasq, echo, tls, web};
+use super::servers::{blob, closed_port, counter, dnsmasq, echo, iperf3, tls, web};
 use crate::support::{Outcome, Rr, host_root, requires, wait_until};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -24,6 +24,9 @@ const TABLE: &[(&str, [&str; 6])] = &[
     ("source address",        ["the host",  "the host",  "the host",  "the host",  "the host",  "nothing"]),
     ("ping",                  ["works",     "works",     "works",     "works",     "works",     "fails"]),
     ("ping by IPv6",          ["works",     "works",     "works",     "fails",     "works",     "fails"]),
+    // From the second hop on it is the host's network, where the host itself is the target. Over the host's own network
+    // nobody without root has a raw socket.
+    ("traceroute",            ["10.0.2.2 the host", "10.89.0.1 the host", "nothing", "10.0.2.2 the host", "nothing", "nothing"]),
     ("names",                 ["works",     "works",     "works",     "works",     "works",     "fails"]),
     ("names of IPv6",         ["works",     "works",     "fails",     "fails",     "works",     "fails"]),
     ("search domain",         ["works",     "works",     "works",     "works",     "works",     "fails"]),
@@ -35,6 +38,11 @@ const TABLE: &[(&str, [&str; 6])] = &[
     ("half-close",            ["works",     "works",     "works",     "works",     "works",     "fails"]),
     ("tls",                   ["works",     "works",     "works",     "works",     "works",     "fails"]),
     ("websocket",             ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("iperf3",                ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("iperf3, received",      ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("iperf3, four at once",  ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("iperf3 by UDP",         ["works",     "works",     "works",     "works",     "works",     "fails"]),
+    ("iperf3 by UDP, received", ["works",   "works",     "works",     "works",     "works",     "fails"]),
     // Debian 12's pasta lets the container wait.
     ("refused",               ["Connection refused", "Connection refused", "timed out", "Connection refused", "Connection refused", "Network is unreachable"]),
     ("host's loopback",       ["fails",     "fails",     "fails",     "fails",     "works",     "fails"]),
@@ -48,7 +56,7 @@ const TABLE: &[(&str, [&str; 6])] = &[
 ];
 
 /// What a check's command prints if it is not `works` or `fails`.
-const WORDS: &[&str] = &["source address", "refused", "no such name", "refused name"];
+const WORDS: &[&str] = &["source address", "traceroute", "refused", "no such name", "refused name"];
 
 /// The address of the name server that the tests' resolv.conf names.
 const NAME_SERVER: [u8; 4] = [127, 0, 0, 77];
@@ -76,7 +84,7 @@ fn one_suite_holds_in_every_mode() {
     let host = requires!(host_address());
     let host6 = requires!(host_address_v6());
     let rr = Rr::new();
-    let (root, mounts) = requires!(host_root(&rr, &["curl", "dig", "busybox", "perl", "openssl", "ping"]));
+    let (root, mounts) = requires!(host_root(&rr, &["curl", "dig", "busybox", "perl", "openssl", "ping", "iperf3"]));
     let long: Vec<String> =
         (0..6).map(|n| format!("--txt-record=long.rr.test,{n} {}", "a text of some length, ".repeat(9))).collect();
     let (a, aaaa) = (format!("--address=/host.rr.test/{host}"), format!("--address=/six.rr.test/{host6}"));
@@ -86,6 +94,7 @@ fn one_suite_holds_in_every_mode() {
     let resolv_conf = rr.path("resolv.conf");
     std::fs::write(&resolv_conf, "nameserver 127.0.0.77\nsearch rr.test\noptions timeout:3\n").expect("own file");
     let (tls_server, tls_at, certificate) = requires!(tls(&rr, host));
+    let (iperf_server, iperf) = requires!(iperf3(host));
     std::fs::copy(certificate, root.join("etc/authority.pem")).expect("a copy in the container's root");
     std::fs::write(root.join("etc/blob"), blob()).expect("a file in the container's root");
     let script = script(&[
@@ -97,6 +106,7 @@ fn one_suite_holds_in_every_mode() {
         ("any", web([0, 0, 0, 0].into()).port().to_string()),
         ("echo", echo(host).port().to_string()),
         ("counter", counter(host).port().to_string()),
+        ("iperf", iperf.port().to_string()),
         ("tls", tls_at.port().to_string()),
         ("closed", closed_port(host).to_string()),
     ]);
@@ -111,7 +121,7 @@ fn one_suite_holds_in_every_mode() {
         let seen = results(&outcome);
         for (check, expected) in TABLE {
             let got = seen.get(*check).map_or("nothing was printed", String::as_str);
-            let expected = if expected[index] == "the host" { &host.to_string() } else { expected[index] };
+            let expected = expected[index].replace("the host", &host.to_string());
             if got != expected {
                 wrong.push(format!("{mode}: {check}: {got}, not {expected}"));
             }
@@ -119,7 +129,7 @@ fn one_suite_holds_in_every_mode() {
         assert_eq!(seen.len(), TABLE.len(), "every check is in the table: {:?}", seen.keys());
     }
     assert!(wrong.is_empty(), "the table differs:\n{}", wrong.join("\n"));
-    drop((name_server, tls_server));
+    drop((name_server, tls_server, iperf_server));
     rr.run(["network", "rm", "suite"]).succeeds();
     rr.nothing_is_left();
 }
@@ -198,6 +208,37 @@ fn name_servers_change_under_a_running_container() {
     rr.nothing_is_left();
 }
 
+/// A VPN or another resolver program makes /etc/resolv.conf a link to a file of its own.
+#[test]
+fn name_servers_are_followed_to_another_programs_file() {
+    requires!(host_address());
+    let rr = Rr::new();
+    let (root, mounts) = requires!(host_root(&rr, &["dig"]));
+    let _first = requires!(dnsmasq([127, 0, 0, 83].into(), &["--address=/where.rr.test/192.0.2.1"]));
+    let _second = requires!(dnsmasq([127, 0, 0, 84].into(), &["--address=/where.rr.test/192.0.2.2"]));
+    let (etc, shared) = (rr.directory("etc"), rr.directory("shared"));
+    let outside = r#"
+        cp /etc/passwd /etc/group /etc/subuid /etc/subgid "$0" && mount --bind "$0" /etc && mount -t tmpfs none /run &&
+        mkdir -p /run/systemd/resolve /run/NetworkManager || exit 99
+        echo "nameserver 127.0.0.83" >/run/systemd/resolve/stub-resolv.conf
+        echo "nameserver 127.0.0.84" >/run/NetworkManager/resolv.conf
+        ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
+        (for _ in $(seq 300); do [ ! -e "$SHARED/asked" ] || break; sleep 0.1; done
+            ln -s /run/NetworkManager/resolv.conf /etc/new; mv -T /etc/new /etc/resolv.conf) &
+        exec "$@""#;
+    let script = "ask() { dig +short +tries=1 +time=5 where.rr.test A; }
+        ask; touch /shared/asked
+        for _ in $(seq 100); do [ \"$(ask)\" = 192.0.2.1 ] || break; sleep 0.1; done; ask";
+    let mut line = ["--map-root-user", "--map-auto", "--mount", "sh", "-c", outside].map(str::to_owned).to_vec();
+    line.extend([etc.display().to_string(), rr.binary().display().to_string(), "run".into(), "--rm".into()]);
+    line.extend(["-v".into(), format!("{}:/shared", shared.display())]);
+    line.extend_from_slice(&mounts);
+    line.extend(["--rootfs".into(), format!("{}:O", root.display()), "sh".into(), "-c".into(), script.into()]);
+    let outcome = rr.any_command("unshare", line).env("SHARED", &shared).within(Duration::from_secs(60)).output();
+    assert_eq!(outcome.succeeds_quietly().line(), "192.0.2.1\n192.0.2.2");
+    rr.nothing_is_left();
+}
+
 #[test]
 fn options_of_names_are_the_containers_own() {
     let rr = Rr::new();
@@ -237,6 +278,14 @@ fn script(values: &[(&str, String)]) -> String {
     let checks = r#"
 cat >/tmp/prelude <<'END'
 get() { curl -gsS -m 10 "$@"; }
+# The server takes one client after the other, and needs a moment between them.
+perf() {
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        said=$(iperf3 -c $host -p $iperf "$@" 2>&1)
+        case $said in *busy*) sleep 0.5 ;; *) break ;; esac
+    done
+    echo "$said" | grep -q "receiver"
+}
 # say PROTOCOL PORT: sends what it reads, each line a second after the last, says that it has ended, prints what comes.
 say() {
     perl -MIO::Socket::INET -e '
@@ -261,6 +310,7 @@ check "tcp by IPv6" 'get "http://[$host6]:$web6/peer"'
 check "source address" 'get http://$host:$web/peer 2>/dev/null'
 check "ping" 'ping -c 1 -W 5 $host'
 check "ping by IPv6" 'ping -6 -c 1 -W 5 $host6'
+check "traceroute" 'busybox traceroute -n -w 2 -q 1 -m 4 $host 2>/dev/null | tail -n +2 | sed "s/^ *[0-9]* *//; s/ .*//" | grep -vF "*" | tr "\n" " " | sed "s/ $//"'
 check "names" 'get http://host.rr.test:$web/peer'
 check "names of IPv6" 'get http://six.rr.test:$web6/peer'
 check "search domain" 'get http://host:$web/peer'
@@ -274,6 +324,11 @@ check "half-close" 'head -c 300000 /etc/blob | say tcp $counter 0 | grep -qx "30
 check "tls" 'get --cacert /etc/authority.pem --resolve host.rr.test:$tls:$host https://host.rr.test:$tls/ | grep -q "TLSv1.3"'
 check "websocket" '{ printf "GET /chat HTTP/1.1\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n"
     for word in one two three; do sleep 1; echo $word; done; } | say tcp $web 0 | tr "\n\r" "  " | grep -q "101 Switching.*one two three"'
+check "iperf3" 'perf -n 4M'
+check "iperf3, received" 'perf -R -n 4M'
+check "iperf3, four at once" 'perf -P 4 -t 1 && perf -R -P 4 -t 1'
+check "iperf3 by UDP" 'perf -u -l 1400 -b 20M -n 2M'
+check "iperf3 by UDP, received" 'perf -u -l 1400 -b 20M -n 2M -R'
 check "refused" 'busybox nc -w 5 $host $closed </dev/null 2>&1 | sed "s/.*: //"'
 check "host's loopback" 'get -m 3 http://127.0.0.1:$local/peer || get -m 3 http://10.0.2.2:$local/peer'
 check "own loopback" 'busybox httpd -p 127.0.0.1:7777 -h /etc && curl -sS http://127.0.0.1:7777/blob | cmp - /etc/blob'

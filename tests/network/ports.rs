@@ -184,6 +184,24 @@ fn a_client_of_ipv6_reaches_a_service_of_ipv4() {
 }
 
 #[test]
+fn datagrams_of_ipv6_reach_a_service_of_ipv4() {
+    requires!(host_address());
+    let image = requires!(busybox());
+    let rr = Rr::new();
+    let loopback = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    // Without any IPv6 inside, and with nobody there.
+    for options in [&["--sysctl", "net.ipv6.conf.all.disable_ipv6=1"][..], &[]] {
+        let options = [options, &["--name", "four", "-p", "53/udp"]].concat();
+        detached(&rr, &options, &image, UDP_ECHO).succeeds_quietly();
+        let port = port_of(&rr, "four", "53/udp", "[::]");
+        let answer = echoed(loopback, SocketAddr::new(loopback, port));
+        assert!(answer.starts_with("hello from 10.0.2.2:"), "{answer}");
+        rr.run(["rm", "-f", "four"]).succeeds();
+    }
+    rr.nothing_is_left();
+}
+
+#[test]
 fn what_nobody_serves_inside_is_reset() {
     let host = requires!(host_address());
     let image = requires!(busybox());
@@ -477,6 +495,29 @@ fn ports_need_no_program_but_rr() {
     assert!(get(host, SocketAddr::new(host, port)).is_some());
     rr.run(["rm", "-f", "web"]).succeeds();
     rr.nothing_is_left();
+}
+
+/// The ports are taken first, and then the interface cannot be made: the device opens and is another one. Nor can pasta and
+/// slirp4netns make one.
+#[test]
+fn a_network_that_cannot_be_made_gives_its_ports_back() {
+    let rr = requires!(Rr::with_alpine());
+    let port = free_port().to_string();
+    let hide = "mount --bind /dev/null /dev/net/tun && exec \"$@\"";
+    for network in ["private", "pasta", "slirp4netns"] {
+        let line = [
+            &["--map-root-user", "--map-auto", "--mount", "sh", "-c", hide, "sh", rr.binary().to_str().expect("text")]
+                [..],
+            &["run", "--rm", "--network", network, "-p", &format!("{port}:80")],
+            &Rr::ALPINE,
+            &["true"],
+        ];
+        let outcome = rr.any_command("unshare", line.concat()).output().fails_with(125, "");
+        let errors = outcome.stderr.lines().filter(|line| line.starts_with("rr: ")).count();
+        assert_eq!(errors, 1, "{network}: {outcome}");
+        TcpListener::bind((LOOPBACK, port.parse::<u16>().expect("a number"))).expect("the port is free again");
+        rr.nothing_is_left();
+    }
 }
 
 #[test]

@@ -153,6 +153,13 @@ pub fn tls(rr: &Rr, address: IpAddr) -> Result<(Serving, SocketAddr, PathBuf), S
     Ok((start("openssl", &[&words[..], &files[..]].concat(), at)?, at, certificate))
 }
 
+/// A server of iperf3.
+pub fn iperf3(address: IpAddr) -> Result<(Serving, SocketAddr), String> {
+    let at = SocketAddr::new(address, closed_port(address));
+    let words = ["-s", "-B", &address.to_string(), "-p", &at.port().to_string()].map(str::to_owned);
+    Ok((start("iperf3", &words, at)?, at))
+}
+
 /// Debian's name server at `address`, port 53, with these options.
 pub fn dnsmasq(address: IpAddr, options: &[&str]) -> Result<Serving, String> {
     let program = ["/usr/sbin/dnsmasq", "/sbin/dnsmasq"].into_iter().find(|path| Path::new(path).exists());

@@ -198,6 +198,39 @@ fn ten_thousand_connections_are_open_at_once() {
     rr.nothing_is_left();
 }
 
+/// The network's process of this user's only container.
+fn process_of_the_stack(rr: &Rr) -> Option<i32> {
+    let name = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    rr.processes().iter().map(|process| process.pid).find(|pid| name(*pid).trim() == "rr-net")
+}
+
+#[test]
+fn a_container_goes_on_without_the_networks_process() {
+    let rr = requires!(Rr::with_alpine());
+    let port = closed([127, 0, 0, 1].into()).port();
+    let published = format!("127.0.0.1:{port}:80");
+    let script = "rm -f /tmp/on; until [ -e /tmp/on ]; do sleep 0.1; done; ip route; exit 5";
+    let options = [&["run", "--name", "box", "-p", &published], &Rr::ALPINE[..], &["sh", "-c", script]].concat();
+    let running = rr.command(options).spawn();
+    assert!(wait_until(Duration::from_secs(20), || process_of_the_stack(&rr).is_some()));
+    let pid = process_of_the_stack(&rr).and_then(rustix::process::Pid::from_raw).expect("its id");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("this user's own");
+    const SAID: &str = "the container has lost its network: rr-net carried it, and signal 9 has killed it";
+    let inspect = || rr.run(["inspect", "--format", "{{.State.Status}}: {{.State.Error}}", "box"]).succeeds().stdout;
+    assert!(wait_until(Duration::from_secs(10), || inspect() == format!("running: {SAID}\n")), "{}", inspect());
+    // Its ports are nobody's any more.
+    TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+    rr.run(["exec", "box", "touch", "/tmp/on"]).succeeds();
+    let outcome = running.wait().exits(5);
+    assert_eq!(outcome.stderr.matches("lost its network").count(), 1, "{}", outcome.stderr);
+    // Another start has another one.
+    rr.run(["start", "box"]).succeeds();
+    assert!(wait_until(Duration::from_secs(20), || process_of_the_stack(&rr).is_some()));
+    assert_eq!(inspect(), "running: \n");
+    rr.run(["rm", "-f", "-t", "0", "box"]).succeeds();
+    rr.nothing_is_left();
+}
+
 /// Packets as nobody sends them: the kernel writes length and checksum of these headers, and nothing else (raw(7)).
 fn flood(host: SocketAddr) {
     let raw = rustix::net::socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::RAW)).expect("CAP_NET_RAW");
