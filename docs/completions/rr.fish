@@ -48,7 +48,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "rename" -d 'Rename a containe
 complete -c rr -n "__fish_rr_needs_command" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
 complete -c rr -n "__fish_rr_needs_command" -f -a "commit" -d 'Make an image of what a container has changed'
 complete -c rr -n "__fish_rr_needs_command" -f -a "export" -d 'Write all files of a container to a tar archive'
-complete -c rr -n "__fish_rr_needs_command" -f -a "update" -d 'Change the restart policy of one or more containers'
+complete -c rr -n "__fish_rr_needs_command" -f -a "update" -d 'Change limits and the restart policy of one or more containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "ps" -d 'List containers'
 complete -c rr -n "__fish_rr_needs_command" -f -a "port" -d 'List the ports of a container that are published, or where one is'
 complete -c rr -n "__fish_rr_needs_command" -f -a "rm" -d 'Remove one or more containers'
@@ -71,6 +71,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "doctor" -d 'Show what this ma
 complete -c rr -n "__fish_rr_needs_command" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
 complete -c rr -n "__fish_rr_needs_command" -f -a "version" -d 'Show the version of rr and of the machine it runs on'
 complete -c rr -n "__fish_rr_needs_command" -f -a "unshare" -d 'Run a command as root of the store\'s user namespace, in other namespaces of its own where wanted'
+complete -c rr -n "__fish_rr_needs_command" -f -a "demo" -d 'Show what a container is made of: a guided tour of real commands, here and in a container'
 complete -c rr -n "__fish_rr_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c rr -n "__fish_rr_needs_command" -f -a "man" -d 'Write the man pages into a directory'
 complete -c rr -n "__fish_rr_needs_command" -f -a "builder" -d 'Manage builds'
@@ -104,6 +105,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l cgroupns -d 'private, host
 complete -c rr -n "__fish_rr_using_subcommand run" -l device -d 'Bind a device of the host, or all of a directory' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l domainname -d 'Set the container\'s NIS domain name' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l ipc -d 'private, shareable, none, host or container:NAME [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l isolation -d 'namespaces, chroot (the root directory alone), or auto: chroot only where root is refused namespaces [default: auto]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l pid -d 'private, or host to show the host\'s processes in /proc [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
@@ -111,6 +113,25 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l uts -d 'private, host or c
 complete -c rr -n "__fish_rr_using_subcommand run" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l label-file -d 'Read labels from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand run" -l blkio-weight -d 'Share of the disks where they are busy, from 10 to 1000' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l cpu-period -d 'Length of the period that --cpu-quota is about [default: 100000]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l cpu-quota -d 'Processor time in each period; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -s c -l cpu-shares -d 'Share of the processors where they are busy, from 2 to 262144 [default: 1024]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l cpus -d 'How many processors\' time it may use, such as 1.5' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l cpuset-cpus -d 'Which processors it may use, such as 0-2,4' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l cpuset-mems -d 'Which memory nodes it may use' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -s m -l memory -d 'How much memory it may use, at least 6m; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l memory-reservation -d 'Memory that is left to it where memory is short' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l memory-swap -d 'Memory and swap together; -1 for no limit of swap [default: twice --memory]' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l pids-limit -d 'How many processes and threads it may have; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l blkio-weight-device -d 'Share of one disk' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l cgroup-parent -d 'Where the container\'s control group is to be: a group of your own, or a slice of your systemd' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l device-read-bps -d 'Bytes a second read from a device' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l device-read-iops -d 'Reads a second from a device' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l device-write-bps -d 'Bytes a second written to a device' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l device-write-iops -d 'Writes a second to a device' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l memory-swappiness -d 'Accepted; no kernel with version 2 of control groups has it' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l oom-kill-disable -d 'Accepted; no kernel with version 2 of control groups has it' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l log-driver -d 'json-file or k8s-file (rr\'s own file), or none [default: json-file]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l log-opt -d 'Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
@@ -122,6 +143,7 @@ complete -c rr -n "__fish_rr_using_subcommand run" -l dns-search -d 'Set a searc
 complete -c rr -n "__fish_rr_using_subcommand run" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l ip -d 'Give the container this IPv4 address' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l ip6 -d 'Give the container this address of IPv6' -r
+complete -c rr -n "__fish_rr_using_subcommand run" -l link -d 'Give another container of the first network a further name that this one finds it by' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l mac-address -d 'Give the container\'s interface this hardware address' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (rr\'s own), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand run" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
@@ -181,6 +203,7 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l cgroupns -d 'private, h
 complete -c rr -n "__fish_rr_using_subcommand create" -l device -d 'Bind a device of the host, or all of a directory' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l domainname -d 'Set the container\'s NIS domain name' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l ipc -d 'private, shareable, none, host or container:NAME [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l isolation -d 'namespaces, chroot (the root directory alone), or auto: chroot only where root is refused namespaces [default: auto]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l pid -d 'private, or host to show the host\'s processes in /proc [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
@@ -188,6 +211,25 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l uts -d 'private, host o
 complete -c rr -n "__fish_rr_using_subcommand create" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l label-file -d 'Read labels from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand create" -l blkio-weight -d 'Share of the disks where they are busy, from 10 to 1000' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l cpu-period -d 'Length of the period that --cpu-quota is about [default: 100000]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l cpu-quota -d 'Processor time in each period; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -s c -l cpu-shares -d 'Share of the processors where they are busy, from 2 to 262144 [default: 1024]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l cpus -d 'How many processors\' time it may use, such as 1.5' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l cpuset-cpus -d 'Which processors it may use, such as 0-2,4' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l cpuset-mems -d 'Which memory nodes it may use' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -s m -l memory -d 'How much memory it may use, at least 6m; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l memory-reservation -d 'Memory that is left to it where memory is short' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l memory-swap -d 'Memory and swap together; -1 for no limit of swap [default: twice --memory]' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l pids-limit -d 'How many processes and threads it may have; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l blkio-weight-device -d 'Share of one disk' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l cgroup-parent -d 'Where the container\'s control group is to be: a group of your own, or a slice of your systemd' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l device-read-bps -d 'Bytes a second read from a device' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l device-read-iops -d 'Reads a second from a device' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l device-write-bps -d 'Bytes a second written to a device' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l device-write-iops -d 'Writes a second to a device' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l memory-swappiness -d 'Accepted; no kernel with version 2 of control groups has it' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l oom-kill-disable -d 'Accepted; no kernel with version 2 of control groups has it' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l log-driver -d 'json-file or k8s-file (rr\'s own file), or none [default: json-file]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l log-opt -d 'Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
@@ -199,6 +241,7 @@ complete -c rr -n "__fish_rr_using_subcommand create" -l dns-search -d 'Set a se
 complete -c rr -n "__fish_rr_using_subcommand create" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l ip -d 'Give the container this IPv4 address' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l ip6 -d 'Give the container this address of IPv6' -r
+complete -c rr -n "__fish_rr_using_subcommand create" -l link -d 'Give another container of the first network a further name that this one finds it by' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l mac-address -d 'Give the container\'s interface this hardware address' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (rr\'s own), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand create" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
@@ -338,6 +381,17 @@ complete -c rr -n "__fish_rr_using_subcommand commit" -s q -l quiet -d 'Say noth
 complete -c rr -n "__fish_rr_using_subcommand commit" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand export" -s o -l output -d 'Write to a file instead of standard output' -r -F
 complete -c rr -n "__fish_rr_using_subcommand export" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand update" -l blkio-weight -d 'Share of the disks where they are busy, from 10 to 1000' -r
+complete -c rr -n "__fish_rr_using_subcommand update" -l cpu-period -d 'Length of the period that --cpu-quota is about [default: 100000]' -r
+complete -c rr -n "__fish_rr_using_subcommand update" -l cpu-quota -d 'Processor time in each period; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand update" -s c -l cpu-shares -d 'Share of the processors where they are busy, from 2 to 262144 [default: 1024]' -r
+complete -c rr -n "__fish_rr_using_subcommand update" -l cpus -d 'How many processors\' time it may use, such as 1.5' -r
+complete -c rr -n "__fish_rr_using_subcommand update" -l cpuset-cpus -d 'Which processors it may use, such as 0-2,4' -r
+complete -c rr -n "__fish_rr_using_subcommand update" -l cpuset-mems -d 'Which memory nodes it may use' -r
+complete -c rr -n "__fish_rr_using_subcommand update" -s m -l memory -d 'How much memory it may use, at least 6m; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand update" -l memory-reservation -d 'Memory that is left to it where memory is short' -r
+complete -c rr -n "__fish_rr_using_subcommand update" -l memory-swap -d 'Memory and swap together; -1 for no limit of swap [default: twice --memory]' -r
+complete -c rr -n "__fish_rr_using_subcommand update" -l pids-limit -d 'How many processes and threads it may have; -1 for no limit' -r
 complete -c rr -n "__fish_rr_using_subcommand update" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped' -r
 complete -c rr -n "__fish_rr_using_subcommand update" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand ps" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since and more' -r
@@ -368,6 +422,7 @@ complete -c rr -n "__fish_rr_using_subcommand cp" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand build" -l authfile -d 'The file of credentials to use' -r -F
 complete -c rr -n "__fish_rr_using_subcommand build" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand build" -l add-host -d 'Add a line to /etc/hosts of RUN\'s containers' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l build-context -d 'A further place for COPY --from and FROM: a directory, or docker-image://NAME' -r
 complete -c rr -n "__fish_rr_using_subcommand build" -l build-arg -d 'Set a variable that the Dockerfile declares by ARG; without a value, to that of the environment' -r
 complete -c rr -n "__fish_rr_using_subcommand build" -l cache-from -d 'Ignored: what was built here before is found without being told where' -r
 complete -c rr -n "__fish_rr_using_subcommand build" -l cache-to -d 'Ignored: what is built is remembered anyway' -r
@@ -380,6 +435,7 @@ complete -c rr -n "__fish_rr_using_subcommand build" -l platform -d 'Build for a
 complete -c rr -n "__fish_rr_using_subcommand build" -l progress -d 'How progress is shown: auto, plain, tty or quiet' -r
 complete -c rr -n "__fish_rr_using_subcommand build" -l pull -d 'Ask the registry also for images that are here; or always, missing, never or newer' -r
 complete -c rr -n "__fish_rr_using_subcommand build" -l rm -d 'Ignored: containers of RUN never outlive their step' -r
+complete -c rr -n "__fish_rr_using_subcommand build" -l secret -d 'Give RUN --mount=type=secret a file or a variable: id=ID[,src=FILE|,env=NAME]' -r
 complete -c rr -n "__fish_rr_using_subcommand build" -s t -l tag -d 'What the image is called' -r
 complete -c rr -n "__fish_rr_using_subcommand build" -l target -d 'Build up to this stage' -r
 complete -c rr -n "__fish_rr_using_subcommand build" -l force-rm -d 'Ignored: containers of RUN never outlive their step'
@@ -473,12 +529,19 @@ complete -c rr -n "__fish_rr_using_subcommand unshare" -s r -l map-root-user -d 
 complete -c rr -n "__fish_rr_using_subcommand unshare" -l kill-child -d 'As always with --pid'
 complete -c rr -n "__fish_rr_using_subcommand unshare" -l rootless-netns -d 'Podman\'s, for a network namespace that containers share; rr has none'
 complete -c rr -n "__fish_rr_using_subcommand unshare" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand demo" -l image -d 'The image of the containers; it needs a shell' -r
+complete -c rr -n "__fish_rr_using_subcommand demo" -l list -d 'List the chapters'
+complete -c rr -n "__fish_rr_using_subcommand demo" -l no-pause -d 'Wait for no key, as for a recording'
+complete -c rr -n "__fish_rr_using_subcommand demo" -l markdown -d 'Print the chapters as pages in Markdown'
+complete -c rr -n "__fish_rr_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand man" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand builder; and not __fish_seen_subcommand_from build" -f -a "build" -d 'Build an image from a Dockerfile'
+complete -c rr -n "__fish_rr_using_subcommand builder; and not __fish_seen_subcommand_from build prune" -f -a "build" -d 'Build an image from a Dockerfile'
+complete -c rr -n "__fish_rr_using_subcommand builder; and not __fish_seen_subcommand_from build prune" -f -a "prune" -d 'Forget what builds have made'
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l authfile -d 'The file of credentials to use' -r -F
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN\'s containers' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-context -d 'A further place for COPY --from and FROM: a directory, or docker-image://NAME' -r
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l build-arg -d 'Set a variable that the Dockerfile declares by ARG; without a value, to that of the environment' -r
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-from -d 'Ignored: what was built here before is found without being told where' -r
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l cache-to -d 'Ignored: what is built is remembered anyway' -r
@@ -491,6 +554,7 @@ complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcomman
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l progress -d 'How progress is shown: auto, plain, tty or quiet' -r
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l pull -d 'Ask the registry also for images that are here; or always, missing, never or newer' -r
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l rm -d 'Ignored: containers of RUN never outlive their step' -r
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l secret -d 'Give RUN --mount=type=secret a file or a variable: id=ID[,src=FILE|,env=NAME]' -r
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -s t -l tag -d 'What the image is called' -r
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l target -d 'Build up to this stage' -r
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l force-rm -d 'Ignored: containers of RUN never outlive their step'
@@ -498,10 +562,15 @@ complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcomman
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -l no-cache -d 'Do each step anew'
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Say nothing but the image\'s id'
 complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand buildx; and not __fish_seen_subcommand_from build" -f -a "build" -d 'Build an image from a Dockerfile'
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from prune" -s a -l all -d 'Ignored: everything is forgotten'
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c rr -n "__fish_rr_using_subcommand builder; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand buildx; and not __fish_seen_subcommand_from build prune" -f -a "build" -d 'Build an image from a Dockerfile'
+complete -c rr -n "__fish_rr_using_subcommand buildx; and not __fish_seen_subcommand_from build prune" -f -a "prune" -d 'Forget what builds have made'
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l authfile -d 'The file of credentials to use' -r -F
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN\'s containers' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-context -d 'A further place for COPY --from and FROM: a directory, or docker-image://NAME' -r
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l build-arg -d 'Set a variable that the Dockerfile declares by ARG; without a value, to that of the environment' -r
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cache-from -d 'Ignored: what was built here before is found without being told where' -r
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l cache-to -d 'Ignored: what is built is remembered anyway' -r
@@ -514,6 +583,7 @@ complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l progress -d 'How progress is shown: auto, plain, tty or quiet' -r
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l pull -d 'Ask the registry also for images that are here; or always, missing, never or newer' -r
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l rm -d 'Ignored: containers of RUN never outlive their step' -r
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l secret -d 'Give RUN --mount=type=secret a file or a variable: id=ID[,src=FILE|,env=NAME]' -r
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -s t -l tag -d 'What the image is called' -r
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l target -d 'Build up to this stage' -r
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l force-rm -d 'Ignored: containers of RUN never outlive their step'
@@ -521,6 +591,9 @@ complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -l no-cache -d 'Do each step anew'
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -s q -l quiet -d 'Say nothing but the image\'s id'
 complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from build" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from prune" -s a -l all -d 'Ignored: everything is forgotten'
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
+complete -c rr -n "__fish_rr_using_subcommand buildx; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "run" -d 'Create and run a new container from an image'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "create" -d 'Create a container, to be started later'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "start" -d 'Start one or more stopped containers'
@@ -540,7 +613,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_sub
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "diff" -d 'Show what a container has added (A), changed (C) and deleted (D)'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "commit" -d 'Make an image of what a container has changed'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "export" -d 'Write all files of a container to a tar archive'
-complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "update" -d 'Change the restart policy of one or more containers'
+complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "update" -d 'Change limits and the restart policy of one or more containers'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "ls" -d 'List containers'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "exists" -d 'Tell by the exit status whether a container exists: 0 if it does, 1 if not, 125 where that cannot be told'
 complete -c rr -n "__fish_rr_using_subcommand container; and not __fish_seen_subcommand_from run create start stop restart kill wait attach exec logs pause unpause top explain stats rename diff commit export update ls exists port rm cp inspect prune" -f -a "port" -d 'List the ports of a container that are published, or where one is'
@@ -571,6 +644,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Bind a device of the host, or all of a directory' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l domainname -d 'Set the container\'s NIS domain name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l ipc -d 'private, shareable, none, host or container:NAME [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l isolation -d 'namespaces, chroot (the root directory alone), or auto: chroot only where root is refused namespaces [default: auto]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pid -d 'private, or host to show the host\'s processes in /proc [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
@@ -578,6 +652,25 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read labels from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l blkio-weight -d 'Share of the disks where they are busy, from 10 to 1000' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cpu-period -d 'Length of the period that --cpu-quota is about [default: 100000]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cpu-quota -d 'Processor time in each period; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s c -l cpu-shares -d 'Share of the processors where they are busy, from 2 to 262144 [default: 1024]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cpus -d 'How many processors\' time it may use, such as 1.5' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cpuset-cpus -d 'Which processors it may use, such as 0-2,4' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cpuset-mems -d 'Which memory nodes it may use' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -s m -l memory -d 'How much memory it may use, at least 6m; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l memory-reservation -d 'Memory that is left to it where memory is short' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l memory-swap -d 'Memory and swap together; -1 for no limit of swap [default: twice --memory]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l pids-limit -d 'How many processes and threads it may have; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l blkio-weight-device -d 'Share of one disk' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l cgroup-parent -d 'Where the container\'s control group is to be: a group of your own, or a slice of your systemd' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l device-read-bps -d 'Bytes a second read from a device' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l device-read-iops -d 'Reads a second from a device' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l device-write-bps -d 'Bytes a second written to a device' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l device-write-iops -d 'Writes a second to a device' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l memory-swappiness -d 'Accepted; no kernel with version 2 of control groups has it' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l oom-kill-disable -d 'Accepted; no kernel with version 2 of control groups has it' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l log-driver -d 'json-file or k8s-file (rr\'s own file), or none [default: json-file]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l log-opt -d 'Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
@@ -589,6 +682,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l ip -d 'Give the container this IPv4 address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l ip6 -d 'Give the container this address of IPv6' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l link -d 'Give another container of the first network a further name that this one finds it by' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l mac-address -d 'Give the container\'s interface this hardware address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (rr\'s own), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from run" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
@@ -648,6 +742,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Bind a device of the host, or all of a directory' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l domainname -d 'Set the container\'s NIS domain name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l ipc -d 'private, shareable, none, host or container:NAME [default: private]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l isolation -d 'namespaces, chroot (the root directory alone), or auto: chroot only where root is refused namespaces [default: auto]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-score-adj -d 'How readily the kernel ends it when memory is short, from -1000 to 1000' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pid -d 'private, or host to show the host\'s processes in /proc [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l sysctl -d 'Set a kernel setting of the container\'s own namespaces' -r
@@ -655,6 +750,25 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s h -l hostname -d 'Set the container\'s host name' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s l -l label -d 'Set a label' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read labels from a file' -r -F
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l blkio-weight -d 'Share of the disks where they are busy, from 10 to 1000' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cpu-period -d 'Length of the period that --cpu-quota is about [default: 100000]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cpu-quota -d 'Processor time in each period; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s c -l cpu-shares -d 'Share of the processors where they are busy, from 2 to 262144 [default: 1024]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cpus -d 'How many processors\' time it may use, such as 1.5' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cpuset-cpus -d 'Which processors it may use, such as 0-2,4' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cpuset-mems -d 'Which memory nodes it may use' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -s m -l memory -d 'How much memory it may use, at least 6m; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l memory-reservation -d 'Memory that is left to it where memory is short' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l memory-swap -d 'Memory and swap together; -1 for no limit of swap [default: twice --memory]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l pids-limit -d 'How many processes and threads it may have; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l blkio-weight-device -d 'Share of one disk' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l cgroup-parent -d 'Where the container\'s control group is to be: a group of your own, or a slice of your systemd' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l device-read-bps -d 'Bytes a second read from a device' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l device-read-iops -d 'Reads a second from a device' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l device-write-bps -d 'Bytes a second written to a device' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l device-write-iops -d 'Writes a second to a device' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l memory-swappiness -d 'Accepted; no kernel with version 2 of control groups has it' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l oom-kill-disable -d 'Accepted; no kernel with version 2 of control groups has it' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l log-driver -d 'json-file or k8s-file (rr\'s own file), or none [default: json-file]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l log-opt -d 'Set max-size (bytes after which a new log file is begun) or max-file (how many are kept)' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Mount something (type=bind|volume|tmpfs,source=…,target=…)' -r
@@ -666,6 +780,7 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l expose -d 'Note a port that the container listens on' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l ip -d 'Give the container this IPv4 address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l ip6 -d 'Give the container this address of IPv6' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l link -d 'Give another container of the first network a further name that this one finds it by' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l mac-address -d 'Give the container\'s interface this hardware address' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l network -l net -d 'A network by its name (and again for further ones), none, host, private (rr\'s own), pasta, slirp4netns, or container:NAME for the namespace of another container [default: private]' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from create" -l network-alias -l net-alias -d 'Give the container another name on its networks' -r
@@ -805,6 +920,17 @@ complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from commit" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from export" -s o -l output -d 'Write to a file instead of standard output' -r -F
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -l blkio-weight -d 'Share of the disks where they are busy, from 10 to 1000' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-period -d 'Length of the period that --cpu-quota is about [default: 100000]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -l cpu-quota -d 'Processor time in each period; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -s c -l cpu-shares -d 'Share of the processors where they are busy, from 2 to 262144 [default: 1024]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -l cpus -d 'How many processors\' time it may use, such as 1.5' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -l cpuset-cpus -d 'Which processors it may use, such as 0-2,4' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -l cpuset-mems -d 'Which memory nodes it may use' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -s m -l memory -d 'How much memory it may use, at least 6m; -1 for no limit' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -l memory-reservation -d 'Memory that is left to it where memory is short' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -l memory-swap -d 'Memory and swap together; -1 for no limit of swap [default: twice --memory]' -r
+complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -l pids-limit -d 'How many processes and threads it may have; -1 for no limit' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -l restart -d 'no, on-failure[:COUNT], always or unless-stopped' -r
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from update" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand container; and __fish_seen_subcommand_from ls" -s f -l filter -d 'Show only what matches: id, name, label, status, exited, ancestor, volume, network, before, since and more' -r
@@ -857,6 +983,7 @@ complete -c rr -n "__fish_rr_using_subcommand image; and not __fish_seen_subcomm
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l authfile -d 'The file of credentials to use' -r -F
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l tls-verify -d 'Insist on HTTPS and a valid certificate [default: what registries.conf says]' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l add-host -d 'Add a line to /etc/hosts of RUN\'s containers' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l build-context -d 'A further place for COPY --from and FROM: a directory, or docker-image://NAME' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l build-arg -d 'Set a variable that the Dockerfile declares by ARG; without a value, to that of the environment' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-from -d 'Ignored: what was built here before is found without being told where' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l cache-to -d 'Ignored: what is built is remembered anyway' -r
@@ -869,6 +996,7 @@ complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l progress -d 'How progress is shown: auto, plain, tty or quiet' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l pull -d 'Ask the registry also for images that are here; or always, missing, never or newer' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l rm -d 'Ignored: containers of RUN never outlive their step' -r
+complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l secret -d 'Give RUN --mount=type=secret a file or a variable: id=ID[,src=FILE|,env=NAME]' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -s t -l tag -d 'What the image is called' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l target -d 'Build up to this stage' -r
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from build" -l force-rm -d 'Ignored: containers of RUN never outlive their step'
@@ -930,12 +1058,14 @@ complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -s a -l all -d 'Remove all images that no container was made of, not only those without a name'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
 complete -c rr -n "__fish_rr_using_subcommand image; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
-complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune exists" -f -a "create" -d 'Create a network'
-complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune exists" -f -a "ls" -d 'List networks'
-complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune exists" -f -a "inspect" -d 'Show everything about networks'
-complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune exists" -f -a "rm" -d 'Remove one or more networks that no container uses'
-complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune exists" -f -a "prune" -d 'Remove the networks that no container uses'
-complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune exists" -f -a "exists" -d 'Tell by the exit status whether a network exists: 0 if it does, 1 if not, 125 where that cannot be told'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune connect disconnect exists" -f -a "create" -d 'Create a network'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune connect disconnect exists" -f -a "ls" -d 'List networks'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune connect disconnect exists" -f -a "inspect" -d 'Show everything about networks'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune connect disconnect exists" -f -a "rm" -d 'Remove one or more networks that no container uses'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune connect disconnect exists" -f -a "prune" -d 'Remove the networks that no container uses'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune connect disconnect exists" -f -a "connect" -d 'Put a container on one more network'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune connect disconnect exists" -f -a "disconnect" -d 'Take a container off a network'
+complete -c rr -n "__fish_rr_using_subcommand network; and not __fish_seen_subcommand_from create ls inspect rm prune connect disconnect exists" -f -a "exists" -d 'Tell by the exit status whether a network exists: 0 if it does, 1 if not, 125 where that cannot be told'
 complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -s d -l driver -d 'The network\'s driver; rr has one [default: bridge]' -r
 complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -l gateway -d 'Address by which containers reach the outside [default: the first of the subnet]' -r
 complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from create" -l ip-range -d 'Give containers addresses from this part of the subnet' -r
@@ -959,6 +1089,15 @@ complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcomman
 complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from prune" -l filter -d 'Remove only what matches: until, label, label!' -r
 complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not ask'
 complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from connect" -l alias -d 'Give the container another name on the network' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from connect" -l driver-opt -d 'Accepted; rr\'s networks have no options of one container' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from connect" -l ip -d 'Give it this IPv4 address' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from connect" -l ip6 -d 'Give it this address of IPv6' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from connect" -l link -d 'Give another container of the network a further name that this one finds it by' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from connect" -l mac-address -d 'Give its interface this hardware address' -r
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from connect" -s h -l help -d 'Print help'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from disconnect" -s f -l force -d 'Accepted; rr takes it off in any case'
+complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from disconnect" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand network; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
 complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events doctor info prune df reset" -f -a "events" -d 'Print what happens to containers, images and volumes'
 complete -c rr -n "__fish_rr_using_subcommand system; and not __fish_seen_subcommand_from events doctor info prune df reset" -f -a "doctor" -d 'Show what this machine offers and rr will use, and how to mend what is missing'
