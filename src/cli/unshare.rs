@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Run a command as root of the store's user namespace, in other namespaces of its own where wanted
+/// Run a command as root of the store's user namespace, and of others where wanted
 ///
 /// You are root there, and have every id that /etc/subuid and /etc/subgid give you: the way to files of
 /// subordinate ids. It is no container: the files are the host's. The options are those of unshare(1).

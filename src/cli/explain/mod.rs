@@ -21,7 +21,7 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use text::{Color, Look};
 
-/// Show how a container is made: namespaces, ids, processes, layers, mounts, network, limits
+/// Show a container from the host and from inside beside each other
 ///
 /// Host and container stand side by side. Every number is read from the kernel at that moment; what cannot be read is
 /// said in its place. Of a container that does not run, as much is shown as its plan tells.

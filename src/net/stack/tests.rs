@@ -272,6 +272,19 @@ fn a_connection_that_is_reset_at_once_was_one() {
 }
 
 #[test]
+fn an_urgent_byte_is_one_like_the_others() {
+    let (mut bench, mut client, mut stream) = connected();
+    stream.write_all(b"ab").unwrap();
+    rustix::net::send(&stream, b"!", rustix::net::SendFlags::OOB).unwrap();
+    stream.write_all(b"cd").unwrap();
+    assert_eq!(client.take(&mut bench), b"ab!cd");
+    client.send(&mut bench, Flags::ACK.and(Flags::URGENT), b"x!y");
+    let mut read = [0; 3];
+    stream.read_exact(&mut read).unwrap();
+    assert_eq!(&read, b"x!y");
+}
+
+#[test]
 fn a_reset_out_of_place_is_asked_about() {
     let (mut bench, mut client, _stream) = connected();
     let next = client.next;

@@ -79,6 +79,8 @@ pub struct Flow {
     pub broken: bool,
     /// The host's socket has, or may have, something to read.
     pub readable: bool,
+    /// A look ends before an urgent byte (tcp(7)) although there may be more: looks go on until there is nothing.
+    pub urgent: bool,
     /// The peer has sent its last byte, which may be seen only behind others.
     pub peer_ended: bool,
     /// The container waits for room in the host's socket.
@@ -126,6 +128,7 @@ impl Flow {
             container_ended: false,
             broken: false,
             readable: false,
+            urgent: false,
             peer_ended: false,
             wants_room: false,
             overrun: false,

@@ -90,7 +90,7 @@ pub(super) fn send(core: &mut Core, id: Id, flow: &mut Flow) -> Fate {
             // As much as may be on its way at once is.
             Ok(None) => return Fate::GoesOn,
             Err(Errno::AGAIN) => {
-                flow.readable = false;
+                (flow.readable, flow.urgent) = (false, false);
                 return Fate::GoesOn;
             }
             Err(Errno::INTR) => continue,
@@ -107,7 +107,7 @@ pub(super) fn send(core: &mut Core, id: Id, flow: &mut Flow) -> Fate {
             core.link.send(&flow.head(flags, flow.next, &[], payload.len()), payload);
             sent(flow, payload.len() as u32);
         }
-        if length < wanted && !flow.peer_ended {
+        if length < wanted && !flow.peer_ended && !flow.urgent {
             // That was all; more of it is an event.
             flow.readable = false;
             return Fate::GoesOn;

@@ -23,7 +23,8 @@ pub(super) const MOST_FLOWS: usize = 16_384;
 /// How much of a socket's data is looked at at once: some of the largest segments.
 pub(super) const PEEK_AT_ONCE: usize = 4 * 65536;
 /// Only what is new is an event: what lies in a socket for want of a window is none.
-const EVENTS: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+const EVENTS: EventFlags =
+    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::PRI).union(EventFlags::ET);
 
 /// How long the container may leave a segment unanswered before it is sent again, in milliseconds. The link loses nothing
 /// but for want of memory, so this is no estimate of anything.
@@ -124,6 +125,7 @@ impl Tcp {
         }
         if flags.intersects(EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP) && fate == Fate::GoesOn {
             flow.readable = true;
+            flow.urgent |= flags.contains(EventFlags::PRI);
             flow.peer_ended |= flags.intersects(EventFlags::RDHUP | EventFlags::HUP);
             fate = inward::send(core, id, flow);
         }
@@ -269,6 +271,7 @@ fn answer(core: &mut Core, flow: &mut Flow, segment: &Segment<'_>) -> Fate {
     }
     // What has come by now was an event when nobody could be told.
     flow.readable = true;
+    flow.urgent = true;
     Fate::GoesOn
 }
 

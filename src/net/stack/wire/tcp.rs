@@ -38,6 +38,7 @@ impl Flags {
     pub const RST: Flags = Flags(4);
     pub const PSH: Flags = Flags(8);
     pub const ACK: Flags = Flags(16);
+    pub const URGENT: Flags = Flags(32);
 
     pub fn has(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
