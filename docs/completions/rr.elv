@@ -68,7 +68,7 @@ set edit:completion:arg-completer[rr] = {|@words|
             cand info 'Show what rr has stored and what it finds on this machine'
             cand version 'Show the version of rr and of the machine it runs on'
             cand unshare 'Run a command as root of the store''s user namespace, and of others where wanted'
-            cand demo 'Show what a container is made of: a guided tour of real commands, here and in a container'
+            cand demo 'Show what a container is made of: a guided tour of real commands'
             cand completion 'Print a completion script for a shell'
             cand man 'Write the man pages into a directory'
             cand builder 'Manage builds'

@@ -71,7 +71,7 @@ complete -c rr -n "__fish_rr_needs_command" -f -a "doctor" -d 'Show what this ma
 complete -c rr -n "__fish_rr_needs_command" -f -a "info" -d 'Show what rr has stored and what it finds on this machine'
 complete -c rr -n "__fish_rr_needs_command" -f -a "version" -d 'Show the version of rr and of the machine it runs on'
 complete -c rr -n "__fish_rr_needs_command" -f -a "unshare" -d 'Run a command as root of the store\'s user namespace, and of others where wanted'
-complete -c rr -n "__fish_rr_needs_command" -f -a "demo" -d 'Show what a container is made of: a guided tour of real commands, here and in a container'
+complete -c rr -n "__fish_rr_needs_command" -f -a "demo" -d 'Show what a container is made of: a guided tour of real commands'
 complete -c rr -n "__fish_rr_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c rr -n "__fish_rr_needs_command" -f -a "man" -d 'Write the man pages into a directory'
 complete -c rr -n "__fish_rr_needs_command" -f -a "builder" -d 'Manage builds'

@@ -23,7 +23,7 @@ use screen::{Pane, Screen};
 use stage::{Ending, Signals, Stage};
 use std::io::IsTerminal;
 
-/// Show what a container is made of: a guided tour of real commands, here and in a container
+/// Show what a container is made of: a guided tour of real commands
 ///
 /// Every command is shown with what it prints. Any key goes on, q ends; nothing is left behind.
 #[derive(Debug, clap::Parser)]

@@ -855,7 +855,7 @@ mod tests {
             (&["--log-opt", "max-file=0", "x"], "cannot use --log-opt max-file=0", "1 to 1000"),
             (&["--log-opt", "tag=x", "x"], "cannot use --log-opt tag=x", "max-size"),
             (&["--log-driver", "syslog", "x"], "cannot use --log-driver syslog", "json-file"),
-            (&["--memory=1g", "x"], "cannot understand the arguments of `rr run`", "--memory is an option of Docker's"),
+            (&["--gpus=all", "x"], "cannot understand the arguments of `rr run`", "--gpus is an option of Docker's"),
             (&["--name"], "cannot understand the arguments of `rr run`", "--name needs a value"),
             (&[], "cannot understand the arguments of `rr run`", "IMAGE is missing"),
             (&[""], "cannot use the image's name", "empty"),
