@@ -530,7 +530,7 @@ fn a_run_tells_its_steps_as_they_are_taken() {
     rr.run([&["run"], &arguments[..]].concat()).succeeds().says("");
     rr.run([&["explain", "--run"], &arguments[..]].concat()).succeeds().prints("What `rr run` would do");
     rr.run(["explain", "--run", "--no-such-option", "x"]).fails_with(125, "--no-such-option");
-    rr.run(["explain", "--run", "--rootfs", "/nowhere", "true"]).fails_with(1, "/nowhere");
+    rr.run(["explain", "--run", "--rootfs", "/nowhere", "true"]).fails_with(125, "/nowhere");
     rr.nothing_is_left();
 }
 
