@@ -202,6 +202,9 @@ fn the_picture_is_whole_in_every_width() {
             ["Target", "Host"].iter().for_each(|key| has(&mount[*key]));
         }
     }
+    let text = rr.run(["explain", "--only", "ids,limits", "web"]).succeeds().stdout;
+    assert!(squeezed(&text).contains("/newuidmapand"), "{text}");
+    assert!(text.contains("nothing was limited"), "{text}");
     // On a terminal there is colour, and its own width counts.
     let mut terminal = rr.command(["explain", "web", "--only", "namespaces"]).env("TERM", "xterm").terminal(50, 90);
     terminal.expect("4026531");

@@ -196,7 +196,7 @@ fn ids_as_they_are(request: &UsernsRequest) -> Result<IdMaps> {
 }
 
 /// Who writes the maps of a new user namespace.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub enum MapWriter {
     /// rr itself, any ids: it holds CAP_SETUID and CAP_SETGID.
     Privileged,

@@ -145,6 +145,15 @@ fn limits_change_while_the_container_runs() {
     assert_eq!(setting(&rr, "cpu.max"), "100000 100000");
     assert_eq!(field(&rr, "cc", "HostConfig.Memory"), (128 << 20).to_string());
     assert_eq!(field(&rr, "cc", "HostConfig.NanoCpus"), "1000000000");
+    // `explain` has the kernel's word for each.
+    let text = rr.run(["explain", "--json", "--only", "limits", "cc"]).succeeds().stdout;
+    let picture: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let told = picture["Limits"]["Group"].as_array().expect("a list");
+    for limit in told {
+        let file = limit["File"].as_str().expect("a name");
+        assert_eq!(limit["Kernel"], setting(&rr, file), "{file}");
+    }
+    assert!(told.iter().any(|limit| limit["File"] == "pids.max" && limit["Asked"] == "60"), "{text}");
     rr.run(["update", "-m", "1m", "cc"]).fails_with(1, "Minimum memory limit allowed is 6MB");
     assert_eq!(setting(&rr, "memory.max"), (128 << 20).to_string());
     rr.run(["update", "--restart", "always", "cc"]).succeeds();

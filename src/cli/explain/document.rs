@@ -6,6 +6,7 @@ use crate::container::explain::layers::{Kind, Layer};
 use crate::container::explain::processes::{Process, Role, depths};
 use crate::container::explain::rights::Capability;
 use crate::container::explain::{Picture, Seen};
+use crate::host::userns::MapWriter;
 
 /// One part of the picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,8 +231,23 @@ fn ids(picture: &Picture) -> Content {
         Some(uid) => format!("Root in the container (id 0) is id {uid} on the host, which is not yours."),
         None => "There is no id 0 in the container.".to_owned(),
     };
+    let writer = match &picture.map_writer {
+        Seen::Unreadable(why) => format!("Who could write such maps cannot be told ({why})."),
+        Seen::Is(MapWriter::Helpers { users, groups }) => format!(
+            "Maps of these ids are written by {} and {}, set-user-ID programs that allow what the lines grant (newuidmap(1)).",
+            users.display(),
+            groups.display()
+        ),
+        Seen::Is(MapWriter::OwnIdOnly) => {
+            "Such a map, of one's own id, rr writes itself: the kernel allows that to everybody.".to_owned()
+        }
+        Seen::Is(MapWriter::Privileged) => {
+            "rr writes such maps itself: it has CAP_SETUID and CAP_SETGID here.".to_owned()
+        }
+    };
     let notes = vec![
         root,
+        writer,
         "Whoever has no id in the container, such as the host's root, is shown there as 65534 (nobody).".to_owned(),
     ];
     let intro = "Both sides of the id maps (user_namespaces(7)): the same users, by other numbers.";
@@ -487,13 +503,23 @@ fn limits(picture: &Picture) -> Content {
             })
             .collect(),
     };
-    let (intro, tables) = match rows.is_empty() {
+    let (intro, mut tables) = match rows.is_empty() {
         true => ("Resource limits (getrlimit(2)): none but those that you have yourself.", Vec::new()),
         false => (
             "Resource limits (getrlimit(2)) that are others than yours, soft : hard.",
             vec![table("Resource limits", &["limit", "in the container", "yours"], rows)],
         ),
     };
+    let kept = limits.group.iter().map(|limit| {
+        let kernel = limit.kernel.clone().unwrap_or_else(|| "not now".to_owned());
+        vec![limit.file.to_owned(), limit.asked.clone(), kernel]
+    });
+    match limits.group.is_empty() {
+        true => notes.push(
+            "Of memory, processors, processes and disks nothing was limited: there is no control group for it.".into(),
+        ),
+        false => tables.push(table("Limits of the control group", &["file", "asked for", "kept"], kept.collect())),
+    }
     (intro.to_owned(), tables, notes)
 }
 
@@ -501,7 +527,7 @@ fn limits(picture: &Picture) -> Content {
 pub fn is_of(field: &str, parts: &[Part]) -> bool {
     let part = match field {
         "Namespaces" => Part::Namespaces,
-        "Users" | "Groups" => Part::Ids,
+        "Users" | "Groups" | "MapWriter" => Part::Ids,
         "Processes" => Part::Processes,
         "Rights" => Part::Rights,
         "Stack" => Part::Layers,

@@ -1,7 +1,8 @@
 //! What the container can use of the machine: control group and resource limits.
 
 use super::{Seen, read};
-use crate::container::plan::RunPlan;
+use crate::confine::limits::Setting;
+use crate::container::record::Container;
 use serde::Serialize;
 
 /// See the module.
@@ -10,10 +11,24 @@ use serde::Serialize;
 pub struct Limits {
     /// The lines of /proc/PID/cgroup, by the host's names (cgroups(7)); None where it does not run.
     pub cgroup: Option<Seen<Vec<String>>>,
+    /// What was asked of its control group, and what the kernel keeps (Documentation/admin-guide/cgroup-v2.rst).
+    pub group: Vec<GroupLimit>,
     /// Resource limits that are others than this process's (getrlimit(2)), or those of the plan.
     pub resources: Seen<Vec<Resource>>,
     /// How readily the kernel kills it when memory is short (proc_pid_oom_score_adj(5)).
     pub oom_score_adjust: Option<Seen<i32>>,
+}
+
+/// One file of the control group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GroupLimit {
+    /// Its name: `memory.max`.
+    pub file: &'static str,
+    /// What rr writes there.
+    pub asked: String,
+    /// What is there; None where the container does not run, or has lost its group.
+    pub kernel: Option<String>,
 }
 
 /// One resource limit.
@@ -29,21 +44,32 @@ pub struct Resource {
 }
 
 impl Limits {
-    /// Those of process 1.
-    pub fn of(plan: &RunPlan, payload: Option<i32>) -> Limits {
+    /// Those of a container, and of its process 1.
+    pub fn of(container: &Container, payload: Option<i32>) -> Limits {
+        let plan = &container.plan;
+        let own_group = payload.and_then(|_| container.group());
+        let limit = |setting: Setting| {
+            // Where there are two names, the kernel has one of them.
+            let read = |file: &&'static str| Some((*file, own_group.as_ref()?.read(file)?.trim().to_owned()));
+            let found = setting.files.iter().find_map(read);
+            let file = found.as_ref().map_or(setting.files[0], |(file, _)| file);
+            GroupLimit { file, asked: setting.value, kernel: found.map(|(_, text)| text) }
+        };
+        let group = plan.limits.settings().into_iter().map(limit).collect();
         let Some(pid) = payload else {
             let planned = |limit: &crate::container::plan::Rlimit| {
                 let value = |value: u64| if value == u64::MAX { "unlimited".into() } else { value.to_string() };
                 Resource { name: limit.name.clone(), container: [value(limit.soft), value(limit.hard)], host: None }
             };
             let resources = Seen::Is(plan.process.rlimits.iter().map(planned).collect());
-            return Limits { cgroup: None, resources, oom_score_adjust: None };
+            return Limits { cgroup: None, group, resources, oom_score_adjust: None };
         };
         let path = |file: &str| format!("/proc/{pid}/{file}");
         let own = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
         let cgroup = read(pid, "cgroup").map(|text| text.lines().map(str::to_owned).collect());
         let adjust = read(pid, "oom_score_adj").map(|text| text.trim().parse().unwrap_or(0));
         Limits {
+            group,
             cgroup: Some(Seen::from(cgroup, &path("cgroup"))),
             resources: Seen::from(read(pid, "limits").map(|text| differing(&text, &own)), &path("limits")),
             oom_score_adjust: Some(Seen::from(adjust, &path("oom_score_adj"))),

@@ -18,7 +18,8 @@ pub mod steps;
 
 use super::record::Container;
 use crate::error::Result;
-use crate::host::{userns, users};
+use crate::host::userns::{self, MapWriter, map_writer};
+use crate::host::users;
 use crate::store::Store;
 use identities::IdSide;
 use layers::Stack;
@@ -112,6 +113,8 @@ pub struct Picture {
     pub users: IdSide,
     /// Group ids.
     pub groups: IdSide,
+    /// Who writes such maps here (user_namespaces(7)).
+    pub map_writer: Seen<MapWriter>,
     /// Those of the container, and those of rr's that serve it; empty where it does not run.
     pub processes: Vec<Process>,
     /// What the payload may do; as planned where it does not run.
@@ -150,11 +153,12 @@ impl Picture {
             namespaces: asked.map_or_else(Vec::new, namespaces::all),
             users: IdSide::users(&plan.ids.users, asked, &you),
             groups: IdSide::groups(&plan.ids.groups, asked, &you),
+            map_writer: map_writer(&plan.ids).map_or_else(|failure| Seen::Unreadable(failure.to_string()), Seen::Is),
             processes,
             rights: Rights::of(plan, payload),
             stack: Stack::of(store, container, mounts.get().map(Vec::as_slice))?,
             network: Network::of(container, asked),
-            limits: Limits::of(plan, payload),
+            limits: Limits::of(container, payload),
             mounts,
             payload,
             asked,
