@@ -19,7 +19,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        rr::sys::process::unshare_network().expect("contrib/fuzz/run starts this as root of a user namespace");
+        rr::sys::process::unshare(rr::sys::process::Namespaces::NETWORK).expect("contrib/fuzz/run starts this as root of a user namespace");
         rr::sys::net::loopback_up().expect("all capabilities in it");
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (own, inside) =
@@ -35,7 +35,7 @@ thread_local! {
     static BENCH: RefCell<Option<Bench>> = const { RefCell::new(None) };
 }
 
-/// The input is frames, each behind two bytes of length, as the device hands them over.
+// The input is frames, each behind two bytes of length, as the device hands them over.
 fuzz_target!(|bytes: &[u8]| {
     BENCH.with_borrow_mut(|bench| {
         let bench = bench.get_or_insert_with(Bench::new);
