@@ -19,7 +19,8 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        rr::sys::process::unshare(rr::sys::process::Namespaces::NETWORK).expect("contrib/fuzz/run starts this as root of a user namespace");
+        rr::sys::process::unshare(rr::sys::process::Namespaces::NETWORK)
+            .expect("contrib/fuzz/run starts this as root of a user namespace");
         rr::sys::net::loopback_up().expect("all capabilities in it");
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (own, inside) =
