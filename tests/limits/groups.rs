@@ -205,3 +205,24 @@ fn a_controller_that_is_not_there_is_named() {
     rr.run(["rm", "-f", "cc"]).succeeds();
     rr.nothing_is_left();
 }
+
+#[test]
+fn explain_tells_of_the_group_what_strace_sees() {
+    let parent = requires!(own_parent());
+    let rr = requires!(Rr::with_alpine());
+    requires!(if crate::support::command_exists("strace") { Ok(()) } else { Err("strace is not installed") });
+    // strace(1) keeps set-user-ID programs from being any: the maps have the user's own id alone.
+    let own = ["--rm", "--network", "none", "--uidmap", "0:0:1", "--gidmap", "0:0:1", "--cgroup-parent", &parent];
+    let run = [&own[..], &Rr::ALPINE, &["/bin/true"]].concat();
+    let told = rr.run([&["explain", "--run"], &run[..]].concat()).succeeds().stdout;
+    assert!(told.contains("mkdir(GROUP)") && told.contains("CLONE_INTO_CGROUP"), "{told}");
+    let (file, binary) = (rr.path("trace"), rr.binary().to_str().expect("UTF-8"));
+    let strace = ["-f", "-o", file.to_str().expect("UTF-8"), binary, "run"];
+    rr.any_command("strace", [&strace[..], &run].concat()).output().succeeds();
+    let seen = std::fs::read_to_string(&file).expect("a trace");
+    let made = seen.lines().any(|line| line.contains(" mkdir(\"/sys/fs/cgroup") && line.contains("/rr-"));
+    assert!(made && seen.contains("CLONE_INTO_CGROUP"), "{seen}");
+    let without = rr.run([&["explain", "--run"], &Rr::ALPINE[..], &["/bin/true"]].concat()).succeeds().stdout;
+    assert!(!without.contains("(GROUP") && !without.contains("INTO_CGROUP"), "{without}");
+    rr.nothing_is_left();
+}

@@ -5,6 +5,7 @@
 //! strace(1) sees of the same run.
 
 use crate::confine::capabilities::CapabilitySet;
+use crate::confine::limits::Setting;
 use crate::confine::seccomp::SeccompChoice;
 use crate::container::plan::{Ipc, KernelPaths, Mount, MountKind, NetworkMode, Propagation, RootSource, RunPlan};
 use crate::container::run::layer_paths;
@@ -97,14 +98,24 @@ pub fn steps(store: &Store, plan: &RunPlan, driver: Driver) -> Result<Vec<Step>>
             Actor::Client,
             "A process in a user namespace of its own, where it has every capability and no id yet. It becomes the monitor, and \
              its pid namespace surrounds the container's: when it dies, the kernel ends the container.",
-            vec![call("clone3(CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD)", "user_namespaces(7)")],
+            control_group(plan)
+                .into_iter()
+                .chain([call("clone3(CLONE_NEWUSER | CLONE_NEWPID | CLONE_PIDFD)", "user_namespaces(7)")])
+                .collect(),
         ),
         step("write_id_maps", Actor::Client, "Which ids of the host the container's users are.", id_maps(plan)?),
         step(
             "unshare_rest",
             Actor::Monitor,
             "The container's process 1, in its other namespaces. It is made while the client writes the id maps.",
-            vec![call(format!("clone3({} | CLONE_PIDFD)", flags(namespaces(plan, &network))), "namespaces(7)")],
+            vec![call(
+                format!(
+                    "clone3({} | CLONE_PIDFD{})",
+                    flags(namespaces(plan, &network)),
+                    if plan.limits.is_default() { "" } else { " | CLONE_INTO_CGROUP" }
+                ),
+                "namespaces(7)",
+            )],
         ),
         step(
             "open_sources",
@@ -208,6 +219,18 @@ fn flags(set: Namespaces) -> String {
         (Namespaces::CGROUP, "CLONE_NEWCGROUP"),
     ];
     all.iter().filter(|(one, _)| set.contains(*one)).map(|(_, name)| *name).collect::<Vec<_>>().join(" | ")
+}
+
+/// The group that keeps what was asked for; without limits there is none.
+fn control_group(plan: &RunPlan) -> Vec<Call> {
+    if plan.limits.is_default() {
+        return Vec::new();
+    }
+    let write = |setting: Setting| {
+        call(format!("write(GROUP/{}, {:?})", setting.files.join(" or "), setting.value), "cgroup-v2.rst")
+    };
+    let settings = plan.limits.settings().into_iter().map(write);
+    [call("mkdir(GROUP), below a control group that is the user's", "cgroups(7)")].into_iter().chain(settings).collect()
 }
 
 fn id_maps(plan: &RunPlan) -> Result<Vec<Call>> {
